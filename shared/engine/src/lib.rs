@@ -1,1 +1,3 @@
-//! engine
+//! The use cases of Tidegate over ports: async, and no AWS.
+
+pub mod ports;

@@ -1,7 +1,9 @@
-//! What the engine needs of the world: a store, queues, a scheduler, a bus, a registry. Adapters live in
+//! What the engine needs of the world: a store, queues, a scheduler, a bus, a registry, randomness. Adapters live in
 //! `shared/aws` and `shared/testkit`.
 
 mod bus;
+mod entropy;
+mod meter;
 mod queue;
 mod registry;
 mod schedule;
@@ -10,6 +12,8 @@ mod store;
 use std::sync::Arc;
 
 pub use bus::{Bus, BusEntry};
+pub use entropy::Entropy;
+pub use meter::{Meter, Units};
 pub use queue::{Job, Queue, QueueError, Queues};
 pub use registry::{Registry, Resolved, ResolveError};
 pub use schedule::Scheduler;
@@ -30,4 +34,6 @@ pub struct Ports {
     pub bus: Arc<dyn Bus>,
     /// Tag to digest.
     pub registry: Arc<dyn Registry>,
+    /// Ids, seeds, tokens.
+    pub entropy: Arc<dyn Entropy>,
 }

@@ -1,1 +1,4 @@
-//! testkit
+//! What tests, the simulation and the CLI's in-process runs stand on: every port in memory, and faults to order.
+
+pub mod entropy;
+pub mod memory;

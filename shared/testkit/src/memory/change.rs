@@ -1,0 +1,140 @@
+//! What a write makes of the item that is there, and which writes no store accepts.
+
+use serde_json::Value;
+use tidegate_engine::ports::{Index, Item, Key, Table, Write};
+
+use super::capacity::item_bytes;
+
+/// Largest item in bytes: DynamoDB's limit of 400 KB.
+const ITEM_MAX_BYTES: usize = 400 * 1024;
+
+/// Why a write can never succeed.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum BadWrite {
+    #[error("a transaction has at most 100 writes, this one has {0}")]
+    TooMany(usize),
+    #[error("a transaction writes at most 4 MB, this one {0} bytes")]
+    TooLarge(usize),
+    #[error("{0} occurs twice in one transaction")]
+    Twice(String),
+    #[error("an item of {0} lacks a key attribute, or has an empty one")]
+    Key(&'static str),
+    #[error("{0} changes nothing")]
+    Nothing(String),
+    #[error("the update of {key} names {attribute} twice")]
+    Overlap { key: String, attribute: &'static str },
+    #[error("the update of {key} changes the key attribute {attribute}")]
+    KeyChange { key: String, attribute: &'static str },
+    #[error("{key}: {attribute} is no number to add to")]
+    NotANumber { key: String, attribute: &'static str },
+    #[error("{key}: {attribute} is the key of an index and must be a text that is not empty")]
+    IndexKey { key: String, attribute: &'static str },
+    #[error("{key} would have {bytes} bytes, the limit is 400 KB")]
+    ItemSize { key: String, bytes: usize },
+}
+
+/// The key that a write is about; checks what needs no look at the item.
+pub(super) fn key_of(write: &Write) -> Result<Key, BadWrite> {
+    let key = match write {
+        Write::Put { table, item, .. } => Key::of(*table, item).ok_or(BadWrite::Key(table.name()))?,
+        Write::Update { key, set, add, remove, .. } => {
+            check_update(key, set, add, remove)?;
+            key.clone()
+        }
+        Write::Delete { key, .. } | Write::Check { key, .. } => key.clone(),
+    };
+    check_key(&key)?;
+    Ok(key)
+}
+
+/// A key has a sort key exactly where the table does, and no empty part.
+pub(super) fn check_key(key: &Key) -> Result<(), BadWrite> {
+    let (_, sk) = key.table.key_attributes();
+    let complete = sk.is_some() == key.sk.is_some() && !key.pk.is_empty() && key.sk.as_deref() != Some("");
+    if complete { Ok(()) } else { Err(BadWrite::Key(key.table.name())) }
+}
+
+fn check_update(
+    key: &Key,
+    set: &[(&'static str, Value)],
+    add: &[(&'static str, i64)],
+    remove: &[&'static str],
+) -> Result<(), BadWrite> {
+    let (pk, sk) = key.table.key_attributes();
+    let names =
+        || set.iter().map(|(name, _)| *name).chain(add.iter().map(|(name, _)| *name)).chain(remove.iter().copied());
+    if names().next().is_none() {
+        return Err(BadWrite::Nothing(key.to_string()));
+    }
+    for (i, attribute) in names().enumerate() {
+        if attribute == pk || Some(attribute) == sk {
+            return Err(BadWrite::KeyChange { key: key.to_string(), attribute });
+        }
+        if names().skip(i + 1).any(|other| other == attribute) {
+            return Err(BadWrite::Overlap { key: key.to_string(), attribute });
+        }
+    }
+    Ok(())
+}
+
+/// The item after the write; `None` where there is none. A check leaves what is there.
+pub(super) fn after(write: &Write, key: &Key, old: Option<&Item>) -> Result<Option<Item>, BadWrite> {
+    let new = match write {
+        Write::Put { item, .. } => Some(item.clone()),
+        Write::Update { set, add, remove, .. } => {
+            let mut item = old.cloned().unwrap_or_else(|| key_attributes(key));
+            for (name, value) in set {
+                item.insert((*name).to_owned(), value.clone());
+            }
+            for &(name, amount) in add {
+                let sum = match item.get(name) {
+                    None => amount,
+                    Some(value) => value
+                        .as_i64()
+                        .and_then(|value| value.checked_add(amount))
+                        .ok_or_else(|| BadWrite::NotANumber { key: key.to_string(), attribute: name })?,
+                };
+                item.insert(name.to_owned(), sum.into());
+            }
+            for name in remove {
+                item.remove(*name);
+            }
+            Some(item)
+        }
+        Write::Delete { .. } => None,
+        Write::Check { .. } => old.cloned(),
+    };
+    new.as_ref().map_or(Ok(()), |item| check_item(key, item))?;
+    Ok(new)
+}
+
+fn check_item(key: &Key, item: &Item) -> Result<(), BadWrite> {
+    for attribute in index_attributes(key.table) {
+        let fits = item.get(attribute).is_none_or(|value| value.as_str().is_some_and(|text| !text.is_empty()));
+        if !fits {
+            return Err(BadWrite::IndexKey { key: key.to_string(), attribute });
+        }
+    }
+    let bytes = item_bytes(item);
+    if bytes > ITEM_MAX_BYTES {
+        return Err(BadWrite::ItemSize { key: key.to_string(), bytes });
+    }
+    Ok(())
+}
+
+fn index_attributes(table: Table) -> impl Iterator<Item = &'static str> {
+    Index::ALL.into_iter().filter(move |index| index.table() == table).flat_map(|index| {
+        let (pk, sk) = index.key_attributes();
+        [pk, sk]
+    })
+}
+
+fn key_attributes(key: &Key) -> Item {
+    let (pk, sk) = key.table.key_attributes();
+    let mut item = Item::new();
+    item.insert(pk.to_owned(), key.pk.clone().into());
+    if let Some((name, value)) = sk.zip(key.sk.clone()) {
+        item.insert(name.to_owned(), value.into());
+    }
+    item
+}

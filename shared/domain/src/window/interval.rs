@@ -143,4 +143,6 @@ fn end_of_gap(
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

@@ -20,7 +20,13 @@ fn refuses_what_could_never_open() {
         ("as long as its cutoff", hour(2), hour(3), 60, Some(not_longer(60, 60))),
         ("over midnight, shorter than its cutoff", hour(23), hour(1), 121, Some(not_longer(120, 121))),
         ("seconds over its cutoff", hour(2), time(2, 10, 1, 0), 10, None),
-        ("a fraction of a second", hour(2), time(2, 30, 0, 1), 10, Some(WindowError::FractionOfSecond(time(2, 30, 0, 1)))),
+        (
+            "a fraction of a second",
+            hour(2),
+            time(2, 30, 0, 1),
+            10,
+            Some(WindowError::FractionOfSecond(time(2, 30, 0, 1))),
+        ),
         ("an enormous cutoff", hour(2), hour(3), u32::MAX, Some(not_longer(60, u32::MAX))),
     ] {
         assert_eq!(window(start, end, cutoff).err(), refusal, "{label}");

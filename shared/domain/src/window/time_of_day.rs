@@ -37,7 +37,6 @@ fn two_digits(part: &str) -> Option<i8> {
 }
 
 /// Serde: writes [`format`].
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde's `with` calls")]
 pub fn serialize<S: Serializer>(time: &civil::Time, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&format(*time))
 }

@@ -32,7 +32,7 @@ pub enum ZoneError {
         given: String,
     },
     /// Not in the IANA database.
-    #[error("\"{given}\" is not an IANA time zone; {}", hint(.similar))]
+    #[error("\"{given}\" is not an IANA time zone; {}", hint(.similar.as_deref()))]
     Unknown {
         /// The text as it was given.
         given: String,
@@ -47,7 +47,7 @@ pub enum ZoneError {
     },
 }
 
-fn hint(similar: &Option<String>) -> String {
+fn hint(similar: Option<&str>) -> String {
     match similar {
         Some(name) => format!("did you mean {name}?"),
         None => "name one such as Europe/Berlin, America/New_York or UTC".to_owned(),

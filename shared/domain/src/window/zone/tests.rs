@@ -23,8 +23,22 @@ fn takes_names_in_any_case() {
 #[test]
 fn refuses_fixed_offsets_with_a_hint() {
     for given in [
-        "+02:00", "-0800", "+2", "02:00", "UTC+2", "utc-5", "UTC+02:00", "UTC +2", "GMT+2", "GMT-3", "GMT2", "Etc/GMT+2",
-        "etc/gmt-14", "Z+1", "\u{2212}03:00", "UTC+0",
+        "+02:00",
+        "-0800",
+        "+2",
+        "02:00",
+        "UTC+2",
+        "utc-5",
+        "UTC+02:00",
+        "UTC +2",
+        "GMT+2",
+        "GMT-3",
+        "GMT2",
+        "Etc/GMT+2",
+        "etc/gmt-14",
+        "Z+1",
+        "\u{2212}03:00",
+        "UTC+0",
     ] {
         let error = ZoneName::parse(given).expect_err(given);
         assert_eq!(error, ZoneError::FixedOffset { given: given.to_owned() });

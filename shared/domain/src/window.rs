@@ -2,18 +2,21 @@
 //!
 //! A window is stated in local time (`02:00`–`04:00`, Monday and Tuesday, `Europe/Berlin`) and means an interval of
 //! instants for each matching local day; everything asks for membership in those intervals. How a stated time becomes
-//! an instant where clocks change is in [`interval`], what an interval means for a swap in [`answer`].
+//! an instant where clocks change is in [`interval`], what an interval means for a swap in [`answer`], and how to tell
+//! people about the change in [`clock_change`].
 //!
 //! Zone rules come from the database that is compiled in, never from the machine's own: a policy gives the same windows
 //! in Lambda, on a laptop and in a test.
 
 pub mod answer;
+pub mod clock_change;
 pub mod days;
 pub mod interval;
 pub mod time_of_day;
 pub mod zone;
 
 pub use answer::WindowAnswer;
+pub use clock_change::ClockChange;
 pub use days::{Days, DaysError};
 pub use interval::{Interval, Intervals};
 pub use time_of_day::TimeOfDayError;

@@ -52,7 +52,7 @@ fn what_is_no_reference_is_refused_with_what_was_expected() {
         ("a URL", "https://ghcr.io/o/app", "without a scheme"),
         ("capitals in the path", "iotistic/App", "lower case"),
         ("capitals in a name alone", "Nginx", "lower case"),
-        ("two dots", "a..b/c/d", "repository path"),
+        ("two dots", "x/a..b/c", "repository path"),
         ("three underscores", "x/a___b", "repository path"),
         ("a separator at the end", "x/app-", "repository path"),
         ("an empty part", "ghcr.io//app", "repository path"),

@@ -15,12 +15,12 @@ pub struct FieldError {
 
 impl FieldError {
     /// An error of the field at `pointer`.
-    pub fn new(pointer: impl Into<String>, detail: impl ToString) -> Self {
+    pub fn new(pointer: impl Into<String>, detail: impl std::fmt::Display) -> Self {
         Self { pointer: pointer.into(), detail: detail.to_string() }
     }
 
     /// An error of the field `name` of the object at `base`.
-    pub fn of(base: &str, name: &str, detail: impl ToString) -> Self {
+    pub fn of(base: &str, name: &str, detail: impl std::fmt::Display) -> Self {
         Self::new(Self::pointer_to(base, name), detail)
     }
 

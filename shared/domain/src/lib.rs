@@ -1,8 +1,28 @@
 //! The decisions of Tidegate. Pure: no async, no AWS, no clock, no randomness, no I/O; time and ids are arguments.
+//!
+//! Where to look: [`poll`] decides what a device runs, [`step`] whether a batch opens.
 
+pub mod assignment;
+pub mod command;
+pub mod counts;
+pub mod device;
+pub mod event;
+pub mod head;
 pub mod health;
 pub mod ids;
 pub mod image;
+pub mod journal;
+pub mod judge;
+pub mod lateness;
+pub mod pace;
+pub mod pin;
+pub mod planning;
 pub mod policy;
+pub mod poll;
+pub mod report;
+pub mod rollout;
+pub mod row;
+pub mod step;
+pub mod target;
 pub mod webhook;
 pub mod window;

@@ -1,0 +1,224 @@
+//! A device's own item: the one truth of what it is, runs and should run.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::fmt::serde::timestamp::millisecond::{optional as ms_opt, required as ms};
+use serde::{Deserialize, Serialize};
+
+use crate::assignment::{Assignment, LogEntry, Progress};
+use crate::ids::{DeviceUuid, RolloutId};
+use crate::image::{Digest, Repository, Tag};
+use crate::pin::Pin;
+use crate::rollout::{Known, Knowledge, Status};
+
+/// A device. Names are short: with one service and one assignment it is at most 1 KB.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Device {
+    /// Its identity.
+    pub device_uuid: DeviceUuid,
+    /// Grows with every write.
+    pub rev: u64,
+    /// What people call it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Its fleet.
+    #[serde(rename = "fleet")]
+    pub fleet_id: String,
+    /// Its tags.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
+    /// IANA name of its zone, as it told.
+    #[serde(rename = "tz", default, skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
+    /// Such as `linux/arm64/v8`, as it told.
+    #[serde(rename = "pf", default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<String>,
+    /// Hash of its token.
+    #[serde(rename = "tok")]
+    pub token_hash: String,
+    /// Hash of the token of a re-enrolment, until its first use.
+    #[serde(rename = "tok2", default, skip_serializing_if = "Option::is_none")]
+    pub next_token_hash: Option<String>,
+    /// An operator allowed a re-enrolment until then.
+    #[serde(rename = "re", with = "ms_opt", default, skip_serializing_if = "Option::is_none")]
+    pub reenrol_until: Option<Timestamp>,
+    /// What runs on it, by service name.
+    #[serde(rename = "svc", default)]
+    pub services: BTreeMap<String, Service>,
+    /// Its way through rollouts, by image repository.
+    #[serde(rename = "trk", default)]
+    pub tracks: BTreeMap<Repository, Track>,
+    /// When it enrolled.
+    #[serde(rename = "enr", with = "ms")]
+    pub enrolled_at: Timestamp,
+    /// When it was last heard of, to within six hours.
+    #[serde(rename = "seen", with = "ms")]
+    pub last_seen: Timestamp,
+    /// When it was deleted. Its item stays, to answer its last token.
+    #[serde(rename = "del", with = "ms_opt", default, skip_serializing_if = "Option::is_none")]
+    pub deleted_at: Option<Timestamp>,
+    /// What the last write means for rollouts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub log: Vec<LogEntry>,
+}
+
+/// A service of a device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Service {
+    /// The repository of its image.
+    #[serde(rename = "r")]
+    pub repository: Repository,
+    /// What it reported to run.
+    #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
+    pub running: Option<Running>,
+}
+
+/// What a service reported.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Running {
+    /// The tag that it was started by.
+    #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<Tag>,
+    /// What it runs.
+    #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    /// The container's state, in the engine's word.
+    #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// Whether it is healthy.
+    #[serde(rename = "h", default)]
+    pub healthy: bool,
+}
+
+/// A device's way through the rollouts of one repository.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Track {
+    /// The last proven image: where a rollback leads.
+    #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<Pin>,
+    /// What it rests on while it is not updated, where that is not the baseline: healthy in a rollout that ended early.
+    #[serde(rename = "h", default, skip_serializing_if = "Option::is_none")]
+    pub resting: Option<Pin>,
+    /// Its place in the newest rollout that it takes part in.
+    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
+    pub current: Option<Assignment>,
+    /// Its place in a newer one, while the current swap is under way.
+    #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Assignment>,
+    /// The rollout before the current one, for late reports.
+    #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<RolloutId>,
+}
+
+impl Track {
+    /// The assignment in this rollout, current or next.
+    pub fn assignment(&self, rollout_id: &RolloutId) -> Option<&Assignment> {
+        self.current.iter().chain(&self.next).find(|a| a.rollout_id == *rollout_id)
+    }
+
+    /// What the device runs while it waits: its resting image, else its baseline.
+    pub fn idle(&self) -> Option<&Pin> {
+        self.resting.as_ref().or(self.baseline.as_ref())
+    }
+
+    /// The highest generation that it knows.
+    pub fn generation(&self) -> u64 {
+        self.current.iter().chain(&self.next).map(|a| a.generation).max().unwrap_or(0)
+    }
+
+    /// Puts a new assignment in the place of the current one, whose rollout is `old` (where it is known). What the
+    /// device proved, or rests on, is kept. Returns what that means for the old row.
+    pub fn replace(&mut self, new: Assignment, old: Option<&Known>, ran: Option<&Digest>, now: Timestamp) -> Vec<LogEntry> {
+        let mut log = Vec::new();
+        if let Some(mut current) = self.current.take() {
+            if current.progress.before_swap() {
+                log.push(
+                    current
+                        .moves(Progress::Skipped { reason: crate::assignment::Reason::Withdrawn }, now)
+                        .event(crate::event::DeviceEvent::UpdateSkipped),
+                );
+            }
+            if let Some(known) = old {
+                self.settle_baseline(&current, known, ran);
+            }
+            self.last = Some(current.rollout_id);
+        }
+        self.current = Some(new);
+        log
+    }
+
+    /// The baseline advances only when the device was healthy and its rollout completed; what is healthy in a rollout
+    /// that ended otherwise is rested on, and never a way back.
+    fn settle_baseline(&mut self, settled: &Assignment, known: &Known, ran: Option<&Digest>) {
+        let rollout = &known.rollout;
+        let joined = matches!(settled.progress, Progress::Waiting | Progress::Deferred)
+            && ran.is_some_and(|digest| known.is_target(digest, None));
+        let kept = matches!(settled.progress, Progress::Healthy)
+            || matches!(&settled.progress, Progress::Failed { swapped: true, .. } if !known.plan.policy.auto_rollback)
+            || joined;
+        if !kept || rollout.status.takes_back() {
+            self.resting = None;
+        } else if rollout.status == Status::Completed && !matches!(settled.progress, Progress::Failed { .. }) {
+            self.baseline = Some(rollout.target.clone());
+            self.resting = None;
+        } else {
+            self.resting = Some(rollout.target.clone());
+        }
+    }
+}
+
+impl Device {
+    /// The services whose image is of this repository: they move together.
+    pub fn services_of<'a>(&'a self, repository: &'a Repository) -> impl Iterator<Item = (&'a String, &'a Service)> {
+        self.services.iter().filter(move |(_, service)| service.repository == *repository)
+    }
+
+    /// The digest that the repository's (first) service reported.
+    pub fn running_digest(&self, repository: &Repository) -> Option<&Digest> {
+        let mut services = self.services.values().filter(|service| service.repository == *repository);
+        services.find_map(|service| service.running.as_ref()?.digest.as_ref())
+    }
+
+    /// The ids of every rollout that its target state may depend on.
+    pub fn rollout_ids(&self) -> impl Iterator<Item = &RolloutId> {
+        self.tracks.values().flat_map(|track| track.current.iter().chain(&track.next)).map(|a| &a.rollout_id)
+    }
+
+    /// The assignment in this rollout with its repository.
+    pub fn assignment(&self, rollout_id: &RolloutId) -> Option<(&Repository, &Assignment)> {
+        self.tracks.iter().find_map(|(repository, track)| Some((repository, track.assignment(rollout_id)?)))
+    }
+
+    /// A copy to change: one revision later, with an empty log.
+    #[must_use]
+    pub fn next_revision(&self) -> Self {
+        Self { rev: self.rev + 1, log: Vec::new(), ..self.clone() }
+    }
+
+    /// Moves waiting assignments up where the current one is settled. Part of every write that settles something.
+    pub(crate) fn move_up(&mut self, known: &Knowledge, now: Timestamp) {
+        let repositories: Vec<Repository> = self.tracks.keys().cloned().collect();
+        for repository in repositories {
+            let ran = self.running_digest(&repository).cloned();
+            let Some(track) = self.tracks.get_mut(&repository) else { continue };
+            let free = track.current.as_ref().is_none_or(|current| {
+                known.get(&current.rollout_id).is_some_and(|known| !holds(current, known))
+            });
+            if free && let Some(next) = track.next.take() {
+                let old = track.current.as_ref().and_then(|current| known.get(&current.rollout_id)).cloned();
+                self.log.extend(track.replace(next, old.as_deref(), ran.as_ref(), now));
+            }
+        }
+    }
+}
+
+/// Whether an assignment keeps a newer one waiting: a swap, there or back, is under way or owed.
+pub fn holds(assignment: &Assignment, known: &Known) -> bool {
+    let owed = known.rollout.status == Status::RollingBack
+        && matches!(
+            assignment.progress,
+            Progress::Healthy | Progress::Failed { swapped: true, .. } | Progress::Swapping | Progress::Reverting
+        );
+    owed || assignment.progress.busy(known.plan.policy.auto_rollback)
+}

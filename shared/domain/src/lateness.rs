@@ -1,0 +1,112 @@
+//! Silent devices: the two clocks, the graces, and what becomes of who is late.
+//!
+//! Clocks run in server time only. A device that was not offered anything has no clock; one that waits for a window,
+//! for a resume or for a lock has a stopped one.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::assignment::{Assignment, LogEntry, Progress, Reason};
+use crate::device::Device;
+use crate::event::DeviceEvent;
+use crate::ids::RolloutId;
+use crate::judge::Outcome;
+use crate::poll::{SwapTime, swap_time};
+use crate::rollout::{Known, Knowledge, Status};
+
+/// The device's item after what is overdue in one rollout was written down; `None` where nothing is.
+pub fn overdue(device: &Device, rollout_id: &RolloutId, known: &Knowledge, now: Timestamp) -> Option<Device> {
+    let facts = known.get(rollout_id)?;
+    let (repository, assignment) = device.assignment(rollout_id)?;
+    let (repository, to) = (repository.clone(), verdict(device, assignment, facts, now)?);
+    let mut next = device.next_revision();
+    let track = next.tracks.get_mut(&repository)?;
+    let assignment =
+        [&mut track.current, &mut track.next].into_iter().flatten().find(|a| a.rollout_id == *rollout_id)?;
+    let entry = write_down(assignment, to, now);
+    next.log.push(entry);
+    next.move_up(known, now);
+    Some(next)
+}
+
+fn write_down(assignment: &mut Assignment, to: Progress, now: Timestamp) -> LogEntry {
+    let (event, outcome) = match &to {
+        Progress::Failed { .. } => (DeviceEvent::UpdateTimedOut, Some(Outcome::TimedOut)),
+        Progress::Deferred | Progress::NotSeen => (DeviceEvent::UpdateDeferred, None),
+        _ => (DeviceEvent::UpdateSkipped, None),
+    };
+    assignment.moves(to, now).event(event).outcome(outcome)
+}
+
+/// What an assignment becomes because nothing was heard of it; `None` while it is in time.
+fn verdict(device: &Device, assignment: &Assignment, facts: &Known, now: Timestamp) -> Option<Progress> {
+    let rollout = &facts.rollout;
+    let policy = &facts.plan.policy;
+    let offline_grace = SignedDuration::from_hours(i64::from(policy.offline_grace_hours));
+    let past = |since: Timestamp, by: SignedDuration| since.saturating_add(by).is_ok_and(|due| due <= now);
+    match &assignment.progress {
+        Progress::Waiting if rollout.status == Status::InProgress && rollout.open_for(assignment.position) => {
+            let opened = rollout.batches.get(assignment.batch.max(1) as usize - 1)?.opened_at?;
+            let since = first_chance(device, facts, opened.max(rollout.resumed_at.unwrap_or(opened)))?;
+            past(since, offline_grace).then_some(Progress::Deferred)
+        }
+        // Never past the swap, and the rollout ended: the server itself may take the offer back.
+        progress if progress.before_swap() && rollout.status.withdraws() => {
+            Some(Progress::Skipped { reason: Reason::Withdrawn })
+        }
+        Progress::Blocked { since, .. } => {
+            past(*since, SignedDuration::from_hours(i64::from(policy.lock_grace_hours))).then_some(Progress::Deferred)
+        }
+        Progress::Offered | Progress::Pulled if rollout.status == Status::InProgress => {
+            match swap_time(policy, device.timezone.as_deref(), now) {
+                SwapTime::Open(window) => silent(assignment, facts, window, now).then_some(timed_out(false)),
+                SwapTime::Closed(_) => None,
+            }
+        }
+        Progress::Swapping if !rollout.status.takes_back() => {
+            silent(assignment, facts, None, now).then_some(timed_out(true))
+        }
+        Progress::Swapping | Progress::Healthy | Progress::Failed { swapped: true, .. } | Progress::Reverting
+            if rollout.status == Status::RollingBack =>
+        {
+            let started = rollout.rollback.as_ref()?.started_at;
+            let since = [assignment.offered_at, assignment.progress_at].into_iter().flatten().fold(started, Timestamp::max);
+            (rollout.rollback_open_for(assignment.position) && past(since, offline_grace)).then_some(Progress::NotSeen)
+        }
+        Progress::Waiting
+        | Progress::Deferred
+        | Progress::Offered
+        | Progress::Pulled
+        | Progress::Swapping
+        | Progress::Healthy
+        | Progress::Failed { .. }
+        | Progress::Reverting
+        | Progress::RolledBack { .. }
+        | Progress::Stuck { .. }
+        | Progress::NotSeen
+        | Progress::Skipped { .. } => None,
+    }
+}
+
+fn timed_out(swapped: bool) -> Progress {
+    Progress::Failed { reason: Reason::TimedOut, swapped }
+}
+
+/// From when on the device could have been offered the image: the batch's opening, or its own next window.
+fn first_chance(device: &Device, facts: &Known, opened: Timestamp) -> Option<Timestamp> {
+    match swap_time(&facts.plan.policy, device.timezone.as_deref(), opened) {
+        SwapTime::Open(_) => Some(opened),
+        SwapTime::Closed(next) => next,
+    }
+}
+
+/// The stall clock and the total clock: the first starts again with each report, the second does not.
+fn silent(assignment: &Assignment, facts: &Known, window_opened: Option<Timestamp>, now: Timestamp) -> bool {
+    let policy = &facts.plan.policy;
+    let Some(offered) = assignment.offered_at else { return false };
+    let start = [facts.rollout.resumed_at, window_opened].into_iter().flatten().fold(offered, Timestamp::max);
+    let heard = assignment.progress_at.map_or(start, |at| at.max(start));
+    let past = |since: Timestamp, seconds: u32| {
+        since.saturating_add(SignedDuration::from_secs(i64::from(seconds))).is_ok_and(|due| due <= now)
+    };
+    past(heard, policy.stall_seconds) || past(start, policy.total_seconds)
+}

@@ -1,0 +1,131 @@
+//! Planning: who takes part, in which order, and each device's place.
+
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
+
+use crate::assignment::{Assignment, Reason};
+use crate::counts::Class;
+use crate::device::{Device, holds};
+use crate::ids::{DeviceUuid, RolloutId};
+use crate::pin::Pin;
+use crate::policy::OnDrift;
+use crate::rollout::{Known, Knowledge};
+use crate::row::Row;
+
+/// Devices per page of the plan: what one message plans.
+pub const PAGE_SIZE: usize = 1_000;
+
+/// The order of a plan: by a hash of the rollout (the seed) and the device, so that no device is always the canary.
+pub fn order(rollout_id: &RolloutId, mut devices: Vec<DeviceUuid>) -> Vec<DeviceUuid> {
+    devices.sort_by_cached_key(|device| {
+        let mut hash = Sha256::new();
+        hash.update(rollout_id.as_str().as_bytes());
+        hash.update(device.0.as_bytes());
+        let key: [u8; 32] = hash.finalize().into();
+        (key, *device)
+    });
+    devices.dedup();
+    devices
+}
+
+/// A name for an order, so that pages of two plannings never mix.
+pub fn order_hash(order: &[DeviceUuid]) -> String {
+    let mut hash = Sha256::new();
+    for device in order {
+        hash.update(device.0.as_bytes());
+    }
+    hex::encode(&hash.finalize()[..8])
+}
+
+/// What planning means for one device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Placed {
+    /// The item to store, and then the row.
+    Assigned(Box<(Device, Row)>),
+    /// The device has this place, or one in a newer rollout, already; the row to store if it is not there.
+    Known(Row),
+    /// The device takes no part; only a row is to be stored.
+    Skipped(Row),
+}
+
+/// Gives a device its place in a rollout. `old` are the rollouts that the device knows.
+pub fn place(device: &Device, new: &Known, (position, batch): (u32, u32), old: &Knowledge, now: Timestamp) -> Placed {
+    let rollout = &new.rollout;
+    let repository = &rollout.repository;
+    let track = device.tracks.get(repository).cloned().unwrap_or_default();
+    let row = |class, reason, old| {
+        let id = rollout.rollout_id.clone();
+        Row::planned(id, device.device_uuid, (position, batch), (class, reason), old, now)
+    };
+    // Where its write went through before and its row perhaps did not, the row is as that write would have made it.
+    if track.assignment(&rollout.rollout_id).is_some() || track.generation() > rollout.generation {
+        return Placed::Known(row(Class::Pending, None, track.baseline));
+    }
+    if let Some(reason) = unfit(device, new, &track.baseline) {
+        return Placed::Skipped(row(Class::Skipped, Some(reason), track.baseline));
+    }
+    let mut next = device.next_revision();
+    let ran = device.running_digest(repository).cloned();
+    let drifted = drift(device, new, &track);
+    let assignment = Assignment::new(rollout.rollout_id.clone(), rollout.generation, position, batch);
+    let slot = next.tracks.entry(repository.clone()).or_default();
+    let current = slot.current.as_ref().and_then(|current| old.get(&current.rollout_id)).cloned();
+    let busy = slot.current.as_ref().zip(current.as_ref()).is_some_and(|(current, known)| holds(current, known));
+    if busy {
+        slot.next = Some(assignment);
+    } else {
+        next.log = slot.replace(assignment, current.as_deref(), ran.as_ref(), now);
+        if let Some(adopted) = drifted {
+            slot.baseline = Some(adopted);
+            slot.resting = None;
+        }
+    }
+    let row = row(Class::Pending, None, slot.baseline.clone());
+    Placed::Assigned(Box::new((next, row)))
+}
+
+fn unfit(device: &Device, new: &Known, baseline: &Option<Pin>) -> Option<Reason> {
+    let repository = &new.rollout.repository;
+    let platform = device.platform.as_deref();
+    if device.deleted_at.is_some()
+        || device.services_of(repository).next().is_none()
+        || !new.plan.policy.selector.selects(&device.fleet_id, &device.tags)
+    {
+        return Some(Reason::Removed);
+    }
+    if new.not_applicable(platform) {
+        return Some(Reason::NotApplicable);
+    }
+    let runs = device.running_digest(repository);
+    if runs.is_some_and(|digest| new.is_target(digest, platform)) {
+        return Some(Reason::UpToDate);
+    }
+    let drifted = runs.is_some_and(|runs| is_drift(device, repository, runs, baseline));
+    (drifted && new.plan.policy.on_drift == OnDrift::Hold).then_some(Reason::Pinned)
+}
+
+/// The image that a device drifted to, where the policy adopts such images as the way back.
+fn drift(device: &Device, new: &Known, track: &crate::device::Track) -> Option<Pin> {
+    let repository = &new.rollout.repository;
+    let (_, service) = device.services_of(repository).next()?;
+    let running = service.running.as_ref()?;
+    let digest = running.digest.as_ref()?;
+    let adopt = new.plan.policy.on_drift == OnDrift::Adopt && is_drift(device, repository, digest, &track.baseline);
+    adopt.then(|| Pin { tag: running.tag.clone(), digest: Some(digest.clone()) })
+}
+
+/// Neither the baseline nor what it rests on nor what a rollout brought: nobody of ours put it there.
+fn is_drift(
+    device: &Device,
+    repository: &crate::image::Repository,
+    runs: &crate::image::Digest,
+    baseline: &Option<Pin>,
+) -> bool {
+    let Some(track) = device.tracks.get(repository) else { return false };
+    if track.current.is_some() {
+        // The rollout that it is in, or was last in, explains what runs.
+        return false;
+    }
+    let expected = track.resting.as_ref().or(baseline.as_ref()).and_then(|pin| pin.digest.as_ref());
+    expected.is_some_and(|expected| expected != runs)
+}

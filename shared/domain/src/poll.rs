@@ -1,0 +1,226 @@
+//! What a poll moves: the one place that decides what a device runs next.
+//!
+//! [`poll`] answers with the device's item as it is to be stored *before* the new target is told; where that write
+//! fails, the old target is the answer.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::assignment::{Assignment, LogEntry, Progress, Reason};
+use crate::device::Device;
+use crate::event::DeviceEvent;
+use crate::image::Repository;
+use crate::policy::Policy;
+use crate::rollout::{Known, Knowledge, Status};
+use crate::window::WindowAnswer;
+
+/// `last_seen` is at most this old while a device polls, in hours: it costs a write of its own on a settled device.
+pub const LAST_SEEN_HOURS: i64 = 6;
+
+/// Whether a swap may start on a device now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SwapTime {
+    /// Yes; where there is a window, it opened then.
+    Open(Option<Timestamp>),
+    /// Not before then; `None` is never.
+    Closed(Option<Timestamp>),
+}
+
+/// Whether the policy's window, read in the device's zone where the policy says so, lets a swap start.
+pub fn swap_time(policy: &Policy, device_zone: Option<&str>, now: Timestamp) -> SwapTime {
+    let Some(window) = &policy.window else { return SwapTime::Open(None) };
+    let (zone, _) = window.zone_for(device_zone);
+    let answer = window.answer(&zone, now);
+    match answer {
+        WindowAnswer::Open { .. } => SwapTime::Open(window.next(&zone, now).map(|interval| interval.opens_at)),
+        WindowAnswer::PastCutoff { .. } | WindowAnswer::Closed { .. } => SwapTime::Closed(answer.next_start(now)),
+    }
+}
+
+/// The device's item as a poll at `now` leaves it; `None` where nothing is to be written.
+pub fn poll(device: &Device, known: &Knowledge, now: Timestamp) -> Option<Device> {
+    let mut next = device.next_revision();
+    let mut moved = false;
+    for repository in by_policy_name(device, known) {
+        moved |= advance(&mut next, &repository, known, now);
+    }
+    if moved {
+        next.move_up(known, now);
+    }
+    let stale = device.last_seen.saturating_add(SignedDuration::from_hours(LAST_SEEN_HOURS)).is_ok_and(|at| at <= now);
+    (moved || stale).then(|| {
+        next.last_seen = now.max(device.last_seen);
+        next
+    })
+}
+
+/// Different images move one at a time, in the order of their policies' names.
+fn by_policy_name(device: &Device, known: &Knowledge) -> Vec<Repository> {
+    let mut named: Vec<(&str, &Repository)> = device
+        .tracks
+        .iter()
+        .filter_map(|(repository, track)| {
+            let known = known.get(&track.current.as_ref()?.rollout_id)?;
+            Some((known.plan.policy.name.as_str(), repository))
+        })
+        .collect();
+    named.sort_unstable();
+    named.into_iter().map(|(_, repository)| repository.clone()).collect()
+}
+
+/// Moves one image's assignment on, if it may move now. Says whether it did.
+fn advance(device: &mut Device, repository: &Repository, known: &Knowledge, now: Timestamp) -> bool {
+    let Some(current) = device.tracks.get(repository).and_then(|track| track.current.as_ref()) else { return false };
+    let Some(facts) = known.get(&current.rollout_id).cloned() else { return false };
+    let status = facts.rollout.status;
+    let step = match &current.progress {
+        Progress::Offered | Progress::Pulled | Progress::Blocked { .. } if status.withdraws() => {
+            Some(skip(Reason::Withdrawn))
+        }
+        Progress::Waiting | Progress::Deferred => offer(device, repository, current, &facts, known, now),
+        Progress::Pulled => allow_swap(device, current, &facts, now),
+        Progress::Blocked { until, pulled, .. } if *until <= now => {
+            unblock(device, current, &facts, *pulled, now)
+        }
+        Progress::Swapping | Progress::Healthy | Progress::NotSeen | Progress::Failed { swapped: true, .. }
+            if status.takes_back() =>
+        {
+            take_back(device, repository, current, &facts, now)
+        }
+        Progress::Offered
+        | Progress::Blocked { .. }
+        | Progress::Swapping
+        | Progress::Healthy
+        | Progress::Failed { .. }
+        | Progress::Reverting
+        | Progress::RolledBack { .. }
+        | Progress::Stuck { .. }
+        | Progress::NotSeen
+        | Progress::Skipped { .. } => None,
+    };
+    let Some(step) = step else { return false };
+    let Some(current) = device.tracks.get_mut(repository).and_then(|track| track.current.as_mut()) else {
+        return false;
+    };
+    device.log.extend(step.apply(current, &facts, now));
+    true
+}
+
+/// A move of one assignment, decided and not yet made.
+struct Step {
+    to: Progress,
+    /// An offer, of the image or of the way back: starts the clocks.
+    offer: bool,
+    event: Option<DeviceEvent>,
+    /// Whether the row changes at all.
+    told: bool,
+}
+
+fn skip(reason: Reason) -> Step {
+    Step { to: Progress::Skipped { reason }, offer: false, event: Some(DeviceEvent::UpdateSkipped), told: true }
+}
+
+impl Step {
+    fn apply(self, assignment: &mut Assignment, facts: &Known, now: Timestamp) -> Option<LogEntry> {
+        let late = matches!(assignment.progress, Progress::Deferred) || assignment.position >= facts.rollout.total;
+        if self.offer {
+            assignment.offered_at = Some(now);
+            assignment.progress_at = None;
+            if late && matches!(self.to, Progress::Offered) {
+                assignment.batch = facts.rollout.batch.max(1);
+            }
+        }
+        let mut entry = assignment.moves(self.to, now);
+        entry.event = self.event;
+        entry.offered = self.offer;
+        if self.offer && late {
+            entry.batch = Some(assignment.batch);
+            entry.position = Some(assignment.position);
+        }
+        self.told.then_some(entry)
+    }
+}
+
+fn offer(
+    device: &Device,
+    repository: &Repository,
+    current: &Assignment,
+    facts: &Known,
+    known: &Knowledge,
+    now: Timestamp,
+) -> Option<Step> {
+    let rollout = &facts.rollout;
+    if rollout.status != Status::InProgress || !rollout.open_for(current.position) {
+        return None;
+    }
+    let policy = &facts.plan.policy;
+    if !policy.selector.selects(&device.fleet_id, &device.tags) || device.services_of(repository).next().is_none() {
+        return Some(skip(Reason::Removed));
+    }
+    if facts.not_applicable(device.platform.as_deref()) {
+        return Some(skip(Reason::NotApplicable));
+    }
+    let platform = device.platform.as_deref();
+    if device.running_digest(repository).is_some_and(|digest| facts.is_target(digest, platform)) {
+        return Some(skip(Reason::UpToDate));
+    }
+    if device.tracks.iter().any(|(other, track)| other != repository && moving(track.current.as_ref(), known)) {
+        return None;
+    }
+    match swap_time(policy, device.timezone.as_deref(), now) {
+        SwapTime::Open(_) => Some(Step { to: Progress::Offered, offer: true, event: None, told: true }),
+        SwapTime::Closed(_) => None,
+    }
+}
+
+fn moving(other: Option<&Assignment>, known: &Knowledge) -> bool {
+    other.is_some_and(|a| {
+        a.progress.before_swap() || known.get(&a.rollout_id).is_some_and(|k| a.progress.busy(k.plan.policy.auto_rollback))
+    })
+}
+
+fn may_swap(device: &Device, current: &Assignment, facts: &Known, now: Timestamp) -> bool {
+    facts.rollout.status == Status::InProgress
+        && facts.rollout.open_for(current.position)
+        && matches!(swap_time(&facts.plan.policy, device.timezone.as_deref(), now), SwapTime::Open(_))
+}
+
+/// The answer to the question before the swap. The row is not told: its next report says it.
+fn allow_swap(device: &Device, current: &Assignment, facts: &Known, now: Timestamp) -> Option<Step> {
+    may_swap(device, current, facts, now).then_some(Step {
+        to: Progress::Swapping,
+        offer: false,
+        event: None,
+        told: false,
+    })
+}
+
+fn unblock(device: &Device, current: &Assignment, facts: &Known, pulled: bool, now: Timestamp) -> Option<Step> {
+    let to = match (pulled, may_swap(device, current, facts, now)) {
+        (true, true) => Progress::Swapping,
+        (true, false) => Progress::Pulled,
+        (false, _) => Progress::Offered,
+    };
+    // The clocks start again at the end of the lock.
+    Some(Step { to, offer: true, event: None, told: true })
+}
+
+fn take_back(
+    device: &Device,
+    repository: &Repository,
+    current: &Assignment,
+    facts: &Known,
+    now: Timestamp,
+) -> Option<Step> {
+    let rollback = facts.rollout.rollback.as_ref()?;
+    let by_itself = matches!(current.progress, Progress::Failed { .. }) && facts.plan.policy.auto_rollback;
+    let closed = rollback.respect_windows
+        && matches!(swap_time(&facts.plan.policy, device.timezone.as_deref(), now), SwapTime::Closed(_));
+    if by_itself || closed || !facts.rollout.rollback_open_for(current.position) {
+        return None;
+    }
+    let to = match device.tracks.get(repository).and_then(|track| track.baseline.as_ref()) {
+        Some(_) => Progress::Reverting,
+        None => Progress::Stuck { reason: Reason::NoPrevious },
+    };
+    Some(Step { to, offer: true, event: None, told: true })
+}

@@ -1,0 +1,452 @@
+//! What a device reports, and what it changes.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use crate::assignment::{Assignment, LogEntry, Progress, ROLLBACK_ATTEMPTS, Reason};
+use crate::device::{Device, Running, Service, Track};
+use crate::event::DeviceEvent;
+use crate::ids::RolloutId;
+use crate::image::{Digest, ImageRef, Repository};
+use crate::judge::Outcome;
+use crate::pin::Pin;
+use crate::rollout::{Known, Knowledge};
+
+/// How long a lock is taken to last where the device does not say, in minutes.
+const LOCK_MINUTES: i64 = 5;
+
+/// Reports without a `seq` whose ids are remembered.
+const REMEMBERED_IDS: usize = 16;
+
+/// What a service runs, as the device sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Observed {
+    /// The reference that it was started by.
+    pub image: Option<ImageRef>,
+    /// What it runs.
+    pub digest: Option<Digest>,
+    /// The container's state.
+    pub status: Option<String>,
+    /// Whether it is healthy.
+    pub healthy: Option<bool>,
+}
+
+/// One report of work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Its id, of the device's making.
+    pub id: String,
+    /// The service that it is about.
+    pub service: Option<String>,
+    /// The rollout.
+    pub rollout_id: RolloutId,
+    /// The attempt.
+    pub attempt: u8,
+    /// Its place among the attempt's reports, from 1.
+    pub seq: Option<u32>,
+    /// What happened.
+    pub event: DeviceEvent,
+    /// The device's reason or message.
+    pub message: Option<String>,
+    /// Until when a lock lasts.
+    pub until: Option<Timestamp>,
+}
+
+/// Everything in one body.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reports {
+    /// By service name.
+    pub services: BTreeMap<String, Observed>,
+    /// Told where it changed.
+    pub platform: Option<String>,
+    /// In the order of the body.
+    pub reports: Vec<Report>,
+}
+
+/// What became of one report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Taken.
+    Accepted,
+    /// Known already; nothing changed.
+    Duplicate,
+    /// The device has, and had last, no place in that rollout.
+    NotAssigned,
+    /// The image was not offered to the device yet.
+    NotOffered,
+    /// Devices cannot tell this event.
+    NotADeviceEvent,
+    /// The running digest contradicts it.
+    DigestMismatch,
+}
+
+impl Verdict {
+    /// The stable word of a report that was not taken.
+    pub const fn reason(self) -> Option<&'static str> {
+        match self {
+            Self::Accepted | Self::Duplicate => None,
+            Self::NotAssigned => Some("not_assigned"),
+            Self::NotOffered => Some("not_offered"),
+            Self::NotADeviceEvent => Some("not_a_device_event"),
+            Self::DigestMismatch => Some("digest_mismatch"),
+        }
+    }
+}
+
+/// What a body of reports leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reported {
+    /// The item to store; `None` where nothing changed.
+    pub device: Option<Device>,
+    /// One per report, in the order of the body.
+    pub verdicts: Vec<Verdict>,
+}
+
+/// Applies a body of reports.
+pub fn report(device: &Device, body: &Reports, known: &Knowledge, now: Timestamp) -> Reported {
+    let mut next = device.next_revision();
+    if body.platform.is_some() {
+        next.platform.clone_from(&body.platform);
+    }
+    for (name, observed) in &body.services {
+        observe(&mut next, name, observed);
+    }
+    let mut order: Vec<usize> = (0..body.reports.len()).collect();
+    // Stable: reports without a `seq` keep their place behind those that have one.
+    order.sort_by_key(|&i| (body.reports[i].attempt, body.reports[i].seq.unwrap_or(u32::MAX)));
+    let mut verdicts = vec![Verdict::Duplicate; body.reports.len()];
+    for i in order {
+        verdicts[i] = take(&mut next, &body.reports[i], known, now);
+    }
+    if !next.log.is_empty() {
+        next.move_up(known, now);
+    }
+    let changed = Device { rev: device.rev, log: device.log.clone(), ..next.clone() } != *device || !next.log.is_empty();
+    Reported {
+        device: changed.then(|| {
+            next.last_seen = now.max(device.last_seen);
+            next
+        }),
+        verdicts,
+    }
+}
+
+/// Takes over what a service runs. A service that nobody knew brings its image as its baseline.
+fn observe(device: &mut Device, name: &str, observed: &Observed) {
+    let Some(repository) = observed
+        .image
+        .as_ref()
+        .map(|image| image.repository.clone())
+        .or_else(|| device.services.get(name).map(|service| service.repository.clone()))
+    else {
+        return;
+    };
+    let tag = observed.image.as_ref().and_then(|image| image.tag.clone());
+    let service =
+        device.services.entry(name.to_owned()).or_insert(Service { repository: repository.clone(), running: None });
+    service.repository = repository.clone();
+    let old = service.running.take();
+    let digest = observed.digest.clone().or_else(|| observed.image.as_ref().and_then(|image| image.digest.clone()));
+    let running = Running {
+        tag: tag.or_else(|| old.as_ref().and_then(|old| old.tag.clone())),
+        digest: digest.or_else(|| old.as_ref().and_then(|old| old.digest.clone())),
+        status: observed.status.clone().or_else(|| old.as_ref().and_then(|old| old.status.clone())),
+        healthy: observed.healthy.unwrap_or_else(|| old.as_ref().is_some_and(|old| old.healthy)),
+    };
+    let pin = Pin { tag: running.tag.clone(), digest: running.digest.clone() };
+    service.running = Some(running);
+    fill_baseline(device.tracks.entry(repository).or_default(), pin);
+}
+
+fn fill_baseline(track: &mut Track, runs: Pin) {
+    let untouched = track.current.as_ref().is_none_or(|current| {
+        matches!(current.progress, Progress::Waiting | Progress::Deferred | Progress::Offered | Progress::Pulled)
+    });
+    match &mut track.baseline {
+        None if runs.tag.is_some() || runs.digest.is_some() => track.baseline = Some(runs),
+        Some(baseline) if baseline.digest.is_none() && baseline.tag == runs.tag && untouched => {
+            baseline.digest = runs.digest;
+        }
+        None | Some(_) => {}
+    }
+}
+
+fn take(device: &mut Device, report: &Report, known: &Knowledge, now: Timestamp) -> Verdict {
+    if !report.event.told_by_devices() {
+        return Verdict::NotADeviceEvent;
+    }
+    let Some(repository) = device.assignment(&report.rollout_id).map(|(repository, _)| repository.clone()) else {
+        return take_late(device, report, now);
+    };
+    let runs = Runs::of(device, &repository, report.service.as_deref());
+    let Some(track) = device.tracks.get_mut(&repository) else { return Verdict::NotAssigned };
+    let has_way_back = track.baseline.is_some();
+    let slot = [&mut track.current, &mut track.next].into_iter().flatten().find(|a| a.rollout_id == report.rollout_id);
+    let (Some(assignment), Some(facts)) = (slot, known.get(&report.rollout_id)) else { return Verdict::NotAssigned };
+    if is_known(assignment, report) {
+        return Verdict::Duplicate;
+    }
+    match apply(assignment, report, facts, &runs, has_way_back, now) {
+        Ok(entry) => {
+            remember(assignment, report);
+            device.log.push(entry.event(report.event).message(report.message.as_deref()));
+            Verdict::Accepted
+        }
+        Err(verdict) => verdict,
+    }
+}
+
+/// A report of the rollout before the current one: a fact for its row, and nothing else.
+fn take_late(device: &mut Device, report: &Report, now: Timestamp) -> Verdict {
+    if !device.tracks.values().any(|track| track.last.as_ref() == Some(&report.rollout_id)) {
+        return Verdict::NotAssigned;
+    }
+    let entry = Assignment::new(report.rollout_id.clone(), 0, 0, 0).log(now);
+    device.log.push(LogEntry { class: None, ..entry.event(report.event).message(report.message.as_deref()) });
+    Verdict::Accepted
+}
+
+fn is_known(assignment: &Assignment, report: &Report) -> bool {
+    match report.seq {
+        Some(seq) => (report.attempt, seq) <= (assignment.attempt, assignment.seq),
+        None => report.attempt < assignment.attempt || assignment.seen.contains(&short(&report.id)),
+    }
+}
+
+fn remember(assignment: &mut Assignment, report: &Report) {
+    match report.seq {
+        Some(seq) if report.attempt >= assignment.attempt => assignment.seq = assignment.seq.max(seq),
+        Some(_) => {}
+        None => {
+            assignment.seen.push(short(&report.id));
+            let surplus = assignment.seen.len().saturating_sub(REMEMBERED_IDS);
+            assignment.seen.drain(..surplus);
+        }
+    }
+}
+
+fn short(id: &str) -> String {
+    hex::encode(&Sha256::digest(id.as_bytes())[..4])
+}
+
+/// What the device's moving services run, as this body told.
+struct Runs {
+    service: Option<String>,
+    moving: usize,
+    digest: Option<Digest>,
+    platform: Option<String>,
+}
+
+impl Runs {
+    fn of(device: &Device, repository: &Repository, service: Option<&str>) -> Self {
+        let named = service.and_then(|name| Some((name.to_owned(), device.services.get(name)?)));
+        let first = || device.services_of(repository).next().map(|(name, service)| (name.clone(), service));
+        let found = named.or_else(first);
+        Self {
+            service: found.as_ref().map(|(name, _)| name.clone()),
+            moving: device.services_of(repository).count(),
+            digest: found.and_then(|(_, service)| service.running.as_ref()?.digest.clone()),
+            platform: device.platform.clone(),
+        }
+    }
+}
+
+/// Moves the assignment as the event says, and answers what the row is to learn.
+fn apply(
+    assignment: &mut Assignment,
+    report: &Report,
+    facts: &Known,
+    runs: &Runs,
+    has_way_back: bool,
+    now: Timestamp,
+) -> Result<LogEntry, Verdict> {
+    let policy = &facts.plan.policy;
+    match assignment.progress.clone() {
+        Progress::Waiting | Progress::Deferred => Err(Verdict::NotOffered),
+        Progress::Offered | Progress::Pulled | Progress::Blocked { .. } | Progress::Swapping => {
+            assignment.progress_at = Some(now);
+            under_way(assignment, report, facts, runs, now)
+        }
+        Progress::Failed { reason: Reason::TimedOut, swapped } => {
+            after_timeout(assignment, report, facts, runs, swapped, now)
+        }
+        Progress::Failed { reason, .. } => match report.event {
+            DeviceEvent::RolledBack => going_back_ends(assignment, facts, runs, reason, now),
+            DeviceEvent::RollbackFailed if policy.auto_rollback && has_way_back => {
+                Ok(way_back_failed(assignment, now))
+            }
+            _ => Ok(noted(assignment, now)),
+        },
+        Progress::Reverting | Progress::NotSeen => match report.event {
+            DeviceEvent::RolledBack => going_back_ends(assignment, facts, runs, Reason::RollbackAll, now),
+            DeviceEvent::RollbackFailed => Ok(way_back_failed(assignment, now)),
+            _ => {
+                assignment.progress_at = Some(now);
+                Ok(noted(assignment, now))
+            }
+        },
+        Progress::Stuck { reason } if report.event == DeviceEvent::RolledBack => {
+            going_back_ends(assignment, facts, runs, reason, now)
+        }
+        Progress::Healthy | Progress::RolledBack { .. } | Progress::Stuck { .. } | Progress::Skipped { .. } => {
+            Ok(noted(assignment, now))
+        }
+    }
+}
+
+/// A fact for the history that changes nothing.
+fn noted(assignment: &Assignment, now: Timestamp) -> LogEntry {
+    LogEntry { class: None, reason: None, ..assignment.log(now) }
+}
+
+fn under_way(
+    assignment: &mut Assignment,
+    report: &Report,
+    facts: &Known,
+    runs: &Runs,
+    now: Timestamp,
+) -> Result<LogEntry, Verdict> {
+    let swapping = matches!(assignment.progress, Progress::Swapping);
+    let fails = |assignment: &mut Assignment, reason, swapped| {
+        Ok(assignment.moves(Progress::Failed { reason, swapped }, now).outcome(Some(Outcome::Failed)))
+    };
+    match report.event {
+        DeviceEvent::ImagePulling => {
+            if matches!(assignment.progress, Progress::Blocked { .. }) {
+                assignment.progress = Progress::Offered;
+            }
+            Ok(assignment.log(now))
+        }
+        DeviceEvent::ImagePulled if !swapping => Ok(assignment.moves(Progress::Pulled, now)),
+        DeviceEvent::ImagePulled => Ok(assignment.log(now)),
+        DeviceEvent::ContainerUpdating => Ok(assignment.moves(Progress::Swapping, now)),
+        DeviceEvent::UpdateCompleted if facts.plan.policy.health.enabled => {
+            Ok(assignment.moves(Progress::Swapping, now))
+        }
+        DeviceEvent::UpdateCompleted | DeviceEvent::HealthCheckPassed => {
+            proven(assignment, facts, runs, Outcome::Healthy, now)
+        }
+        DeviceEvent::HealthCheckFailed => fails(assignment, Reason::Unhealthy, true),
+        DeviceEvent::UpdateFailed if swapping => fails(assignment, Reason::UpdateFailed, true),
+        DeviceEvent::UpdateFailed => fails(assignment, Reason::PullFailed, false),
+        DeviceEvent::RolledBack => {
+            let reason = if swapping { Reason::Unhealthy } else { Reason::UpdateFailed };
+            Ok(assignment.moves(Progress::RolledBack { reason }, now).outcome(Some(Outcome::Failed)))
+        }
+        DeviceEvent::RollbackFailed => fails(assignment, Reason::RollbackFailed, true),
+        DeviceEvent::UpdateBlocked | DeviceEvent::UpdateDeferred => {
+            let pulled = swapping || matches!(assignment.progress, Progress::Pulled | Progress::Blocked { pulled: true, .. });
+            let since = match assignment.progress {
+                Progress::Blocked { since, .. } => since,
+                _ => now,
+            };
+            let until = report.until.unwrap_or_else(|| {
+                now.saturating_add(SignedDuration::from_mins(LOCK_MINUTES)).unwrap_or(Timestamp::MAX)
+            });
+            Ok(assignment.moves(Progress::Blocked { since, until, pulled }, now))
+        }
+        DeviceEvent::UpdateSkipped if !swapping => {
+            Ok(assignment.moves(Progress::Skipped { reason: Reason::NotApplicable }, now))
+        }
+        DeviceEvent::UpdateSkipped
+        | DeviceEvent::ImageUpdateScheduled
+        | DeviceEvent::UpdateTimedOut
+        | DeviceEvent::Reenrolled => Ok(noted(assignment, now)),
+    }
+}
+
+/// Healthy is: the running digest is the target's, the check passed, and the report of it arrived; of every service
+/// that moves.
+fn proven(
+    assignment: &mut Assignment,
+    facts: &Known,
+    runs: &Runs,
+    outcome: Outcome,
+    now: Timestamp,
+) -> Result<LogEntry, Verdict> {
+    let pinned = facts.rollout.target.digest.is_some();
+    let digest = runs.digest.as_ref().ok_or(Verdict::DigestMismatch)?;
+    if pinned && !facts.is_target(digest, runs.platform.as_deref()) {
+        return Err(Verdict::DigestMismatch);
+    }
+    if runs.moving > 1 {
+        if let Some(service) = &runs.service
+            && !assignment.passed.contains(service)
+        {
+            assignment.passed.push(service.clone());
+        }
+        if assignment.passed.len() < runs.moving {
+            return Ok(assignment.log(now));
+        }
+        assignment.passed.clear();
+    }
+    let observed = (!pinned).then(|| digest.clone());
+    Ok(LogEntry { digest: observed, ..assignment.moves(Progress::Healthy, now).outcome(Some(outcome)) })
+}
+
+/// Silence was counted as failure; the truth, when it comes late, replaces the guess once.
+fn after_timeout(
+    assignment: &mut Assignment,
+    report: &Report,
+    facts: &Known,
+    runs: &Runs,
+    swapped: bool,
+    now: Timestamp,
+) -> Result<LogEntry, Verdict> {
+    let health_off = !facts.plan.policy.health.enabled;
+    match report.event {
+        DeviceEvent::HealthCheckPassed if !facts.rollout.status.takes_back() => {
+            proven(assignment, facts, runs, Outcome::Recovered, now)
+        }
+        DeviceEvent::UpdateCompleted if health_off && !facts.rollout.status.takes_back() => {
+            proven(assignment, facts, runs, Outcome::Recovered, now)
+        }
+        DeviceEvent::HealthCheckFailed | DeviceEvent::UpdateFailed => {
+            let swapped = swapped || report.event == DeviceEvent::HealthCheckFailed;
+            let reason = match (report.event, swapped) {
+                (DeviceEvent::HealthCheckFailed, _) => Reason::Unhealthy,
+                (_, true) => Reason::UpdateFailed,
+                (_, false) => Reason::PullFailed,
+            };
+            Ok(assignment.moves(Progress::Failed { reason, swapped }, now).outcome(Some(Outcome::FailedAfterAll)))
+        }
+        DeviceEvent::RolledBack => {
+            let entry = going_back_ends(assignment, facts, runs, Reason::TimedOut, now)?;
+            Ok(entry.outcome(Some(Outcome::FailedAfterAll)))
+        }
+        DeviceEvent::RollbackFailed => Ok(way_back_failed(assignment, now)),
+        DeviceEvent::ContainerUpdating | DeviceEvent::UpdateCompleted | DeviceEvent::HealthCheckPassed => {
+            Ok(assignment.moves(Progress::Failed { reason: Reason::TimedOut, swapped: true }, now))
+        }
+        _ => Ok(noted(assignment, now)),
+    }
+}
+
+fn going_back_ends(
+    assignment: &mut Assignment,
+    facts: &Known,
+    runs: &Runs,
+    reason: Reason,
+    now: Timestamp,
+) -> Result<LogEntry, Verdict> {
+    // The platform digests of the old image are not known; the new image's are.
+    if runs.digest.as_ref().is_some_and(|digest| facts.is_target(digest, runs.platform.as_deref())) {
+        return Err(Verdict::DigestMismatch);
+    }
+    Ok(assignment.moves(Progress::RolledBack { reason }, now))
+}
+
+/// A new attempt, up to the limit; then nothing more is tried by itself.
+fn way_back_failed(assignment: &mut Assignment, now: Timestamp) -> LogEntry {
+    if assignment.attempt >= ROLLBACK_ATTEMPTS {
+        return assignment.moves(Progress::Stuck { reason: Reason::RollbackFailed }, now);
+    }
+    assignment.attempt += 1;
+    assignment.seq = 0;
+    assignment.offered_at = Some(now);
+    assignment.log(now)
+}

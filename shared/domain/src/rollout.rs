@@ -1,0 +1,347 @@
+//! A rollout: what is to be updated, how far it is open, and where it stands.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::fmt::serde::timestamp::millisecond::{optional as ms_opt, required as ms};
+use serde::{Deserialize, Serialize};
+
+use crate::counts::{Class, Counts};
+use crate::ids::{PolicyId, RolloutId};
+use crate::image::{Digest, Repository, Tag};
+use crate::judge::Judge;
+use crate::pin::Pin;
+use crate::policy::{Policy, Strategy};
+
+/// Where a rollout stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Its digest is being resolved, its devices are being planned.
+    Pending,
+    /// A person must say yes.
+    AwaitingApproval,
+    /// Waits for its first window.
+    Scheduled,
+    /// Devices are offered the image, as far as it is open.
+    InProgress,
+    /// No new offers until resumed.
+    Paused,
+    /// Every batch is done.
+    Completed,
+    /// Planning was impossible, or every device settled and none is healthy.
+    Failed,
+    /// Stopped for good by a person; what is updated stays.
+    Cancelled,
+    /// A newer image took its place.
+    Superseded,
+    /// A person said no.
+    Rejected,
+    /// Nobody approved in time.
+    Expired,
+    /// Every device goes back to its own old image.
+    RollingBack,
+    /// Every device is back, or listed.
+    RolledBack,
+}
+
+impl Status {
+    /// Every status.
+    pub const ALL: [Self; 13] = [
+        Self::Pending,
+        Self::AwaitingApproval,
+        Self::Scheduled,
+        Self::InProgress,
+        Self::Paused,
+        Self::Completed,
+        Self::Failed,
+        Self::Cancelled,
+        Self::Superseded,
+        Self::Rejected,
+        Self::Expired,
+        Self::RollingBack,
+        Self::RolledBack,
+    ];
+
+    /// Its name in the API and in the item.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::AwaitingApproval => "awaiting_approval",
+            Self::Scheduled => "scheduled",
+            Self::InProgress => "in_progress",
+            Self::Paused => "paused",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Superseded => "superseded",
+            Self::Rejected => "rejected",
+            Self::Expired => "expired",
+            Self::RollingBack => "rolling_back",
+            Self::RolledBack => "rolled_back",
+        }
+    }
+
+    /// The status of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.name() == name)
+    }
+
+    /// Whether the rollout can still offer its image, now or later.
+    pub const fn live(self) -> bool {
+        match self {
+            Self::Pending | Self::AwaitingApproval | Self::Scheduled | Self::InProgress | Self::Paused => true,
+            Self::Completed
+            | Self::Failed
+            | Self::Cancelled
+            | Self::Superseded
+            | Self::Rejected
+            | Self::Expired
+            | Self::RollingBack
+            | Self::RolledBack => false,
+        }
+    }
+
+    /// Whether devices that took the image are to go back to their old one.
+    pub const fn takes_back(self) -> bool {
+        matches!(self, Self::RollingBack | Self::RolledBack)
+    }
+
+    /// Whether an offer that was not followed by a swap is withdrawn: the rollout ended, other than well.
+    pub const fn withdraws(self) -> bool {
+        match self {
+            Self::Failed
+            | Self::Cancelled
+            | Self::Superseded
+            | Self::Rejected
+            | Self::Expired
+            | Self::RollingBack
+            | Self::RolledBack => true,
+            Self::Pending
+            | Self::AwaitingApproval
+            | Self::Scheduled
+            | Self::InProgress
+            | Self::Paused
+            | Self::Completed => false,
+        }
+    }
+}
+
+/// What set a rollout off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trigger {
+    /// A registry's delivery.
+    Webhook,
+    /// A person.
+    Manual,
+}
+
+/// One batch: the positions below `end` that no earlier batch has, and the devices that count in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Batch {
+    /// One past its last position in the plan's order.
+    #[serde(rename = "e")]
+    pub end: u32,
+    /// When its first device could be offered the image.
+    #[serde(rename = "o", with = "ms_opt", default, skip_serializing_if = "Option::is_none")]
+    pub opened_at: Option<Timestamp>,
+    /// When every device of it had settled.
+    #[serde(rename = "f", with = "ms_opt", default, skip_serializing_if = "Option::is_none")]
+    pub completed_at: Option<Timestamp>,
+    /// The rows that count in it.
+    #[serde(rename = "k")]
+    pub counts: Counts,
+}
+
+/// A rollback of everything. One write starts it, whatever the fleet's size.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rollback {
+    /// When it was commanded.
+    #[serde(with = "ms")]
+    pub started_at: Timestamp,
+    /// Positions below this go back; `u32::MAX` is everyone, latecomers included.
+    pub open_to: u32,
+    /// At most about this many at a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_in_flight: Option<u32>,
+    /// Only inside the policy's windows.
+    #[serde(default)]
+    pub respect_windows: bool,
+}
+
+/// A rollout's own item. Commands write `status` and the fields beside it; only the step writes progress.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Rollout {
+    /// Its id.
+    pub rollout_id: RolloutId,
+    /// What it updates.
+    pub repository: Repository,
+    /// The policy that it follows, as it was when the rollout was created.
+    pub policy_id: PolicyId,
+    /// The policy's name.
+    pub policy: String,
+    /// Grows with every rollout of the repository; a higher one wins a device.
+    pub generation: u64,
+    /// Grows with every write of this item.
+    pub revision: u64,
+    /// Where it stands.
+    pub status: Status,
+    /// What a paused rollout goes back to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resume_to: Option<Status>,
+    /// The image; its digest may become known on the way.
+    pub target: Pin,
+    /// The tag that the fleet ran before, where it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub old_tag: Option<Tag>,
+    /// The policy's strategy.
+    pub strategy: Strategy,
+    /// What set it off.
+    pub triggered_by: Trigger,
+    /// When it was created.
+    #[serde(with = "ms")]
+    pub created_at: Timestamp,
+    /// When its first batch opened.
+    #[serde(with = "ms_opt", default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    #[serde(with = "ms_opt", default, skip_serializing_if = "Option::is_none")]
+    pub completed_at: Option<Timestamp>,
+    /// Since when it waits for approval.
+    #[serde(with = "ms_opt", default, skip_serializing_if = "Option::is_none")]
+    pub asked_at: Option<Timestamp>,
+    /// Positions in the plan's order; 0 until planned.
+    #[serde(default)]
+    pub total: u32,
+    /// Positions below this are offered the image.
+    #[serde(default)]
+    pub open_to: u32,
+    /// The newest open batch, from 1; 0 before the first.
+    #[serde(default)]
+    pub batch: u32,
+    /// Its batches, once planned.
+    #[serde(default)]
+    pub batches: Vec<Batch>,
+    /// The last journal page that the counts include.
+    #[serde(default)]
+    pub cursor: u32,
+    /// The thresholds' memory.
+    #[serde(default)]
+    pub judge: Judge,
+    /// The last journal page at the last resume: outcomes up to it are counted, not judged.
+    #[serde(default)]
+    pub judged_from: u32,
+    /// When a command last changed it.
+    #[serde(with = "ms_opt", default, skip_serializing_if = "Option::is_none")]
+    pub command_at: Option<Timestamp>,
+    /// When it was last resumed.
+    #[serde(with = "ms_opt", default, skip_serializing_if = "Option::is_none")]
+    pub resumed_at: Option<Timestamp>,
+    /// The open batch may be left without a healthy device; a person said so.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub skip_batch: bool,
+    /// The rollback of everything, where one was commanded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<Rollback>,
+    /// Why it stands where it stands, where there is more to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The newest healthy outcome.
+    #[serde(with = "ms_opt", default, skip_serializing_if = "Option::is_none")]
+    pub last_healthy_at: Option<Timestamp>,
+    /// The digest that healthy devices of an unpinned rollout reported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed: Option<Digest>,
+    /// When rows are next looked through for late devices.
+    #[serde(with = "ms_opt", default, skip_serializing_if = "Option::is_none")]
+    pub check_at: Option<Timestamp>,
+    /// The soonest wake-up that was asked for.
+    #[serde(with = "ms_opt", default, skip_serializing_if = "Option::is_none")]
+    pub wake_at: Option<Timestamp>,
+    /// Set while the sweep must step it: until it ended and nothing of it is in flight.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live: Option<String>,
+}
+
+fn is_false(b: &bool) -> bool {
+    !*b
+}
+
+impl Rollout {
+    /// The counts of all batches.
+    pub fn counts(&self) -> Counts {
+        let mut all = Counts::default();
+        for batch in &self.batches {
+            all.merge(&batch.counts);
+        }
+        all
+    }
+
+    /// The open batch.
+    pub fn current(&self) -> Option<&Batch> {
+        self.batches.get((self.batch as usize).checked_sub(1)?)
+    }
+
+    /// The batch (from 1) whose positions include this one; the last for a latecomer.
+    pub fn batch_of(&self, position: u32) -> u32 {
+        let passed = self.batches.iter().filter(|batch| batch.end <= position).count();
+        (passed + 1).min(self.batches.len().max(1)) as u32
+    }
+
+    /// Whether the plan's order is open to this position. Latecomers (beyond the plan) wait for the last batch.
+    pub fn open_for(&self, position: u32) -> bool {
+        position < self.open_to || (self.total > 0 && self.open_to >= self.total)
+    }
+
+    /// Whether the rollback of everything has reached this position.
+    pub fn rollback_open_for(&self, position: u32) -> bool {
+        self.rollback.as_ref().is_some_and(|rollback| position < rollback.open_to || rollback.open_to >= self.total)
+    }
+
+    /// Rows of ended or stopped rollouts that the step still waits for.
+    pub fn in_flight(&self) -> u32 {
+        let counts = self.counts();
+        counts.of(Class::Updating) + counts.of(Class::Reverting) + counts.of(Class::Blocked)
+    }
+}
+
+/// What is written once beside a rollout: the policy as it was, and what the registry said.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The policy's snapshot.
+    pub policy: Policy,
+    /// Of a multi-platform image, each platform's digest.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub platforms: BTreeMap<String, Digest>,
+}
+
+/// A rollout with its plan: what decisions about a device need.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Known {
+    /// The rollout.
+    pub rollout: Rollout,
+    /// Its plan.
+    pub plan: Plan,
+}
+
+impl Known {
+    /// Whether a device that runs `digest` runs the target: the index itself, or its own platform's entry.
+    pub fn is_target(&self, digest: &Digest, platform: Option<&str>) -> bool {
+        if self.rollout.target.digest.as_ref() == Some(digest) {
+            return true;
+        }
+        match platform.map(|platform| self.plan.platforms.get(platform)) {
+            Some(Some(own)) => own == digest,
+            Some(None) | None => self.plan.platforms.values().any(|entry| entry == digest),
+        }
+    }
+
+    /// Whether the image has no entry for the device's platform.
+    pub fn not_applicable(&self, platform: Option<&str>) -> bool {
+        platform.is_some_and(|platform| !self.plan.platforms.is_empty() && !self.plan.platforms.contains_key(platform))
+    }
+}
+
+/// The rollouts that a decision about a device may need, by id.
+pub type Knowledge = BTreeMap<RolloutId, std::sync::Arc<Known>>;

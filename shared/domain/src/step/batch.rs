@@ -1,0 +1,217 @@
+//! Whether a batch opens: the thresholds, the batch before, the delay, the soak and the window.
+
+use jiff::Timestamp;
+
+use super::fold::Fired;
+use super::{Detail, Effect, Stepping, later};
+use crate::counts::{Class, Counts};
+use crate::event::ImageEvent;
+use crate::policy::OnFailure;
+use crate::rollout::{Rollback, Status};
+
+impl Stepping<'_> {
+    /// A rollout in progress: stops it, opens the next batch, or says what it waits for.
+    pub(super) fn progress(&mut self, fired: Option<Fired>) -> String {
+        if let Some(report) = self.nothing_healthy() {
+            return report;
+        }
+        if let Some(fired) = fired {
+            return self.stop(&fired);
+        }
+        self.stride();
+        let Some(batch) = self.next.current().cloned() else { return self.open_next() };
+        let counts = &batch.counts;
+        if counts.unsettled() > 0 {
+            self.watch();
+            return waiting_for(counts, self.next.batch);
+        }
+        if let Some(report) = self.without_proof(counts) {
+            return report;
+        }
+        if batch.completed_at.is_none() {
+            self.complete_batch();
+        }
+        if self.next.batch as usize == self.next.batches.len() {
+            return self.complete();
+        }
+        let due = self.next_opening();
+        if due > self.now {
+            self.wake(due);
+            return format!("batch {} opens at {}", self.next.batch + 1, seconds(due));
+        }
+        self.open_next()
+    }
+
+    /// While paused, outcomes are still counted and judged; they can make it worse in view, not better.
+    pub(super) fn paused(&mut self, fired: Option<Fired>) -> String {
+        if self.next.counts().of(Class::Updating) > 0 {
+            self.watch();
+        }
+        if let Some(report) = self.nothing_healthy() {
+            return report;
+        }
+        if let Some(fired) = fired {
+            let reason = fired.to_string();
+            if self.next.reason.as_deref() != Some(&reason) {
+                self.next.reason = Some(reason.clone());
+                self.emit(ImageEvent::RolloutFailed, Detail::because(&reason));
+            }
+        }
+        let why = self.next.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        format!("paused{why}")
+    }
+
+    /// Every device of the whole plan settled and none is healthy: failed, instead of a pause.
+    fn nothing_healthy(&mut self) -> Option<String> {
+        let counts = self.next.counts();
+        let over = counts.of(Class::Healthy) == 0
+            && counts.unsettled() == 0
+            && counts.of(Class::Deferred) == 0
+            && counts.devices() > 0
+            && self.next.batch as usize == self.next.batches.len()
+            && self.next.batch > 0;
+        (over && self.settled_since_command()).then(|| self.fail("every device settled and none is healthy"))
+    }
+
+    /// Pauses, or rolls everything back where the policy says so.
+    fn stop(&mut self, fired: &Fired) -> String {
+        let reason = fired.to_string();
+        self.next.reason = Some(reason.clone());
+        self.emit(ImageEvent::RolloutFailed, Detail { batch: Some(self.next.batch), ..Detail::because(&reason) });
+        match self.plan.policy.on_failure {
+            OnFailure::Pause => {
+                self.next.status = Status::Paused;
+                self.next.resume_to = Some(Status::InProgress);
+                self.emit(ImageEvent::RolloutPaused, Detail::because(&reason));
+                self.watch();
+                format!("paused: {reason}")
+            }
+            OnFailure::RollbackAll => {
+                self.next.status = Status::RollingBack;
+                self.next.command_at = Some(self.now);
+                self.next.rollback = Some(Rollback {
+                    started_at: self.now,
+                    open_to: u32::MAX,
+                    max_in_flight: None,
+                    respect_windows: false,
+                });
+                self.effects.push(Effect::Ban(reason.clone()));
+                self.emit(ImageEvent::RollbackStarted, Detail::because(&reason));
+                format!("rolling everything back: {reason}")
+            }
+        }
+    }
+
+    /// Moves `open_to` on inside the open batch, where only so many may be in flight.
+    fn stride(&mut self) {
+        let Some(limit) = self.plan.policy.max_in_flight else { return };
+        let Some(batch) = self.next.current() else { return };
+        if self.next.open_to >= batch.end || self.closed_until().is_some() {
+            return;
+        }
+        let Some(batch) = self.next.current() else { return };
+        let closed = batch.end - self.next.open_to;
+        let in_flight = batch.counts.unsettled().saturating_sub(closed);
+        let room = limit.max(1).saturating_sub(in_flight);
+        self.next.open_to = batch.end.min(self.next.open_to + room);
+    }
+
+    /// A settled batch without a healthy device proves nothing: says what would let it go on.
+    fn without_proof(&self, counts: &Counts) -> Option<String> {
+        if counts.of(Class::Healthy) > 0 || counts.devices() == 0 || self.next.skip_batch {
+            return None;
+        }
+        let last = self.next.batch as usize == self.next.batches.len();
+        if last && self.next.counts().of(Class::Healthy) > 0 {
+            return None;
+        }
+        if counts.of(Class::Deferred) == counts.devices() {
+            return Some(format!(
+                "every device of batch {} is offline; it goes on when one of them is back and healthy",
+                self.next.batch
+            ));
+        }
+        Some(format!(
+            "batch {} settled with no healthy device; resume with skip_batch to go on without",
+            self.next.batch
+        ))
+    }
+
+    fn complete_batch(&mut self) {
+        let number = self.next.batch;
+        if self.next.target.digest.is_none() {
+            // What the first batch proved is what the later ones get.
+            self.next.target.digest = self.next.observed.clone();
+        }
+        let now = self.now;
+        if let Some(batch) = self.next.batches.get_mut(number as usize - 1) {
+            batch.completed_at = Some(now);
+        }
+        self.next.check_at = None;
+        self.emit(ImageEvent::RolloutBatchCompleted, Detail::batch(number));
+    }
+
+    /// The batch's end and the delay, or the last healthy report and the soak: whichever is later.
+    fn next_opening(&self) -> Timestamp {
+        let policy = &self.plan.policy;
+        let ended = self.next.current().and_then(|batch| batch.completed_at).unwrap_or(self.now);
+        let by_delay = later(ended, i64::from(policy.batch_delay_seconds));
+        let by_soak = self.next.last_healthy_at.map(|at| later(at, i64::from(policy.soak_seconds)));
+        by_soak.map_or(by_delay, |at| at.max(by_delay))
+    }
+
+    /// Opens the next batch that has anyone in it.
+    fn open_next(&mut self) -> String {
+        if let Some(closed) = self.closed_until() {
+            return closed;
+        }
+        while let Some(batch) = self.next.batches.get(self.next.batch as usize) {
+            let (empty, end) = (batch.counts.devices() == 0, batch.end);
+            self.next.batch += 1;
+            self.next.skip_batch = false;
+            if empty {
+                self.next.open_to = end.max(self.next.open_to);
+                continue;
+            }
+            let number = self.next.batch;
+            let stride = self.plan.policy.max_in_flight.map_or(u32::MAX, |limit| limit.max(1));
+            self.next.open_to = end.min(self.next.open_to.saturating_add(stride));
+            let now = self.now;
+            if let Some(batch) = self.next.batches.get_mut(number as usize - 1) {
+                batch.opened_at = Some(now);
+            }
+            self.next.check_at = None;
+            self.watch();
+            self.emit(ImageEvent::RolloutBatchStarted, Detail::batch(number));
+            let devices = self.next.current().map_or(0, |batch| batch.counts.devices());
+            return format!("batch {number} is open to {devices} devices");
+        }
+        self.complete()
+    }
+}
+
+impl std::fmt::Display for Fired {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Rule(rule) => rule.fmt(f),
+            Self::Differs(what) => f.write_str(what),
+        }
+    }
+}
+
+fn waiting_for(counts: &Counts, batch: u32) -> String {
+    let unsettled = counts.unsettled();
+    let mut parts = Vec::new();
+    for (class, words) in
+        [(Class::Pending, "not yet offered"), (Class::Updating, "updating"), (Class::Blocked, "locked")]
+    {
+        if counts.of(class) > 0 {
+            parts.push(format!("{} {words}", counts.of(class)));
+        }
+    }
+    format!("waiting for {unsettled} of {} devices in batch {batch}: {}", counts.devices(), parts.join(", "))
+}
+
+fn seconds(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}

@@ -1,0 +1,57 @@
+//! Ends: completed, failed, and what is left to do after any of them.
+
+use super::{Detail, Effect, Stepping};
+use crate::counts::Class;
+use crate::event::ImageEvent;
+use crate::rollout::Status;
+
+impl Stepping<'_> {
+    /// Every batch is done.
+    pub(super) fn complete(&mut self) -> String {
+        if !self.settled_since_command() {
+            return "done; waiting until no older copy of this rollout is in use".to_owned();
+        }
+        let counts = self.next.counts();
+        self.end(Status::Completed, "");
+        self.effects.push(Effect::Promote);
+        let deferred = counts.of(Class::Deferred);
+        let report = if deferred == 0 {
+            format!("{} devices are healthy on the new image", counts.of(Class::Healthy))
+        } else {
+            format!("{} devices are healthy, {deferred} were offline", counts.of(Class::Healthy))
+        };
+        self.emit(ImageEvent::RolloutCompleted, Detail::because(&report));
+        report
+    }
+
+    /// Nothing to go on with.
+    pub(super) fn fail(&mut self, reason: &str) -> String {
+        self.end(Status::Failed, reason);
+        self.effects.push(Effect::Ban(reason.to_owned()));
+        self.emit(ImageEvent::RolloutFailed, Detail::because(reason));
+        reason.to_owned()
+    }
+
+    pub(super) fn end(&mut self, status: Status, reason: &str) {
+        self.next.status = status;
+        self.next.completed_at = Some(self.now);
+        self.next.resume_to = None;
+        self.next.check_at = None;
+        if !reason.is_empty() {
+            self.next.reason = Some(reason.to_owned());
+        }
+    }
+
+    /// An ended rollout: devices past the swap still settle in it, and who waited for its place gets it.
+    pub(super) fn drain(&mut self) -> String {
+        let in_flight = self.next.in_flight();
+        if in_flight > 0 {
+            self.watch();
+            return format!("{}; {in_flight} devices are still settling", self.next.status.name());
+        }
+        if self.next.live.is_some() && self.settled_since_command() {
+            self.next.live = None;
+        }
+        self.next.reason.clone().unwrap_or_else(|| self.next.status.name().to_owned())
+    }
+}

@@ -1,0 +1,142 @@
+//! From a new rollout to its first batch: resolving, planning, approval, the first window.
+
+use super::{Detail, Effect, RESOLVE_SECONDS, Resolution, Stepping, later};
+use crate::event::ImageEvent;
+use crate::policy::Strategy;
+use crate::poll::{SwapTime, swap_time};
+use crate::rollout::{Batch, Status};
+use crate::window::WindowZone;
+
+impl Stepping<'_> {
+    /// Resolves, takes the head's place, plans. Nothing is offered before every page of the plan is assigned.
+    pub(super) fn prepare(&mut self) -> String {
+        match &self.inputs.preparation.resolution {
+            None if later(self.next.created_at, RESOLVE_SECONDS) > self.now => {
+                self.effects.push(Effect::Resolve);
+                self.wake(later(self.now, 30));
+                return "asking the registry which digest the tag means".to_owned();
+            }
+            Some(Resolution::Digest(digest)) if self.next.target.digest.is_none() => {
+                self.next.target.digest = Some(digest.clone());
+            }
+            None | Some(Resolution::Digest(_) | Resolution::Unresolved(_)) => {}
+        }
+        if let Some(report) = self.needless() {
+            return report;
+        }
+        if self.inputs.standing.waits {
+            if self.inputs.standing.may_take {
+                self.effects.push(Effect::TakeOver);
+                return "taking the place of the rollout before it".to_owned();
+            }
+            return "queued behind the rollout before it".to_owned();
+        }
+        self.planned()
+    }
+
+    /// Ends a rollout that has nothing to bring: its digest is there already, or kept out.
+    fn needless(&mut self) -> Option<String> {
+        let standing = self.inputs.standing;
+        let digest = self.next.target.digest.as_ref()?;
+        let reason = match &standing.bad {
+            Some(why) => format!("the digest is kept out: {why}"),
+            None if standing.ahead.as_ref() == Some(digest) => "up_to_date".to_owned(),
+            None => return None,
+        };
+        self.end(Status::Cancelled, &reason);
+        self.emit(ImageEvent::RolloutCancelled, Detail::because(&reason));
+        Some(reason)
+    }
+
+    fn planned(&mut self) -> String {
+        let preparation = self.inputs.preparation;
+        let Some(order) = preparation.order else {
+            self.effects.push(Effect::Plan);
+            self.wake(later(self.now, 60));
+            return "freezing the order of the devices".to_owned();
+        };
+        if !preparation.missing_pages.is_empty() {
+            self.effects.push(Effect::PlanPages(preparation.missing_pages.clone()));
+            self.wake(later(self.now, 60));
+            return format!(
+                "assigning devices: {} of {} pages are left",
+                preparation.missing_pages.len(),
+                order.pages
+            );
+        }
+        self.next.total = order.total;
+        self.next.batches = self
+            .plan
+            .policy
+            .boundaries(order.total)
+            .into_iter()
+            .map(|end| Batch { end, opened_at: None, completed_at: None, counts: crate::counts::Counts::default() })
+            .collect();
+        preparation.planned.count_into(&mut self.next.batches);
+        if self.next.counts().devices() == 0 {
+            let reason = "no_devices: no device needs this image";
+            self.end(Status::Cancelled, reason);
+            self.emit(ImageEvent::RolloutCancelled, Detail::because(reason));
+            return reason.to_owned();
+        }
+        if let Some(window) = &self.plan.policy.window {
+            let (zone, _) = window.zone_for(None);
+            let horizon = later(self.now, 35 * 86_400);
+            if window.next(&zone, self.now).is_none_or(|interval| interval.opens_at > horizon) {
+                return self.fail("the policy's window does not open in the next 35 days");
+            }
+        }
+        if self.next.strategy == Strategy::Manual {
+            self.next.status = Status::AwaitingApproval;
+            self.next.asked_at = Some(self.now);
+            return self.await_approval();
+        }
+        self.next.status = Status::Scheduled;
+        self.await_window()
+    }
+
+    pub(super) fn await_approval(&mut self) -> String {
+        let hours = self.plan.policy.approval_expiry_hours;
+        let asked = self.next.asked_at.unwrap_or(self.now);
+        let due = later(asked, i64::from(hours) * 3600);
+        if due <= self.now {
+            let reason = format!("not approved within {hours} hours");
+            self.next.status = Status::Expired;
+            self.next.reason = Some(reason.clone());
+            self.emit(ImageEvent::RolloutExpired, Detail::because(&reason));
+            return reason;
+        }
+        self.wake(due);
+        "waiting for approval".to_owned()
+    }
+
+    /// Waits for the first window; where each device has a zone of its own, each waits by itself.
+    pub(super) fn await_window(&mut self) -> String {
+        if let Some(closed) = self.closed_until() {
+            return closed;
+        }
+        self.next.status = Status::InProgress;
+        self.next.started_at = Some(self.now);
+        self.emit(ImageEvent::RolloutStarted, Detail::default());
+        self.progress(None)
+    }
+
+    /// Why no batch opens now because of the window; `None` where one may.
+    pub(super) fn closed_until(&mut self) -> Option<String> {
+        let window = self.plan.policy.window.as_ref()?;
+        let zone = match window.zone() {
+            WindowZone::Named(name) => name.as_str().to_owned(),
+            WindowZone::Device { .. } => return None,
+        };
+        match swap_time(&self.plan.policy, None, self.now) {
+            SwapTime::Open(_) => None,
+            SwapTime::Closed(Some(opens_at)) => {
+                self.wake(opens_at);
+                let tz = window.zone_for(None).0;
+                let local = opens_at.to_zoned_datetime(tz).strftime("%Y-%m-%d %H:%M").to_string();
+                Some(format!("window opens at {local} {zone}"))
+            }
+            SwapTime::Closed(None) => Some("the policy's window does not open any more".to_owned()),
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! A device's target state, as it is told and hashed.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use crate::assignment::{Assignment, Progress};
+use crate::device::{Device, Track};
+use crate::health::HealthCheck;
+use crate::ids::{DeviceUuid, RolloutId};
+use crate::image::{Digest, Repository};
+use crate::pin::Pin;
+use crate::rollout::{Known, Knowledge, Status};
+
+/// What a device should run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TargetState {
+    /// The device.
+    pub device_uuid: DeviceUuid,
+    /// By service name. A service whose image nobody knows is left out.
+    pub services: BTreeMap<String, ServiceTarget>,
+}
+
+/// What one service should run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ServiceTarget {
+    /// The reference.
+    pub image: String,
+    /// The content, wherever it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    /// How the device finds out whether it is healthy; absent where checks are off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health_check: Option<HealthCheck>,
+    /// Present only while the service is to move in a rollout.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<Move>,
+}
+
+/// Which way a service is to move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// To the new image.
+    Update,
+    /// Back to the old one.
+    Rollback,
+}
+
+/// How far it may go now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Fetch and wait; replace nothing.
+    Download,
+    /// Replace.
+    Swap,
+}
+
+/// A service's move in a rollout.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Move {
+    /// The rollout.
+    pub rollout_id: RolloutId,
+    /// The batch that the device counts in.
+    pub batch: u32,
+    /// Raised for each repeated way back.
+    pub attempt: u8,
+    /// There or back.
+    pub action: Action,
+    /// How far.
+    pub phase: Phase,
+    /// Where the way back leads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub previous: Option<PreviousImage>,
+    /// Whether the device goes back by itself when it fails.
+    pub auto_rollback: bool,
+    /// How long it must be healthy.
+    pub healthy_for_seconds: u32,
+    /// All tries of the check, from container start to verdict.
+    pub health_check_timeout_seconds: u32,
+    /// From swap to verdict, the way back included.
+    pub deadline_seconds: u32,
+}
+
+/// The image that a service goes back to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PreviousImage {
+    /// The reference.
+    pub image: String,
+    /// The content, wherever it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+}
+
+impl TargetState {
+    /// A short hash of the target alone: a pause that changes nothing for the device does not change it.
+    pub fn hash(&self) -> String {
+        let body = serde_json::to_vec(self).unwrap_or_default();
+        hex::encode(&Sha256::digest(body)[..12])
+    }
+}
+
+/// The target that follows from the device's item and its rollouts as they are, without offering anything new.
+pub fn target_state(device: &Device, known: &Knowledge) -> TargetState {
+    let services = device
+        .services
+        .iter()
+        .filter_map(|(name, service)| {
+            let track = device.tracks.get(&service.repository)?;
+            Some((name.clone(), service_target(device, name, &service.repository, track, known)?))
+        })
+        .collect();
+    TargetState { device_uuid: device.device_uuid, services }
+}
+
+/// What the device's image of one repository should be, and why.
+fn service_target(
+    device: &Device,
+    name: &str,
+    repository: &Repository,
+    track: &Track,
+    known: &Knowledge,
+) -> Option<ServiceTarget> {
+    let current = track.current.as_ref().and_then(|a| Some((a, known.get(&a.rollout_id)?)));
+    let Some((assignment, known)) = current else {
+        return at_rest(repository, track.idle()?, None);
+    };
+    let rollout = &known.rollout;
+    let new = |action| moving(repository, track, assignment, known, action);
+    let stay = || at_rest(repository, &rollout.target, Some(known));
+    let idle = || at_rest(repository, track.idle()?, Some(known));
+    match &assignment.progress {
+        // Latecomers and devices that were put off get what the rollout proved; see `Device::tracks`.
+        Progress::Waiting | Progress::Deferred if rollout.status == Status::Completed => stay(),
+        Progress::Waiting | Progress::Deferred | Progress::Skipped { .. } => idle(),
+        Progress::Offered | Progress::Pulled | Progress::Blocked { .. } if rollout.status.withdraws() => idle(),
+        Progress::Offered | Progress::Pulled | Progress::Blocked { .. } | Progress::Swapping => new(Action::Update),
+        Progress::Healthy => stay(),
+        Progress::Failed { swapped: true, .. } if known.plan.policy.auto_rollback && track.baseline.is_some() => {
+            new(Action::Rollback)
+        }
+        Progress::Failed { swapped: true, .. } => stay(),
+        Progress::Failed { swapped: false, .. } => idle(),
+        Progress::Reverting | Progress::NotSeen => new(Action::Rollback),
+        Progress::RolledBack { .. } => at_rest(repository, track.baseline.as_ref()?, Some(known)),
+        Progress::Stuck { .. } => {
+            let running = device.services.get(name)?.running.as_ref()?;
+            at_rest(repository, &Pin { tag: running.tag.clone(), digest: running.digest.clone() }, Some(known))
+        }
+    }
+}
+
+fn at_rest(repository: &Repository, pin: &Pin, known: Option<&std::sync::Arc<Known>>) -> Option<ServiceTarget> {
+    Some(ServiceTarget {
+        image: pin.image(repository),
+        digest: pin.digest.clone(),
+        health_check: known.and_then(|known| health_check(known)),
+        rollout: None,
+    })
+}
+
+fn health_check(known: &Known) -> Option<HealthCheck> {
+    let health = &known.plan.policy.health;
+    health.enabled.then(|| health.check.clone())
+}
+
+fn moving(
+    repository: &Repository,
+    track: &Track,
+    assignment: &Assignment,
+    known: &std::sync::Arc<Known>,
+    action: Action,
+) -> Option<ServiceTarget> {
+    let policy = &known.plan.policy;
+    let pin = match action {
+        Action::Update => &known.rollout.target,
+        Action::Rollback => track.baseline.as_ref()?,
+    };
+    let phase = match (action, &assignment.progress) {
+        (Action::Update, Progress::Offered | Progress::Pulled | Progress::Blocked { .. }) => Phase::Download,
+        _ => Phase::Swap,
+    };
+    let mut target = at_rest(repository, pin, Some(known))?;
+    target.rollout = Some(Move {
+        rollout_id: assignment.rollout_id.clone(),
+        batch: assignment.batch,
+        attempt: assignment.attempt,
+        action,
+        phase,
+        previous: track
+            .baseline
+            .as_ref()
+            .map(|pin| PreviousImage { image: pin.image(repository), digest: pin.digest.clone() }),
+        auto_rollback: policy.auto_rollback,
+        healthy_for_seconds: policy.health.healthy_for_seconds,
+        health_check_timeout_seconds: policy.health.timeout_seconds,
+        deadline_seconds: policy.deadline_seconds(),
+    });
+    Some(target)
+}

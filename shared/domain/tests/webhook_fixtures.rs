@@ -187,7 +187,7 @@ fn samples_prove_their_sender() {
 #[test]
 fn a_form_says_what_its_json_says_and_is_signed_as_it_is() {
     let json = Sample::load("ghcr/package-published-index");
-    let encoded: String = json.body.iter().map(|b| format!("%{b:02X}")).collect();
+    let encoded: String = json.body.iter().flat_map(|b| ["%".to_owned(), hex::encode([*b])]).collect();
     let body = format!("payload={encoded}").into_bytes();
     let mut mac = Hmac::<Sha256>::new_from_slice(GITHUB_SECRET.as_bytes()).unwrap();
     mac.update(&body);

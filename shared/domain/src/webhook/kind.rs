@@ -136,9 +136,12 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    /// Label, header fields, kind.
+    type Case = (&'static str, &'static [(&'static str, &'static str)], Option<Kind>);
+
     #[test]
     fn imitated_headers_do_not_mislead() {
-        let cases: [(&str, &[(&str, &str)], Option<Kind>); 6] = [
+        let cases: [Case; 6] = [
             (
                 "gitea imitates github",
                 &[("X-GitHub-Event", "package"), ("X-Gitea-Event", "package")],

@@ -66,10 +66,13 @@ mod tests {
         }
     }
 
+    /// Label, configured host, hosts of the payload, path, repository, noted host.
+    type Case<'a> = (&'a str, Option<&'a str>, &'a [Option<&'a str>], &'a str, Option<&'a str>, Option<&'a str>);
+
     #[test]
     fn locations() {
         let url = "http://127.0.0.1:5901/v2/acme/app/manifests/x";
-        let cases: [(&str, Option<&str>, &[Option<&str>], &str, Option<&str>, Option<&str>); 12] = [
+        let cases: [Case<'_>; 12] = [
             ("the payload's host", None, &[Some(url)], "acme/app", Some("127.0.0.1:5901/acme/app"), None),
             (
                 "configured",

@@ -20,6 +20,9 @@ fn judge(path_token: Option<&str>, fields: &[(&str, &str)]) -> Option<Proof> {
     authenticate(&Request { headers: &headers, path_token, body: BODY }, &secrets()).ok()
 }
 
+/// Label, path segment, header fields, what they prove.
+type Case<'a> = (&'a str, Option<&'a str>, Vec<(&'a str, &'a str)>, Option<Proof>);
+
 #[test]
 fn proofs() {
     let hub = format!("sha256={}", signature(OLD, BODY));
@@ -36,7 +39,7 @@ fn proofs() {
     let path = Some(Proof::PathToken);
     let github = ("X-GitHub-Event", "package");
     let gitea = ("X-Gitea-Event", "package");
-    let cases: Vec<(&str, Option<&str>, Vec<(&str, &str)>, Option<Proof>)> = vec![
+    let cases: Vec<Case<'_>> = vec![
         ("nothing", None, vec![], None),
         ("old secret in the path", Some(OLD), vec![], path),
         ("new secret in the path", Some(NEW), vec![], path),

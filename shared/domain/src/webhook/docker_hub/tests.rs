@@ -1,7 +1,7 @@
 use super::*;
 use serde_json::json;
 
-fn body(repo: Value, push: Value) -> Value {
+fn body(repo: &Value, push: &Value) -> Value {
     json!({"push_data": push, "repository": {"repo_name": repo}, "callback_url": "http://169.254.169.254/"})
 }
 
@@ -60,7 +60,7 @@ fn pushes() {
         ),
     ];
     for (label, repo, push, image, time) in cases {
-        let Entry::Push(notice) = only(&body(repo, push), None) else { panic!("{label}") };
+        let Entry::Push(notice) = only(&body(&repo, &push), None) else { panic!("{label}") };
         assert_eq!(notice.image().to_string(), image, "{label}");
         assert_eq!(notice.event_time, time.map(|t| t.parse().unwrap()), "{label}");
     }
@@ -96,14 +96,14 @@ fn ignored() {
         ("repository of another type", json!(["acme/app"]), json!({"tag": "1"}), Unreadable),
     ];
     for (label, repo, push, reason) in cases {
-        let Entry::Ignored(entry) = only(&body(repo, push), None) else { panic!("{label}") };
+        let Entry::Ignored(entry) = only(&body(&repo, &push), None) else { panic!("{label}") };
         assert_eq!(entry.reason, reason, "{label}");
     }
 }
 
 #[test]
 fn keys_tell_pushes_apart() {
-    let key = |push: Value| match only(&body(json!("acme/app"), push), None) {
+    let key = |push: Value| match only(&body(&json!("acme/app"), &push), None) {
         Entry::Push(notice) => notice.keys,
         Entry::Ignored(ignored) => panic!("{ignored:?}"),
     };
@@ -118,7 +118,7 @@ fn keys_tell_pushes_apart() {
 
 #[test]
 fn a_configured_host_wins() {
-    let Entry::Push(notice) = only(&body(json!("acme/app"), json!({"tag": "1"})), Some("https://mirror.example.com"))
+    let Entry::Push(notice) = only(&body(&json!("acme/app"), &json!({"tag": "1"})), Some("https://mirror.example.com"))
     else {
         panic!()
     };

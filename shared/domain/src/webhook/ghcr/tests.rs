@@ -42,12 +42,15 @@ fn only(body: &Value, event: Option<&str>) -> Entry {
 const TAG: &str = "/package/package_version/container_metadata/tag";
 const MANIFEST: &str = "/package/package_version/container_metadata/manifest";
 
+/// Label, changes, image.
+type PushCase = (&'static str, Vec<(String, Value)>, String);
+
 #[test]
 fn pushes() {
     let name = "ghcr.io/acme-iot/edge-gateway";
     let at = |field: &str| format!("{TAG}/{field}");
     let index = "application/vnd.docker.distribution.manifest.list.v2+json";
-    let cases: Vec<(&str, Vec<(String, Value)>, String)> = vec![
+    let cases: Vec<PushCase> = vec![
         ("as sent", vec![], format!("{name}:1.4.2@{DIGEST}")),
         ("updated", vec![("/action".into(), json!("updated"))], format!("{name}:1.4.2@{DIGEST}")),
         ("the old type", vec![("/package/package_type".into(), json!("docker"))], format!("{name}:1.4.2@{DIGEST}")),
@@ -115,12 +118,15 @@ fn pushes() {
     }
 }
 
+/// Label, event header, changes, reason.
+type IgnoredCase<'a> = (&'a str, Option<&'a str>, Vec<(&'a str, Value)>, IgnoreReason);
+
 #[test]
 fn ignored() {
     use IgnoreReason::{InvalidReference, NotAPush, NotAnImage, Ping, Unreadable, UnsupportedEvent, Untagged};
     let package = Some("package");
     let tag = format!("{TAG}/name");
-    let cases: Vec<(&str, Option<&str>, Vec<(&str, Value)>, IgnoreReason)> = vec![
+    let cases: Vec<IgnoredCase<'_>> = vec![
         ("ping", Some("ping"), vec![], Ping),
         ("push of commits", Some("push"), vec![], UnsupportedEvent),
         ("star", Some("star"), vec![], UnsupportedEvent),

@@ -163,27 +163,25 @@ def random_cases(choose, number):
 
 
 def differences(cases, program):
-    policies = [
-        {
-            "name": f"case-{number}",
+    for stated in cases:
+        policy = {
+            "name": "asked",
             "image_pattern": "docker.io/library/app:*",
             "maintenance_window_start": stated["start"],
             "maintenance_window_end": stated["end"],
             "timezone": stated["timezone"],
-            "days": stated["days"],
             "cutoff_minutes": 0,
         }
-        for number, stated in enumerate(cases)
-    ]
-    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
-        json.dump({"version": 1, "policies": policies}, file)  # JSON is YAML
-        file.flush()
-        for policy, stated in zip(policies, cases, strict=True):
-            command = [program, "policies", "windows", "--json", "--file", file.name, "--policy", policy["name"]]
+        if stated["days"]:
+            policy["days"] = stated["days"]
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+            json.dump({"version": 1, "policies": [policy]}, file)  # JSON is YAML
+            file.flush()
+            command = [program, "policies", "windows", "--json", "--file", file.name, "--policy", "asked"]
             command += ["--from", stated["from"], "--count", str(stated["count"])]
             answer = subprocess.run(command, capture_output=True, text=True, check=False)
-            if answer.returncode != 0 or json.loads(answer.stdout) != stated["intervals"]:
-                yield {**stated, "answered": answer.stdout or answer.stderr}
+        if answer.returncode != 0 or json.loads(answer.stdout) != stated["intervals"]:
+            yield {**stated, "answered": answer.stdout or answer.stderr}
 
 
 def main():

@@ -1,1 +1,13 @@
-//! aws
+//! The ports on AWS: the only crate that names an `aws-sdk-*`. With it the tables' physical names, the functions'
+//! configuration, and how they start and report.
+
+pub mod bus;
+pub mod entropy;
+mod failure;
+pub mod lambda;
+pub mod queues;
+pub mod registry;
+pub mod scheduler;
+pub mod secret;
+pub mod store;
+pub mod tables;

@@ -8,6 +8,7 @@ mod queue;
 mod registry;
 mod schedule;
 mod store;
+mod stream;
 
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ pub use schedule::Scheduler;
 pub use store::{
     Condition, Freshness, Index, Item, Key, Page, Query, Source, Store, StoreError, Table, Write, WriteError,
 };
+pub use stream::Change;
 
 /// Every port, as a handler holds them.
 #[derive(Clone)]

@@ -1,0 +1,32 @@
+//! Which failures of an AWS call may pass by themselves.
+
+use aws_sdk_dynamodb::config::http::HttpResponse;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+
+/// An operation's error.
+pub(crate) trait Failed: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static {}
+
+impl<E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static> Failed for E {}
+
+/// Codes of refusals that pass: throttling, and transactions in progress.
+const PASSING: [&str; 7] = [
+    "InternalServerError",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "ThrottlingException",
+    "TransactionInProgressException",
+    "LimitExceededException",
+];
+
+/// Whether the same call may succeed later: it got no answer, was throttled, or the service failed.
+pub(crate) fn may_pass<E: Failed>(error: &SdkError<E, HttpResponse>) -> bool {
+    match error {
+        SdkError::ConstructionFailure(_) => false,
+        SdkError::ServiceError(service) => {
+            service.raw().status().is_server_error() || error.code().is_some_and(|code| PASSING.contains(&code))
+        }
+        // No answer, or none that can be read (the type is open for kinds to come).
+        _ => true,
+    }
+}

@@ -1,0 +1,215 @@
+//! The store on DynamoDB.
+
+mod attempts;
+mod expression;
+mod failure;
+mod item;
+mod prepared;
+mod range;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::Builder;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::types::{AttributeValue, ConsumedCapacity, ReturnConsumedCapacity};
+use tidegate_engine::ports::{
+    Freshness, Item, Key, Meter, Page, Query, Source, Store, StoreError, Table, Write, WriteError,
+};
+
+use self::attempts::Attempts;
+use self::expression::Placeholders;
+use self::failure::{rejected, store_error, transaction_error, write_error};
+use self::item::{from_attributes, key_attributes};
+use self::prepared::{Action, Prepared};
+use self::range::Range;
+use crate::tables::TableNames;
+
+/// The tables of one stack.
+#[derive(Debug, Clone)]
+pub struct DynamoStore {
+    client: Client,
+    names: TableNames,
+    meter: Arc<Meter>,
+}
+
+impl DynamoStore {
+    /// Over a client whose timeouts and retries are set.
+    pub fn new(client: Client, names: TableNames) -> Self {
+        Self { client, names, meter: Arc::default() }
+    }
+
+    /// What the calls have cost, as DynamoDB reported it. It reports nothing for a refused write: those are counted
+    /// as the least that they can have cost, one unit for each item, two in a transaction.
+    pub fn meter(&self) -> Arc<Meter> {
+        Arc::clone(&self.meter)
+    }
+
+    fn count_read(&self, table: Table, capacity: Option<&ConsumedCapacity>) {
+        self.meter.read(table, capacity.and_then(ConsumedCapacity::capacity_units).unwrap_or(0.0));
+    }
+
+    fn count_write(&self, table: Table, capacity: Option<&ConsumedCapacity>) {
+        self.meter.write(table, capacity.and_then(ConsumedCapacity::capacity_units).unwrap_or(0.0));
+    }
+
+    fn count_refusal(&self, writes: &[Write], error: &WriteError, units: f64) {
+        if matches!(error, WriteError::Refused(_)) {
+            for write in writes {
+                self.meter.write(write.table(), units);
+            }
+        }
+    }
+
+    /// One write on its own: half the price of a transaction. The SDK repeats an attempt that got no answer, so a
+    /// refusal after the first attempt may be the echo of our own write: its outcome is unknown. An addition is never
+    /// repeated.
+    async fn write_one(&self, table: Table, prepared: Prepared) -> Result<(), WriteError> {
+        let name = self.names.physical(table);
+        let total = ReturnConsumedCapacity::Total;
+        let attempts = Attempts::default();
+        let Prepared { action, condition, names, values } = prepared;
+        let result = match action {
+            Action::Put { item } => {
+                let call = self.client.put_item().table_name(name).set_item(Some(item));
+                let call = call.set_condition_expression(condition).return_consumed_capacity(total);
+                let call = call.set_expression_attribute_names(names).set_expression_attribute_values(values);
+                let sent = call.customize().interceptor(attempts.clone()).send().await;
+                sent.map(|out| out.consumed_capacity).map_err(|error| write_error(error, &attempts))
+            }
+            Action::Update { key, expression, adds } => {
+                let call = self.client.update_item().table_name(name).set_key(Some(key)).update_expression(expression);
+                let call = call.set_condition_expression(condition).return_consumed_capacity(total);
+                let call = call.set_expression_attribute_names(names).set_expression_attribute_values(values);
+                let mut call = call.customize().interceptor(attempts.clone());
+                if adds {
+                    call = call.config_override(Builder::new().retry_config(RetryConfig::disabled()));
+                }
+                let sent = call.send().await;
+                sent.map(|out| out.consumed_capacity).map_err(|error| write_error(error, &attempts))
+            }
+            Action::Delete { key } => {
+                let call = self.client.delete_item().table_name(name).set_key(Some(key));
+                let call = call.set_condition_expression(condition).return_consumed_capacity(total);
+                let call = call.set_expression_attribute_names(names).set_expression_attribute_values(values);
+                let sent = call.customize().interceptor(attempts.clone()).send().await;
+                sent.map(|out| out.consumed_capacity).map_err(|error| write_error(error, &attempts))
+            }
+            Action::Check { .. } => {
+                let check = Prepared { action, condition, names, values };
+                return self.write_transaction(vec![(table, check)]).await;
+            }
+        };
+        self.count_write(table, result?.as_ref());
+        Ok(())
+    }
+
+    /// Several writes as one. The SDK sends a token of its own with them, so that a repeated attempt is answered with
+    /// the first one's success.
+    async fn write_transaction(&self, writes: Vec<(Table, Prepared)>) -> Result<(), WriteError> {
+        let mut call = self.client.transact_write_items().return_consumed_capacity(ReturnConsumedCapacity::Total);
+        for (table, prepared) in writes {
+            call = call.transact_items(prepared.in_transaction(self.names.physical(table)).map_err(rejected)?);
+        }
+        let out = call.send().await.map_err(transaction_error)?;
+        for capacity in out.consumed_capacity.unwrap_or_default() {
+            if let Some(table) = capacity.table_name().and_then(|name| self.names.logical(name)) {
+                self.count_write(table, Some(&capacity));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Store for DynamoStore {
+    async fn get(&self, key: &Key, freshness: Freshness) -> Result<Option<Item>, StoreError> {
+        let call = self.client.get_item().table_name(self.names.physical(key.table));
+        let call = call.set_key(Some(key_attributes(key))).consistent_read(freshness == Freshness::Consistent);
+        let out = call.return_consumed_capacity(ReturnConsumedCapacity::Total).send().await.map_err(store_error)?;
+        self.count_read(key.table, out.consumed_capacity.as_ref());
+        out.item.map(from_attributes).transpose().map_err(rejected)
+    }
+
+    async fn query(&self, query: &Query) -> Result<Page, StoreError> {
+        let (table, index, pk_name, sk_name) = match query.source {
+            Source::Table(table) => {
+                let (pk, sk) = table.key_attributes();
+                (table, None, pk, sk)
+            }
+            Source::Index(index) => {
+                let (pk, sk) = index.key_attributes();
+                (index.table(), Some(index.name()), pk, Some(sk))
+            }
+        };
+        let mut placeholders = Placeholders::default();
+        let pk = placeholders.name(pk_name);
+        let pk_value = placeholders.value(AttributeValue::S(query.pk.clone()));
+        let mut selected = format!("{pk} = {pk_value}");
+        let mut start = None;
+        if let Some(sk_name) = sk_name {
+            let Some(range) = Range::of(query) else { return Ok(Page::default()) };
+            if let Some(condition) = range.condition(sk_name, &mut placeholders) {
+                selected.push_str(" AND ");
+                selected.push_str(&condition);
+            }
+            start = range.start().map(|after| {
+                HashMap::from([
+                    (pk_name.to_owned(), AttributeValue::S(query.pk.clone())),
+                    (sk_name.to_owned(), AttributeValue::S(after.to_owned())),
+                ])
+            });
+        }
+        let call = self.client.query().table_name(self.names.physical(table)).set_index_name(index.map(str::to_owned));
+        let call = call.key_condition_expression(selected).scan_index_forward(!query.descending);
+        let call = call.set_expression_attribute_names(placeholders.take_names());
+        let call = call.set_expression_attribute_values(placeholders.take_values()).set_exclusive_start_key(start);
+        let consistent = index.is_none() && query.freshness == Freshness::Consistent;
+        let call = call.consistent_read(consistent).set_limit(query.limit.map(u32::cast_signed));
+        let out = call.return_consumed_capacity(ReturnConsumedCapacity::Total).send().await.map_err(store_error)?;
+        self.count_read(table, out.consumed_capacity.as_ref());
+        page(out.items, out.last_evaluated_key.as_ref(), sk_name.unwrap_or(pk_name))
+    }
+
+    async fn scan(&self, table: Table, after: Option<&str>, limit: Option<u32>) -> Result<Page, StoreError> {
+        let (pk_name, sk_name) = table.key_attributes();
+        if sk_name.is_some() {
+            return Err(rejected(failure::BadCall::Scan(table.name())));
+        }
+        let start = after.map(|after| HashMap::from([(pk_name.to_owned(), AttributeValue::S(after.to_owned()))]));
+        let call = self.client.scan().table_name(self.names.physical(table)).set_exclusive_start_key(start);
+        let call = call.set_limit(limit.map(u32::cast_signed));
+        let out = call.return_consumed_capacity(ReturnConsumedCapacity::Total).send().await.map_err(store_error)?;
+        self.count_read(table, out.consumed_capacity.as_ref());
+        page(out.items, out.last_evaluated_key.as_ref(), pk_name)
+    }
+
+    async fn write(&self, writes: &[Write]) -> Result<(), WriteError> {
+        let mut prepared = Vec::with_capacity(writes.len());
+        for write in writes {
+            prepared.push((write.table(), Prepared::new(write).map_err(rejected)?));
+        }
+        let (result, units) = match prepared.len() {
+            0 => return Ok(()),
+            1 => {
+                let (table, only) = prepared.remove(0);
+                let units = if matches!(only.action, Action::Check { .. }) { 2.0 } else { 1.0 };
+                (self.write_one(table, only).await, units)
+            }
+            _ => (self.write_transaction(prepared).await, 2.0),
+        };
+        result.inspect_err(|error| self.count_refusal(writes, error, units))
+    }
+}
+
+fn page(
+    items: Option<Vec<HashMap<String, AttributeValue>>>,
+    last: Option<&HashMap<String, AttributeValue>>,
+    order_by: &str,
+) -> Result<Page, StoreError> {
+    let items = items.unwrap_or_default().into_iter().map(from_attributes).collect::<Result<_, _>>().map_err(rejected)?;
+    let next = last.and_then(|key| key.get(order_by)).and_then(|value| value.as_s().ok()).cloned();
+    Ok(Page { items, next })
+}

@@ -2,27 +2,31 @@
 
 Reads one JSON object from standard input, so that no secret is an argument that `ps` shows:
 
-    {"stack": "tidegate", "template": "infra/template.yaml", "bucket": "tidegate-artifacts",
-     "functions": {"webhooks": {"zip": "…/webhooks.zip", "sha256": "…"}}, "parameters": {"StageName": "local"}}
+    {"stack": "tidegate", "template": "infra/template.yaml", "packages": ".tidegate/packages",
+     "functions": {"webhooks": "target/debug/webhooks"}, "parameters": {"StageName": "local"}}
 
-and prints one JSON object: {"action": "created" | "updated" | "unchanged", "outputs": {…}}. What it does is told on
-standard error, a line per step. The endpoint, region and credentials come from the environment.
+and prints one JSON object: {"action": "created" | "updated" | "unchanged", "outputs": {…}}. {"stack": "tidegate",
+"remove": true} removes the stack instead. What it does is told on standard error, a line per step. The endpoint,
+region and credentials come from the environment.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 import time
+from pathlib import Path
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
+
+from package import pack
 
 CODE_URI = re.compile(r"CodeUri: \.\./target/lambda/([a-z-]+)")
 CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
+UNUSABLE = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED")
 WAIT_SECONDS = 300
 POLL_SECONDS = 0.2
 
@@ -36,7 +40,7 @@ def say(text: str) -> None:
 
 
 def client(service: str):
-    config = Config(retries={"max_attempts": 5, "mode": "standard"}, s3={"addressing_style": "path"})
+    config = Config(retries={"max_attempts": 3, "mode": "standard"}, s3={"addressing_style": "path"}, connect_timeout=5)
     return boto3.client(service, config=config)
 
 
@@ -50,29 +54,29 @@ def exists(s3, bucket: str, key: str) -> bool:
         raise
 
 
-def upload(s3, bucket: str, functions: dict) -> dict:
-    """Puts every package under a key that names its content; returns the key of each function."""
+def bucket_of(stack: str) -> str:
+    return f"{stack}-artifacts"
+
+
+def upload(s3, bucket: str, packages: list[Path]) -> None:
     try:
         s3.create_bucket(Bucket=bucket)
     except ClientError as error:
         if error.response["Error"]["Code"] not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
             raise
-    keys = {}
-    for name, package in sorted(functions.items()):
-        keys[name] = f"{name}/{package['sha256']}.zip"
-        if not exists(s3, bucket, keys[name]):
-            say(f"uploading {name} ({os.path.getsize(package['zip']) / 1e6:.1f} MB)")
-            s3.upload_file(package["zip"], bucket, keys[name])
-    return keys
+    for package in packages:
+        if not exists(s3, bucket, package.name):
+            say(f"uploading {package.name.rsplit('-', 1)[0]} ({package.stat().st_size / 1e6:.1f} MB)")
+            s3.upload_file(str(package), bucket, package.name)
 
 
-def packaged(template: str, bucket: str, keys: dict) -> str:
+def packaged(template: str, bucket: str, packages: dict[str, Path]) -> str:
     """The template with each CodeUri pointing to the uploaded package, as `sam package` writes it."""
 
     def uri(match: re.Match) -> str:
-        if match[1] not in keys:
+        if match[1] not in packages:
             raise Refused(f"the template has a function {match[1]} that was not built")
-        return f"CodeUri: s3://{bucket}/{keys[match[1]]}"
+        return f"CodeUri: s3://{bucket}/{packages[match[1]].name}"
 
     return CODE_URI.sub(uri, template)
 
@@ -113,32 +117,53 @@ def wait(cfn, stack: str) -> dict:
         time.sleep(POLL_SECONDS)
 
 
+def remove(cfn, stack: str) -> None:
+    cfn.delete_stack(StackName=stack)
+    deadline = time.monotonic() + WAIT_SECONDS
+    while (found := describe(cfn, stack)) and found["StackStatus"] != "DELETE_COMPLETE":
+        if found["StackStatus"] == "DELETE_FAILED":
+            raise Refused(f"stack {stack} could not be removed: {why(cfn, stack)}")
+        if time.monotonic() > deadline:
+            raise Refused(f"stack {stack} is still {found['StackStatus']} after {WAIT_SECONDS} s")
+        time.sleep(POLL_SECONDS)
+
+
+def empty(s3, bucket: str) -> None:
+    try:
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+            for item in page.get("Contents", []):
+                s3.delete_object(Bucket=bucket, Key=item["Key"])
+        s3.delete_bucket(Bucket=bucket)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchBucket":
+            raise
+
+
 def deploy(request: dict) -> dict:
     s3, cfn = client("s3"), client("cloudformation")
-    stack, bucket = request["stack"], request["bucket"]
-    with open(request["template"], encoding="utf-8") as file:
-        template = file.read()
-    keys = upload(s3, bucket, request["functions"])
+    stack, bucket = request["stack"], bucket_of(request["stack"])
+    folder = Path(request["packages"])
+    say("packing the functions")
+    packages = {name: pack(name, Path(binary), folder) for name, binary in sorted(request["functions"].items())}
+    upload(s3, bucket, list(packages.values()))
+    template = packaged(Path(request["template"]).read_text(encoding="utf-8"), bucket, packages)
     # By URL: a template in the request itself may have 51,200 bytes at most.
-    s3.put_object(Bucket=bucket, Key="template.yaml", Body=packaged(template, bucket, keys).encode())
-    url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "template.yaml"}).split("?")[0]
+    s3.put_object(Bucket=bucket, Key="template.yaml", Body=template.encode())
     call = {
         "StackName": stack,
-        "TemplateURL": url,
+        "TemplateURL": f"{s3.meta.endpoint_url}/{bucket}/template.yaml",
         "Capabilities": CAPABILITIES,
         "Parameters": [
             {"ParameterKey": key, "ParameterValue": str(value)} for key, value in request["parameters"].items()
         ],
     }
     found = describe(cfn, stack)
-    if found and found["StackStatus"] in ("ROLLBACK_COMPLETE", "CREATE_FAILED", "ROLLBACK_FAILED", "DELETE_FAILED"):
+    if found and found["StackStatus"] in UNUSABLE:
         say(f"removing what is left of a deployment that failed ({found['StackStatus']})")
-        cfn.delete_stack(StackName=stack)
-        while (found := describe(cfn, stack)) and found["StackStatus"] == "DELETE_IN_PROGRESS":
-            time.sleep(POLL_SECONDS)
+        remove(cfn, stack)
         found = None
+    say("updating the stack" if found else "creating the stack")
     action = "updated" if found else "created"
-    say(f"{'updating' if found else 'creating'} stack {stack}")
     try:
         (cfn.update_stack if found else cfn.create_stack)(**call)
     except ClientError as error:
@@ -149,11 +174,20 @@ def deploy(request: dict) -> dict:
     return {"action": action, "outputs": {o["OutputKey"]: o["OutputValue"] for o in done.get("Outputs", [])}}
 
 
+def run(request: dict) -> dict:
+    if not request.get("remove"):
+        return deploy(request)
+    say("removing the stack")
+    remove(client("cloudformation"), request["stack"])
+    empty(client("s3"), bucket_of(request["stack"]))
+    return {"action": "removed", "outputs": {}}
+
+
 def main() -> int:
     try:
-        print(json.dumps(deploy(json.load(sys.stdin))))
+        print(json.dumps(run(json.load(sys.stdin))))
         return 0
-    except (Refused, ClientError) as error:
+    except (Refused, ClientError, BotoCoreError, OSError) as error:
         say(f"error: {error}")
         return 1
 

@@ -1,2 +1,29 @@
-//! cli
-fn main() {}
+//! `tidegate`: the local stack, and everything that an operator does from a shell.
+
+mod commands;
+mod progress;
+mod stack;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Updates the Docker images of a whole device fleet, safely.
+#[derive(Parser)]
+#[command(name = "tidegate", version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: commands::Command,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let Arguments { command } = Arguments::parse();
+    match command.run().await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! `tidegate up`.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::progress::Progress;
+use crate::stack::{self, Access, Project, UpOptions};
+
+/// Arguments of `tidegate up`.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Port of the emulator on 127.0.0.1 [default: 4566, or a free one near it].
+    #[arg(long)]
+    port: Option<u16>,
+    /// A parameter of infra/template.yaml, such as BatchDelayMinutes=1; may be repeated.
+    #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = pair)]
+    parameters: Vec<(String, String)>,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("it must be NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+impl Arguments {
+    /// Brings the stack up and prints how to call it.
+    pub(crate) async fn run(self) -> Result<ExitCode> {
+        let options =
+            UpOptions { port: self.port, parameters: self.parameters.into_iter().collect(), ..UpOptions::default() };
+        let seed = async |_: &Access, _: &Progress| Ok(());
+        let access = stack::up(&Project::find()?, &options, &Progress::new(), seed).await?;
+        println!("{}", how_to_call(&access));
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn how_to_call(access: &Access) -> String {
+    format!(
+        r#"
+The local stack is up at {url}
+
+  . .tidegate/local.env        # TIDEGATE_URL and the tokens, for the commands below
+
+  curl "$TIDEGATE_URL/api/v1/health"
+  curl -H "Authorization: Bearer $TIDEGATE_OPERATOR_TOKEN" "$TIDEGATE_URL/api/v1/rollouts"
+  curl -H "Authorization: Bearer $TIDEGATE_PROVISIONING_KEY" -H 'Content-Type: application/json' \
+       -d '{{"fleet_id":"production","services":{{"web":{{"image":"docker.io/iotistic/app:v1"}}}}}}' "$TIDEGATE_URL/api/v1/devices"
+  curl -H 'Content-Type: application/json' -d @push.json "$TIDEGATE_URL/api/v1/webhooks/docker-registry/$TIDEGATE_WEBHOOK_SECRET"
+
+tidegate status says what runs, tidegate down removes all of it."#,
+        url = access.url
+    )
+}

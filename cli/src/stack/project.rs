@@ -1,0 +1,86 @@
+//! Where things are: the checkout, and `.tidegate/` in it, which holds all that the local stack keeps.
+
+use std::fs::{self, File, TryLockError};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+/// A checkout of Tidegate.
+#[derive(Debug, Clone)]
+pub(crate) struct Project {
+    root: PathBuf,
+}
+
+impl Project {
+    /// The checkout that the current folder lies in, else the one that this program was built in.
+    pub(crate) fn find() -> Result<Self> {
+        let here = std::env::current_dir().context("the current folder cannot be read")?;
+        let built_in = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
+        here.ancestors()
+            .chain(built_in)
+            .find(|folder| folder.join("infra/template.yaml").is_file())
+            .map(|root| Self { root: root.to_path_buf() })
+            .context("this is not inside a checkout of Tidegate (no infra/template.yaml here or above)")
+    }
+
+    /// The checkout's folder.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// A file of the checkout's `infra/`.
+    pub(crate) fn infra(&self, file: &str) -> PathBuf {
+        self.root.join("infra").join(file)
+    }
+
+    /// The folder of everything that the local stack keeps.
+    pub(crate) fn state(&self) -> PathBuf {
+        self.root.join(".tidegate")
+    }
+
+    /// A file or folder in [`Self::state`].
+    pub(crate) fn state_file(&self, name: &str) -> PathBuf {
+        self.state().join(name)
+    }
+
+    /// Makes [`Self::state`] (readable by its owner only) and keeps other runs of `up` and `down` out while the answer
+    /// lives.
+    pub(crate) fn lock(&self) -> Result<File> {
+        let state = self.state();
+        if !state.is_dir() {
+            fs::DirBuilder::new()
+                .mode(0o700)
+                .create(&state)
+                .with_context(|| format!("{} cannot be created", state.display()))?;
+        }
+        let path = self.state_file("lock");
+        let file = File::options()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(&path)
+            .with_context(|| format!("{} cannot be opened", path.display()))?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => {
+                bail!("another tidegate is starting or stopping the stack of this checkout; wait for it")
+            }
+            Err(TryLockError::Error(error)) => Err(error).context("the lock of the local stack cannot be taken"),
+        }
+    }
+}
+
+/// Writes a file that only its owner can read, as a whole or not at all.
+pub(super) fn write_private(path: &Path, text: &str) -> Result<()> {
+    use std::io::Write as _;
+
+    let unfinished = path.with_extension("unfinished");
+    let write = || -> std::io::Result<()> {
+        let _ = fs::remove_file(&unfinished);
+        let mut file = File::options().create_new(true).write(true).mode(0o600).open(&unfinished)?;
+        file.write_all(text.as_bytes())?;
+        fs::rename(&unfinished, path)
+    };
+    write().with_context(|| format!("{} cannot be written", path.display()))
+}

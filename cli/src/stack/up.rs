@@ -1,0 +1,101 @@
+//! `up`: from nothing, or from whatever is there, to a stack that answers.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use super::access::Access;
+use super::emulator::{self, Emulator};
+use super::project::Project;
+use super::script::Scripts;
+use super::{build, deploy, venv};
+use crate::progress::Progress;
+
+/// A function's first answer includes the start of its process.
+const FIRST_ANSWER_SECONDS: u64 = 60;
+
+/// How to bring the stack up.
+#[derive(Debug, Clone)]
+pub(crate) struct UpOptions {
+    /// Port of the emulator; by default 4566, or a free one near it.
+    pub port: Option<u16>,
+    /// Name of the stack.
+    pub stack: String,
+    /// Parameters of the template that differ from those of the local stack.
+    pub parameters: BTreeMap<String, String>,
+}
+
+impl Default for UpOptions {
+    fn default() -> Self {
+        Self { port: None, stack: "tidegate".to_owned(), parameters: BTreeMap::new() }
+    }
+}
+
+/// Brings the local stack up to date and waits until it answers, then lets `seed` fill it. Repeating it is quick and
+/// keeps the data. With `AWS_ENDPOINT_URL` set, deploys there instead of starting an emulator.
+pub(crate) async fn up(
+    project: &Project,
+    options: &UpOptions,
+    progress: &Progress,
+    seed: impl AsyncFnOnce(&Access, &Progress) -> Result<()>,
+) -> Result<Access> {
+    let _lock = project.lock()?;
+    let mut access = Access::load_or_create(project, &options.stack)?;
+    access.stack.clone_from(&options.stack);
+    // The secrets outlive a failure further on.
+    access.save(project)?;
+    let external = external_endpoint()?;
+    let build = build::functions(project, progress);
+    let serve = async {
+        let python = venv::ensure(project, progress).await?;
+        let endpoint = match &external {
+            Some(endpoint) => endpoint.clone(),
+            None => emulator::ensure(project, &python, options.port, progress).await?.endpoint(),
+        };
+        Ok::<_, anyhow::Error>((python, endpoint))
+    };
+    let (functions, (python, endpoint)) = tokio::try_join!(build, serve)?;
+    let scripts = Scripts { project, python, endpoint: &endpoint };
+    deploy::deploy(&scripts, &mut access, &functions, &options.parameters, progress).await?;
+    access.save(project)?;
+    wait_for_answer(project, &access, progress).await?;
+    seed(&access, progress).await.context("the stack is up, but could not be filled")?;
+    Ok(access)
+}
+
+/// The endpoint that the user runs by themselves.
+pub(super) fn external_endpoint() -> Result<Option<String>> {
+    let Some(endpoint) = std::env::var("AWS_ENDPOINT_URL").ok().filter(|endpoint| !endpoint.is_empty()) else {
+        return Ok(None);
+    };
+    if endpoint.contains("amazonaws.com") {
+        bail!("AWS_ENDPOINT_URL points to AWS; the local stack is not for that (README: deploying with sam)");
+    }
+    Ok(Some(endpoint.trim_end_matches('/').to_owned()))
+}
+
+async fn wait_for_answer(project: &Project, access: &Access, progress: &Progress) -> Result<()> {
+    let step = progress.step("Waiting for the API's first answer");
+    let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build()?;
+    let url = format!("{}/api/v1/health", access.url);
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(FIRST_ANSWER_SECONDS);
+    loop {
+        let answer = match client.get(&url).send().await {
+            Ok(answer) if answer.status().is_success() => break,
+            Ok(answer) => format!("HTTP status {}", answer.status()),
+            Err(error) => error.to_string(),
+        };
+        if tokio::time::Instant::now() > deadline {
+            let log = match Emulator::recorded(project) {
+                Some(_) => format!("; the end of .tidegate/emulator.log:\n{}", emulator::log_tail(project)),
+                None => String::new(),
+            };
+            bail!("the stack is deployed, but {url} does not answer as it should ({answer}){log}");
+        }
+        step.note(&answer);
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+    step.done("The API answers");
+    Ok(())
+}

@@ -43,9 +43,10 @@ struct NotAccepted {
 impl Bus for EventBridgeBus {
     async fn publish(&self, entries: &[BusEntry]) -> Result<(), QueueError> {
         let details: Vec<String> = entries.iter().map(|entry| entry.detail.to_string()).collect();
-        let sizes = entries.iter().zip(&details).map(|(entry, detail)| {
-            TIME_BYTES + EVENT_SOURCE.len() + entry.name.len() + detail.len()
-        });
+        let sizes = entries
+            .iter()
+            .zip(&details)
+            .map(|(entry, detail)| TIME_BYTES + EVENT_SOURCE.len() + entry.name.len() + detail.len());
         for part in parts(sizes) {
             let mut call = self.client.put_events();
             for (entry, detail) in entries[part.clone()].iter().zip(&details[part]) {

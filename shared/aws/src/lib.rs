@@ -1,7 +1,9 @@
 //! The ports on AWS: the only crate that names an `aws-sdk-*`. With it the tables' physical names, the functions'
 //! configuration, and how they start and report.
 
+pub mod bootstrap;
 pub mod bus;
+pub mod config;
 pub mod entropy;
 mod failure;
 pub mod lambda;

@@ -59,7 +59,8 @@ impl HttpRegistry {
         let authorization = match challenge {
             Challenge::Basic => access.basic().ok_or_else(|| not_possible("it wants a user name and a password"))?,
             Challenge::Bearer(bearer) => {
-                let url = bearer.token_url(path, access.plain_http()).map_err(|error| not_possible(&error.to_string()))?;
+                let url =
+                    bearer.token_url(path, access.plain_http()).map_err(|error| not_possible(&error.to_string()))?;
                 let mut request = self.client.get(url);
                 if let Some(basic) = access.basic() {
                     request = request.header(AUTHORIZATION, basic);

@@ -209,7 +209,8 @@ fn page(
     last: Option<&HashMap<String, AttributeValue>>,
     order_by: &str,
 ) -> Result<Page, StoreError> {
-    let items = items.unwrap_or_default().into_iter().map(from_attributes).collect::<Result<_, _>>().map_err(rejected)?;
+    let items =
+        items.unwrap_or_default().into_iter().map(from_attributes).collect::<Result<_, _>>().map_err(rejected)?;
     let next = last.and_then(|key| key.get(order_by)).and_then(|value| value.as_s().ok()).cloned();
     Ok(Page { items, next })
 }

@@ -98,10 +98,11 @@ async fn create(client: &Client, table: Table, physical: &str) -> Result<(), Cre
         request = request
             .stream_specification(StreamSpecification::builder().stream_enabled(true).stream_view_type(view).build()?);
     }
-    request.send().await.map(|_| ()).map_err(|error| CreateTablesError::Refused {
-        table: physical.to_owned(),
-        source: Box::new(error.into()),
-    })
+    request
+        .send()
+        .await
+        .map(|_| ())
+        .map_err(|error| CreateTablesError::Refused { table: physical.to_owned(), source: Box::new(error.into()) })
 }
 
 fn key_schema(pk: &str, sk: Option<&str>) -> Result<Vec<KeySchemaElement>, BuildError> {
@@ -120,7 +121,8 @@ mod tests {
     #[test]
     fn a_stream_arn_names_its_table() {
         let names = TableNames::new("my-stack");
-        let arn = "arn:aws:dynamodb:eu-central-1:123456789012:table/my-stack-device_rollouts/stream/2026-01-01T00:00:00.000";
+        let arn =
+            "arn:aws:dynamodb:eu-central-1:123456789012:table/my-stack-device_rollouts/stream/2026-01-01T00:00:00.000";
         assert_eq!(names.of_stream(arn), Some(Table::DeviceRollouts));
         assert_eq!(names.of_stream("arn:aws:dynamodb:eu-central-1:123456789012:table/other-devices/stream/x"), None);
     }

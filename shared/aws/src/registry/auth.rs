@@ -113,7 +113,10 @@ mod tests {
                 r#"Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:a/b:pull""#,
                 bearer("https://auth.docker.io/token", Some("registry.docker.io")),
             ),
-            (r#"bearer realm="https://ghcr.io/token", scope="a,b", service=ghcr.io"#, bearer("https://ghcr.io/token", Some("ghcr.io"))),
+            (
+                r#"bearer realm="https://ghcr.io/token", scope="a,b", service=ghcr.io"#,
+                bearer("https://ghcr.io/token", Some("ghcr.io")),
+            ),
             (r#"Bearer service="x""#, None),
             ("Negotiate", None),
         ];

@@ -101,9 +101,10 @@ mod tests {
 
     #[test]
     fn hosts_are_normal_and_passwords_hidden() {
-        let credentials =
-            RegistryCredentials::parse(r#"{"hub.docker.com": {"username": "u", "password": "hunter2"}, "ghcr.io": {}}"#)
-                .unwrap();
+        let credentials = RegistryCredentials::parse(
+            r#"{"hub.docker.com": {"username": "u", "password": "hunter2"}, "ghcr.io": {}}"#,
+        )
+        .unwrap();
         assert!(credentials.of("docker.io").unwrap().basic().is_some());
         assert!(credentials.of("ghcr.io").unwrap().basic().is_none());
         assert_eq!(credentials.of("quay.io"), None);

@@ -103,9 +103,7 @@ mod tests {
 
     #[test]
     fn an_index_tells_its_platforms() {
-        let entry = |fill, os: &str, architecture: &str, variant: Option<&str>| {
-            json!({"digest": digest(fill), "platform": {"os": os, "architecture": architecture, "variant": variant}})
-        };
+        let entry = |fill, os: &str, architecture: &str, variant: Option<&str>| json!({"digest": digest(fill), "platform": {"os": os, "architecture": architecture, "variant": variant}});
         let body = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [
             entry('a', "linux", "amd64", None),
             entry('b', "linux", "arm64", Some("v8")),
@@ -114,7 +112,8 @@ mod tests {
         ]})
         .to_string();
         let resolved = read(None, None, body.as_bytes()).unwrap();
-        let platforms: Vec<_> = resolved.platforms.iter().map(|(name, digest)| (name.as_str(), digest.to_string())).collect();
+        let platforms: Vec<_> =
+            resolved.platforms.iter().map(|(name, digest)| (name.as_str(), digest.to_string())).collect();
         assert_eq!(platforms, [("linux/amd64", digest('a')), ("linux/arm64/v8", digest('b'))]);
     }
 

@@ -46,7 +46,8 @@ impl Placeholders {
     /// The names as a call takes them: nothing where there are none.
     pub(super) fn take_names(&mut self) -> Option<HashMap<String, String>> {
         let names = std::mem::take(&mut self.names).into_iter().enumerate();
-        Some(names.map(|(i, name)| (format!("#n{i}"), name)).collect()).filter(|names: &HashMap<_, _>| !names.is_empty())
+        Some(names.map(|(i, name)| (format!("#n{i}"), name)).collect())
+            .filter(|names: &HashMap<_, _>| !names.is_empty())
     }
 
     /// The values as a call takes them: nothing where there are none.
@@ -160,7 +161,10 @@ pub(super) fn update(
         sets.push(format!("{} = {}", placeholders.name(name), placeholders.json(value)?));
     }
     clause("SET", sets);
-    clause("ADD", add.iter().map(|(name, by)| format!("{} {}", placeholders.name(name), placeholders.number(*by))).collect());
+    clause(
+        "ADD",
+        add.iter().map(|(name, by)| format!("{} {}", placeholders.name(name), placeholders.number(*by))).collect(),
+    );
     clause("REMOVE", remove.iter().map(|name| placeholders.name(name)).collect());
     Ok(expression)
 }
@@ -189,7 +193,10 @@ mod tests {
                 Some("(#n0 = :v0 AND (attribute_not_exists(#n1) OR #n0 = :v1))"),
             ),
             (Condition::Any(vec![equals(1), Condition::Always]), None),
-            (Condition::All(vec![equals(1), Condition::Any(vec![])]), Some("attribute_exists(#n0) AND attribute_not_exists(#n0)")),
+            (
+                Condition::All(vec![equals(1), Condition::Any(vec![])]),
+                Some("attribute_exists(#n0) AND attribute_not_exists(#n0)"),
+            ),
             (Condition::Any(vec![]), Some("attribute_exists(#n0) AND attribute_not_exists(#n0)")),
         ];
         for (condition, expected) in cases {

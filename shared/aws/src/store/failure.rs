@@ -75,9 +75,8 @@ impl Canceled {
     /// Of several reasons a refusal comes first, since it is an answer, and what cannot pass before what can.
     /// Codes: <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>.
     fn by(reasons: &[CancellationReason]) -> Self {
-        let position = |codes: &[&str]| {
-            reasons.iter().position(|reason| reason.code().is_some_and(|code| codes.contains(&code)))
-        };
+        let position =
+            |codes: &[&str]| reasons.iter().position(|reason| reason.code().is_some_and(|code| codes.contains(&code)));
         if let Some(refused) = position(&["ConditionalCheckFailed"]) {
             Self::Refusal(refused)
         } else if position(&["ValidationError", "ItemCollectionSizeLimitExceeded", "AccessDenied"]).is_some() {

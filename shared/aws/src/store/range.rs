@@ -30,7 +30,8 @@ impl<'a> Range<'a> {
 
     /// The condition on the sort key.
     pub(super) fn condition(&self, sk_name: &str, placeholders: &mut Placeholders) -> Option<String> {
-        let mut with = |text: &str| (placeholders.name(sk_name), placeholders.value(AttributeValue::S(text.to_owned())));
+        let mut with =
+            |text: &str| (placeholders.name(sk_name), placeholders.value(AttributeValue::S(text.to_owned())));
         Some(match self {
             Self::Whole => return None,
             Self::After { sk, descending } => {

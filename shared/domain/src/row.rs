@@ -31,9 +31,9 @@ pub struct Row {
     pub batch: u32,
     /// How it is counted.
     pub class: Class,
-    /// How planning counted it; absent where the recorder made the row and counted it in the journal.
+    /// How planning counted it, and in which batch; absent where the recorder made the row and counted it itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub planned: Option<Class>,
+    pub planned: Option<(u32, Class)>,
     /// Why it stands there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
@@ -154,7 +154,7 @@ impl Row {
             position,
             batch,
             class,
-            planned: Some(class),
+            planned: Some((batch, class)),
             reason,
             old,
             attempt: 1,

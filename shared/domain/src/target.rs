@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
@@ -11,6 +12,7 @@ use crate::health::HealthCheck;
 use crate::ids::{DeviceUuid, RolloutId};
 use crate::image::{Digest, Repository};
 use crate::pin::Pin;
+use crate::poll::{SwapTime, swap_time};
 use crate::rollout::{Known, Knowledge, Status};
 
 /// What a device should run.
@@ -103,13 +105,13 @@ impl TargetState {
 }
 
 /// The target that follows from the device's item and its rollouts as they are, without offering anything new.
-pub fn target_state(device: &Device, known: &Knowledge) -> TargetState {
+pub fn target_state(device: &Device, known: &Knowledge, now: Timestamp) -> TargetState {
     let services = device
         .services
         .iter()
         .filter_map(|(name, service)| {
             let track = device.tracks.get(&service.repository)?;
-            Some((name.clone(), service_target(device, name, &service.repository, track, known)?))
+            Some((name.clone(), service_target(device, name, &service.repository, track, known, now)?))
         })
         .collect();
     TargetState { device_uuid: device.device_uuid, services }
@@ -122,6 +124,7 @@ fn service_target(
     repository: &Repository,
     track: &Track,
     known: &Knowledge,
+    now: Timestamp,
 ) -> Option<ServiceTarget> {
     let current = track.current.as_ref().and_then(|a| Some((a, known.get(&a.rollout_id)?)));
     let Some((assignment, known)) = current else {
@@ -132,8 +135,15 @@ fn service_target(
     let stay = || at_rest(repository, &rollout.target, Some(known));
     let idle = || at_rest(repository, track.idle()?, Some(known));
     match &assignment.progress {
-        // Latecomers and devices that were put off get what the rollout proved; see `Device::tracks`.
-        Progress::Waiting | Progress::Deferred if rollout.status == Status::Completed => stay(),
+        // Latecomers and devices that were put off get what the rollout proved, inside their window.
+        Progress::Waiting | Progress::Deferred if rollout.status == Status::Completed => {
+            let there = device.running_digest(repository).is_some_and(|runs| known.is_target(runs, None));
+            match swap_time(&known.plan.policy, device.timezone.as_deref(), now) {
+                SwapTime::Open(_) => stay(),
+                SwapTime::Closed(_) if there => stay(),
+                SwapTime::Closed(_) => idle(),
+            }
+        }
         Progress::Waiting | Progress::Deferred | Progress::Skipped { .. } => idle(),
         Progress::Offered | Progress::Pulled | Progress::Blocked { .. } if rollout.status.withdraws() => idle(),
         Progress::Offered | Progress::Pulled | Progress::Blocked { .. } | Progress::Swapping => new(Action::Update),

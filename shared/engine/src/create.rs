@@ -1,0 +1,172 @@
+//! Creating a rollout: one transaction over the head, whose condition makes twins one.
+
+use jiff::Timestamp;
+use tidegate_domain::admission::{Admission, admit};
+use tidegate_domain::event::ImageEvent;
+use tidegate_domain::head::Head;
+use tidegate_domain::ids::RolloutId;
+use tidegate_domain::image::{Repository, Tag};
+use tidegate_domain::judge::Judge;
+use tidegate_domain::pin::Pin;
+use tidegate_domain::policy::Policy;
+use tidegate_domain::rollout::{Rollout, Status, Trigger};
+
+use crate::entities::events::{self, Event};
+use crate::entities::{heads, plans, rollouts};
+use crate::error::EngineError;
+use crate::ports::{Freshness, Job, Ports, Store, Write, WriteError};
+
+/// How often a change that others got in the way of is tried.
+pub(crate) const TRIES: u32 = 8;
+
+/// An image that wants to be rolled out.
+#[derive(Debug, Clone)]
+pub struct Wanted<'a> {
+    /// The policy that it follows, as it is now.
+    pub policy: &'a Policy,
+    /// What is to be updated.
+    pub repository: &'a Repository,
+    /// To what.
+    pub target: Pin,
+    /// What set it off.
+    pub triggered_by: Trigger,
+    /// Only devices that failed in this rollout.
+    pub retry_of: Option<RolloutId>,
+    /// Also a digest that is kept out, or proven already.
+    pub retry: bool,
+    /// Why, for the first events.
+    pub cause: &'a str,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Created {
+    /// The decision.
+    pub admission: Admission,
+    /// The new rollout, where there is one.
+    pub rollout_id: Option<RolloutId>,
+}
+
+/// Creates the rollout, unless there is a reason not to.
+pub async fn create(ports: &Ports, wanted: &Wanted<'_>, now: Timestamp) -> Result<Created, EngineError> {
+    let store = &*ports.store;
+    let id = RolloutId::new(now, ports.entropy.u128());
+    for _ in 0..TRIES {
+        let head = heads::get(store, wanted.repository, &wanted.policy.id).await?;
+        let live = find(store, head.rollout.as_ref()).await?;
+        let waiting = find(store, head.waiting.as_ref()).await?;
+        let modes = (wanted.policy.on_newer, wanted.retry);
+        let admission = admit(&head, live.as_ref(), waiting.as_ref(), &wanted.target, modes, now);
+        if matches!(
+            admission,
+            Admission::Duplicate(_) | Admission::UpToDate(_) | Admission::Bad(_) | Admission::Ignored(_)
+        ) {
+            return Ok(Created { admission, rollout_id: None });
+        }
+        let generation = heads::generation(store, wanted.repository).await?;
+        let rollout = new_rollout(wanted, &id, generation + 1, &head, now);
+        let mut next = Head { ..head.clone() };
+        let mut writes = vec![
+            heads::take_generation(wanted.repository, generation),
+            rollouts::create(&rollout),
+            plans::put_policy(&id, wanted.policy, wanted.retry, wanted.retry_of.as_ref()),
+            events::put(&announced(wanted, &rollout, now)),
+        ];
+        match &admission {
+            Admission::Wait { .. } => {
+                next.waiting = Some(id.clone());
+                if let Some(waiting) = waiting.filter(|waiting| waiting.status == Status::Pending) {
+                    writes.extend(superseded(&waiting, &id, now));
+                }
+            }
+            _ => {
+                next.rollout = Some(id.clone());
+                // Whoever waited is older than this one; and an expired one gives up its place.
+                let gone = live.into_iter().chain(waiting);
+                let gone = gone.filter(|old| old.status.live() || old.status == Status::Expired);
+                next.waiting = None;
+                for old in gone {
+                    writes.extend(superseded(&old, &id, now));
+                }
+            }
+        }
+        writes.push(heads::save(&next));
+        match store.write(&writes).await {
+            Ok(()) => {
+                ports.queues.send(&[Job::Step { rollout_id: id.clone() }], 0).await?;
+                return Ok(Created { admission, rollout_id: Some(id) });
+            }
+            Err(WriteError::Refused(_) | WriteError::Conflict) => {}
+            Err(WriteError::Store(error)) => return Err(error.into()),
+        }
+    }
+    Err(EngineError::Contended { what: "the image's head" })
+}
+
+pub(crate) async fn find(store: &dyn Store, id: Option<&RolloutId>) -> Result<Option<Rollout>, EngineError> {
+    match id {
+        Some(id) => rollouts::get(store, id, Freshness::Consistent).await,
+        None => Ok(None),
+    }
+}
+
+/// The writes by which a newer rollout takes a rollout's place.
+pub(crate) fn superseded(old: &Rollout, by: &RolloutId, now: Timestamp) -> [Write; 2] {
+    let event = Event::of_rollout(&old.rollout_id, ImageEvent::RolloutSuperseded.name(), now, by.as_str());
+    [
+        rollouts::supersede(old, &format!("superseded by {by}"), now),
+        events::put(&event.with("superseded_by", by.as_str())),
+    ]
+}
+
+fn announced(wanted: &Wanted<'_>, rollout: &Rollout, now: Timestamp) -> Event {
+    Event::of_rollout(&rollout.rollout_id, ImageEvent::UpdateAvailable.name(), now, wanted.cause)
+        .with("image", wanted.repository.as_str())
+        .with("tag", wanted.target.tag.as_ref().map(Tag::as_str))
+        .with("digest", wanted.target.digest.as_ref().map(tidegate_domain::image::Digest::as_str))
+        .with("policy", wanted.policy.name.as_str())
+}
+
+fn new_rollout(wanted: &Wanted<'_>, id: &RolloutId, generation: u64, head: &Head, now: Timestamp) -> Rollout {
+    let old_tag = head.promoted.as_ref().and_then(|promoted| promoted.pin.tag.clone());
+    Rollout { old_tag, ..draft(wanted, id, generation, now) }
+}
+
+/// A rollout that nothing was decided about yet.
+pub(crate) fn draft(wanted: &Wanted<'_>, id: &RolloutId, generation: u64, now: Timestamp) -> Rollout {
+    Rollout {
+        rollout_id: id.clone(),
+        repository: wanted.repository.clone(),
+        policy_id: wanted.policy.id.clone(),
+        policy: wanted.policy.name.clone(),
+        generation,
+        revision: 1,
+        status: Status::Pending,
+        resume_to: None,
+        target: wanted.target.clone(),
+        old_tag: None,
+        strategy: wanted.policy.update_strategy,
+        triggered_by: wanted.triggered_by,
+        created_at: now,
+        started_at: None,
+        completed_at: None,
+        asked_at: None,
+        total: 0,
+        open_to: 0,
+        batch: 0,
+        batches: Vec::new(),
+        cursor: 0,
+        judge: Judge::default(),
+        judged_from: 0,
+        command_at: None,
+        resumed_at: None,
+        skip_batch: false,
+        rollback: None,
+        reason: None,
+        last_healthy_at: None,
+        observed: None,
+        check_at: None,
+        wake_at: None,
+        live: None,
+    }
+}

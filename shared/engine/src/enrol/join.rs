@@ -1,0 +1,140 @@
+//! A device that came late, or that another policy selects now, joins what is rolled out, behind everyone planned.
+
+use jiff::Timestamp;
+use tidegate_domain::device::Device;
+use tidegate_domain::head::Head;
+use tidegate_domain::image::{ImageRef, Repository};
+use tidegate_domain::pin::Pin;
+use tidegate_domain::planning::{Placed, place};
+use tidegate_domain::policy::{Policy, winner};
+use tidegate_domain::rollout::{Knowledge, Known, Status};
+
+use super::images;
+use crate::create::TRIES;
+use crate::entities::{devices, heads, policies};
+use crate::error::EngineError;
+use crate::memory::{Age, RolloutMemory};
+use crate::ports::{Freshness, Ports, WriteError};
+
+/// A device reported services of these repositories that it was not known to run: planners learn of it, and it joins
+/// what is rolled out there. The device is the stored one.
+pub async fn adopt(
+    ports: &Ports,
+    device: &Device,
+    repositories: &[Repository],
+    now: Timestamp,
+) -> Result<Device, EngineError> {
+    let writes = images(device, repositories);
+    if !writes.is_empty() {
+        ports.store.write(&writes).await?;
+    }
+    join(ports, device.clone(), repositories, true, now).await
+}
+
+/// Gives the device its place in the rollouts of these repositories. A `fresh` one rests on what was promoted.
+pub(super) async fn join(
+    ports: &Ports,
+    mut device: Device,
+    repositories: &[Repository],
+    fresh: bool,
+    now: Timestamp,
+) -> Result<Device, EngineError> {
+    if repositories.is_empty() {
+        return Ok(device);
+    }
+    let policies = policies::all(&*ports.store).await?;
+    for repository in repositories {
+        device = join_one(ports, device, repository, &policies, fresh, now).await?;
+    }
+    Ok(device)
+}
+
+async fn join_one(
+    ports: &Ports,
+    mut device: Device,
+    repository: &Repository,
+    policies: &[Policy],
+    fresh: bool,
+    now: Timestamp,
+) -> Result<Device, EngineError> {
+    let store = &*ports.store;
+    for _ in 0..TRIES {
+        let memory = RolloutMemory::default();
+        let mut best: Option<(Head, std::sync::Arc<Known>)> = None;
+        for head in heads::of_repository(store, repository).await? {
+            let Some(id) = &head.rollout else { continue };
+            let Some(known) = memory.one(store, id, Age::Fresh, now).await? else { continue };
+            let newer = best.as_ref().is_none_or(|(_, best)| best.rollout.generation < known.rollout.generation);
+            if newer && owns(&head, &known, policies, &device) {
+                best = Some((head, known));
+            }
+        }
+        let Some((head, known)) = best else { return Ok(device) };
+        let old = memory.knowledge(store, device.rollout_ids(), Age::Remembered, now).await?;
+        let Some(next) = joined(&device, &head, &known, &old, fresh, now) else { return Ok(device) };
+        match store.write(&[devices::save(&next)]).await {
+            Ok(()) => return Ok(next),
+            Err(WriteError::Refused(_) | WriteError::Conflict) => {
+                let stored = devices::get(store, device.device_uuid, Freshness::Consistent).await?;
+                device = stored.ok_or(EngineError::NotFound("device"))?;
+            }
+            Err(WriteError::Store(error)) => return Err(error.into()),
+        }
+    }
+    Err(EngineError::Contended { what: "the device" })
+}
+
+/// Whether the head's policy is the one that has this image on the device. Where no stored policy does, rollouts that
+/// follow none were triggered by hand, and their snapshot selects.
+fn owns(head: &Head, known: &Known, policies: &[Policy], device: &Device) -> bool {
+    let target = &known.rollout.target;
+    let image = ImageRef {
+        repository: head.repository.clone(),
+        tag: target.tag.clone(),
+        digest: target.digest.clone(),
+    };
+    match winner(policies, &image, &device.fleet_id, &device.tags) {
+        Some(policy) => policy.id == head.policy_id,
+        None => {
+            policies.iter().all(|policy| policy.id != head.policy_id)
+                && known.plan.policy.selector.selects(&device.fleet_id, &device.tags)
+        }
+    }
+}
+
+/// The device's next revision; `None` where nothing changes.
+fn joined(
+    device: &Device,
+    head: &Head,
+    known: &Known,
+    old: &Knowledge,
+    fresh: bool,
+    now: Timestamp,
+) -> Option<Device> {
+    let rollout = &known.rollout;
+    let promoted = head.promoted.as_ref();
+    let takes_part = rollout.status.live()
+        || rollout.status == Status::Completed && promoted.is_some_and(|promoted| promoted.rollout_id == rollout.rollout_id);
+    // Behind everyone planned, and in the last batch.
+    let place_of_latecomers = (u32::MAX, rollout.batches.len().max(1) as u32);
+    let placed = takes_part.then(|| place(device, known, place_of_latecomers, old, now));
+    let assigned = match placed {
+        Some(Placed::Assigned(placed)) => Some(placed.0),
+        Some(Placed::Known(_) | Placed::Skipped(_)) | None => None,
+    };
+    let rests_on = promoted.filter(|_| fresh).map(|promoted| &promoted.pin);
+    rest(assigned, device, &head.repository, rests_on)
+}
+
+/// Lets the device rest on what was promoted, where that is not what it came with.
+fn rest(assigned: Option<Device>, device: &Device, repository: &Repository, pin: Option<&Pin>) -> Option<Device> {
+    let Some(pin) = pin else { return assigned };
+    let track = device.tracks.get(repository)?;
+    let surely_the_same = |idle: &Pin| idle == pin || idle.digest.is_some() && idle.same_image(pin);
+    if track.idle().is_some_and(surely_the_same) || track.current.is_some() {
+        return assigned;
+    }
+    let mut next = assigned.unwrap_or_else(|| device.next_revision());
+    next.tracks.entry(repository.clone()).or_default().resting = Some(pin.clone());
+    Some(next)
+}

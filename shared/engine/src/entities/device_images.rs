@@ -1,0 +1,99 @@
+//! Who runs a repository: what planning and policy matching read, so that they read no devices.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use tidegate_domain::ids::DeviceUuid;
+use tidegate_domain::image::Repository;
+
+use super::codec;
+use crate::error::EngineError;
+use crate::ports::{Condition, Freshness, Key, Query, Source, Store, Table, Write};
+
+/// Shards per repository.
+pub const SHARDS: u32 = 16;
+
+/// One device's use of one repository.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceImage {
+    /// The device.
+    pub device_uuid: DeviceUuid,
+    /// Its fleet.
+    pub fleet_id: String,
+    /// Its tags.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
+}
+
+fn partition(repository: &Repository, shard: u32) -> String {
+    format!("{repository}#{shard:02}")
+}
+
+/// The key of one device's use of a repository.
+pub fn key(repository: &Repository, device: DeviceUuid) -> Key {
+    let shard = codec::shard_of(device, SHARDS);
+    Key::composite(Table::DeviceImages, partition(repository, shard), device.to_string())
+}
+
+/// Stores it, whatever is there.
+pub fn put(repository: &Repository, image: &DeviceImage) -> Write {
+    let shard = partition(repository, codec::shard_of(image.device_uuid, SHARDS));
+    Write::Put {
+        table: Table::DeviceImages,
+        item: codec::write(image, [("shard", shard.into())]),
+        condition: Condition::Always,
+    }
+}
+
+/// Removes it.
+pub fn delete(repository: &Repository, device: DeviceUuid) -> Write {
+    Write::Delete { key: key(repository, device), condition: Condition::Always }
+}
+
+/// One shard of a repository's devices, a page at a time; consistent.
+pub async fn page(
+    store: &dyn Store,
+    repository: &Repository,
+    shard: u32,
+    after: Option<String>,
+    limit: Option<u32>,
+) -> Result<(Vec<DeviceImage>, Option<String>), EngineError> {
+    let query = Query {
+        source: Source::Table(Table::DeviceImages),
+        pk: partition(repository, shard),
+        after,
+        prefix: None,
+        limit,
+        descending: false,
+        freshness: Freshness::Consistent,
+    };
+    let page = store.query(&query).await?;
+    let items = page.items.into_iter().map(|item| codec::read(Table::DeviceImages, item)).collect::<Result<_, _>>()?;
+    Ok((items, page.next))
+}
+
+/// Every device of a repository.
+pub async fn all(store: &dyn Store, repository: &Repository) -> Result<Vec<DeviceImage>, EngineError> {
+    let shards = (0..SHARDS).map(|shard| async move {
+        let (mut devices, mut after) = (Vec::new(), None);
+        loop {
+            let (items, next) = page(store, repository, shard, after, None).await?;
+            devices.extend(items);
+            if next.is_none() {
+                return Ok::<_, EngineError>(devices);
+            }
+            after = next;
+        }
+    });
+    Ok(futures::future::try_join_all(shards).await?.into_iter().flatten().collect())
+}
+
+/// The devices of a repository, as long as they are at most `most`; else none, and whether there are any.
+pub async fn some(store: &dyn Store, repository: &Repository, most: usize) -> Result<Option<Vec<DeviceImage>>, EngineError> {
+    let per_shard = most as u32 / SHARDS * 2;
+    let shards = (0..SHARDS).map(|shard| page(store, repository, shard, None, Some(per_shard)));
+    let pages = futures::future::try_join_all(shards).await?;
+    let whole = pages.iter().all(|(_, next)| next.is_none());
+    let devices: Vec<DeviceImage> = pages.into_iter().flat_map(|(devices, _)| devices).collect();
+    Ok((whole && devices.len() <= most).then_some(devices))
+}

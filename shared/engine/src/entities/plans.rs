@@ -1,0 +1,139 @@
+//! What stands beside a rollout, each written once: its policy's snapshot, what the registry said, the frozen order.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use tidegate_domain::ids::{DeviceUuid, RolloutId};
+use tidegate_domain::image::Digest;
+use tidegate_domain::planning::PAGE_SIZE;
+use tidegate_domain::policy::Policy;
+use tidegate_domain::rollout::Plan;
+
+use super::codec;
+use crate::error::EngineError;
+use crate::ports::{Condition, Freshness, Key, Store, Table, Write};
+
+/// What the registry said of the rollout's tag.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resolved {
+    /// The digest; none where it could not be found out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    /// Of a multi-platform image, each platform's.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub platforms: BTreeMap<String, Digest>,
+    /// Why there is no digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why_not: Option<String>,
+}
+
+/// The frozen order of a rollout's devices.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// Names the pages.
+    pub hash: String,
+    /// Devices.
+    pub total: u32,
+}
+
+impl Order {
+    /// Pages that it is stored in.
+    pub const fn pages(&self) -> u32 {
+        self.total.div_ceil(PAGE_SIZE as u32)
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct PlanItem {
+    policy: Policy,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    retry_of: Option<RolloutId>,
+    #[serde(default)]
+    retry: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PageItem {
+    devices: Vec<DeviceUuid>,
+}
+
+fn beside(rollout: &RolloutId, what: &str) -> Key {
+    Key::simple(Table::Rollouts, format!("{rollout}#{what}"))
+}
+
+fn put_once(key: &Key, entity: &impl Serialize) -> Write {
+    let item = codec::write(entity, [("rollout_id", key.pk.clone().into())]);
+    Write::Put { table: Table::Rollouts, item, condition: Condition::Absent }
+}
+
+/// Stores the policy's snapshot and, of a retry, the rollout whose failed devices it is for.
+pub fn put_policy(rollout: &RolloutId, policy: &Policy, retry: bool, retry_of: Option<&RolloutId>) -> Write {
+    put_once(&beside(rollout, "plan"), &PlanItem { policy: policy.clone(), retry_of: retry_of.cloned(), retry })
+}
+
+/// Whether a person asked for this rollout although its digest is kept out, or proven already.
+pub async fn retried(store: &dyn Store, rollout: &RolloutId) -> Result<bool, EngineError> {
+    let item = store.get(&beside(rollout, "plan"), Freshness::Consistent).await?;
+    let item: Option<PlanItem> = item.map(|item| codec::read(Table::Rollouts, item)).transpose()?;
+    Ok(item.is_some_and(|item| item.retry))
+}
+
+/// The rollout whose failed devices this one is for.
+pub async fn retry_of(store: &dyn Store, rollout: &RolloutId) -> Result<Option<RolloutId>, EngineError> {
+    let item = store.get(&beside(rollout, "plan"), Freshness::Consistent).await?;
+    let item: Option<PlanItem> = item.map(|item| codec::read(Table::Rollouts, item)).transpose()?;
+    Ok(item.and_then(|item| item.retry_of))
+}
+
+/// Stores what the registry said; the first answer stays.
+pub fn put_resolved(rollout: &RolloutId, resolved: &Resolved) -> Write {
+    put_once(&beside(rollout, "resolved"), resolved)
+}
+
+/// Freezes the order; the first one stays.
+pub fn put_order(rollout: &RolloutId, order: &Order) -> Write {
+    put_once(&beside(rollout, "order"), order)
+}
+
+fn page_key(rollout: &RolloutId, hash: &str, page: u32) -> Key {
+    beside(rollout, &format!("page#{hash}#{page:06}"))
+}
+
+/// Stores one page of an order. Its name tells its content, so that storing it twice is the same.
+pub fn put_page(rollout: &RolloutId, hash: &str, page: u32, devices: &[DeviceUuid]) -> Write {
+    let key = page_key(rollout, hash, page);
+    let item = codec::write(&PageItem { devices: devices.to_vec() }, [("rollout_id", key.pk.into())]);
+    Write::Put { table: Table::Rollouts, item, condition: Condition::Always }
+}
+
+/// The devices of one page, in order.
+pub async fn page(
+    store: &dyn Store,
+    rollout: &RolloutId,
+    order: &Order,
+    page: u32,
+) -> Result<Option<Vec<DeviceUuid>>, EngineError> {
+    let item = store.get(&page_key(rollout, &order.hash, page), Freshness::Consistent).await?;
+    let item: Option<PageItem> = item.map(|item| codec::read(Table::Rollouts, item)).transpose()?;
+    Ok(item.map(|item| item.devices))
+}
+
+/// What the registry said.
+pub async fn resolved(store: &dyn Store, rollout: &RolloutId) -> Result<Option<Resolved>, EngineError> {
+    let item = store.get(&beside(rollout, "resolved"), Freshness::Consistent).await?;
+    item.map(|item| codec::read(Table::Rollouts, item)).transpose()
+}
+
+/// The frozen order.
+pub async fn order(store: &dyn Store, rollout: &RolloutId) -> Result<Option<Order>, EngineError> {
+    let item = store.get(&beside(rollout, "order"), Freshness::Consistent).await?;
+    item.map(|item| codec::read(Table::Rollouts, item)).transpose()
+}
+
+/// The policy's snapshot with the platforms, as far as they are known.
+pub async fn plan(store: &dyn Store, rollout: &RolloutId) -> Result<Option<Plan>, EngineError> {
+    let Some(item) = store.get(&beside(rollout, "plan"), Freshness::Consistent).await? else { return Ok(None) };
+    let item: PlanItem = codec::read(Table::Rollouts, item)?;
+    let platforms = resolved(store, rollout).await?.map(|resolved| resolved.platforms).unwrap_or_default();
+    Ok(Some(Plan { policy: item.policy, platforms }))
+}

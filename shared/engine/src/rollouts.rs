@@ -1,0 +1,45 @@
+//! Reading rollouts: counts as they are now, and what a rollout waits for.
+
+use jiff::Timestamp;
+use tidegate_domain::ids::RolloutId;
+use tidegate_domain::rollout::{Plan, Rollout};
+use tidegate_domain::step::{Inputs, step};
+
+use crate::entities::{journal, plans, rollouts};
+use crate::error::EngineError;
+use crate::ports::{Freshness, Store};
+
+/// A rollout as it is shown.
+#[derive(Debug, Clone, PartialEq)]
+pub struct View {
+    /// With the journal's newest pages counted in.
+    pub rollout: Rollout,
+    /// Its policy's snapshot.
+    pub plan: Plan,
+    /// In words, why nothing moves now, or what just happened.
+    pub waiting_for: String,
+}
+
+/// The rollout with the pages after its cursor counted in, read consistently.
+pub async fn folded(store: &dyn Store, rollout: &Rollout) -> Result<Rollout, EngineError> {
+    let mut folded = rollout.clone();
+    for (_, page) in journal::after(store, &rollout.rollout_id, rollout.cursor).await? {
+        page.count_into(&mut folded.batches);
+    }
+    Ok(folded)
+}
+
+/// A rollout as it is shown; what it waits for is what the step would say now.
+pub async fn view(store: &dyn Store, id: &RolloutId, now: Timestamp) -> Result<Option<View>, EngineError> {
+    let Some(rollout) = rollouts::get(store, id, Freshness::Consistent).await? else { return Ok(None) };
+    let Some(plan) = plans::plan(store, id).await? else { return Ok(None) };
+    let (preparation, standing) = crate::step::prepared(store, &rollout).await?;
+    let pages = journal::after(store, id, rollout.cursor).await?;
+    let inputs = Inputs { pages: &pages, preparation: &preparation, standing: &standing, now };
+    let waiting_for = step(&rollout, &plan, &inputs).report;
+    let mut shown = rollout;
+    for (_, page) in &pages {
+        page.count_into(&mut shown.batches);
+    }
+    Ok(Some(View { rollout: shown, plan, waiting_for }))
+}

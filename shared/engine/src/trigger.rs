@@ -1,0 +1,238 @@
+//! A person's trigger: the devices are split by their policies, one rollout per head.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use tidegate_domain::admission::Admission;
+use tidegate_domain::ids::{PolicyId, RolloutId};
+use tidegate_domain::image::ImageRef;
+use tidegate_domain::planning::{Placed, place};
+use tidegate_domain::policy::{FieldError, Origin, Policy, RawPolicy, Strategy, winner};
+use tidegate_domain::rollout::{Known, Plan, Trigger};
+
+use crate::create::{Wanted, create};
+use crate::entities::device_images::{self, DeviceImage};
+use crate::entities::{devices, heads, policies};
+use crate::error::EngineError;
+use crate::memory::{Age, RolloutMemory};
+use crate::plan::DEFAULT_POLICY;
+use crate::ports::{Freshness, Ports};
+use crate::settings::Settings;
+use crate::webhook::{Told, outcome};
+
+/// Which devices of an earlier rollout a retry is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// Those that failed in the head's last rollout.
+    Failed,
+    /// Every selected one.
+    All,
+}
+
+/// What a person asks for.
+#[derive(Debug, Clone)]
+pub struct TriggerRequest {
+    /// The image, checked and allowed.
+    pub image: ImageRef,
+    /// Another strategy than the policies'.
+    pub strategy: Option<Strategy>,
+    /// Although the digest is kept out, or proven.
+    pub retry: Option<Retry>,
+    /// Only this fleet.
+    pub fleet_id: Option<String>,
+    /// Only devices with these tags.
+    pub device_tags: BTreeMap<String, String>,
+}
+
+/// Why nothing was triggered.
+#[derive(Debug, thiserror::Error)]
+pub enum TriggerError {
+    /// A policy does not allow the asked strategy.
+    #[error("the request does not fit a policy")]
+    Field(FieldError),
+    /// The digest is kept out.
+    #[error("the digest is kept out: {0}; say retry to roll it out all the same, or clear it")]
+    Bad(String),
+    /// Anything else.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+/// One rollout of a trigger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Triggered {
+    /// The rollout, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rollout_id: Option<RolloutId>,
+    /// The policy's name.
+    pub policy: String,
+    /// As in a webhook's answer.
+    pub status: String,
+    /// Why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Devices that it is for.
+    pub affected_devices: u32,
+}
+
+/// What a trigger would do.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct DryRun {
+    /// Devices that would take part.
+    pub total_devices: u32,
+    /// Devices per batch, one list per policy.
+    pub batches: Vec<DryBatch>,
+    /// Devices that would be skipped, by reason.
+    pub skipped: BTreeMap<String, u32>,
+}
+
+/// A batch of a dry run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DryBatch {
+    /// The policy's name.
+    pub policy: String,
+    /// From 1.
+    pub number: u32,
+    /// Devices in it.
+    pub devices: u32,
+}
+
+/// A policy with the devices that it owns.
+struct Group {
+    policy: Policy,
+    devices: Vec<DeviceImage>,
+}
+
+/// Creates the rollouts.
+pub async fn trigger(
+    ports: &Ports,
+    settings: &Settings,
+    request: &TriggerRequest,
+    now: Timestamp,
+) -> Result<Vec<Triggered>, TriggerError> {
+    let mut triggered = Vec::new();
+    for group in groups(ports, settings, request, now).await? {
+        let head = heads::get(&*ports.store, &request.image.repository, &group.policy.id).await?;
+        let retry_of = head.rollout.filter(|_| request.retry == Some(Retry::Failed));
+        let wanted = Wanted {
+            policy: &group.policy,
+            repository: &request.image.repository,
+            target: tidegate_domain::pin::Pin { tag: request.image.tag.clone(), digest: request.image.digest.clone() },
+            triggered_by: Trigger::Manual,
+            retry_of,
+            retry: request.retry.is_some(),
+            cause: "trigger",
+        };
+        let created = create(ports, &wanted, now).await?;
+        if let Admission::Bad(reason) = &created.admission {
+            return Err(TriggerError::Bad(reason.clone()));
+        }
+        let affected = group.devices.len() as u32;
+        let told = outcome(&created.admission, created.rollout_id, affected, Told::default());
+        triggered.push(Triggered {
+            rollout_id: told.rollout_id,
+            policy: group.policy.name.clone(),
+            status: told.status,
+            reason: told.reason,
+            affected_devices: affected,
+        });
+    }
+    Ok(triggered)
+}
+
+/// Says what [`trigger`] would do. Nothing changes.
+pub async fn dry_run(
+    ports: &Ports,
+    settings: &Settings,
+    request: &TriggerRequest,
+    now: Timestamp,
+) -> Result<DryRun, TriggerError> {
+    let store = &*ports.store;
+    let memory = RolloutMemory::default();
+    let mut run = DryRun::default();
+    for group in groups(ports, settings, request, now).await? {
+        let new = imagined(&group.policy, &request.image, now);
+        let mut total = 0;
+        for device in &group.devices {
+            let Some(device) = devices::get(store, device.device_uuid, Freshness::Eventual).await? else { continue };
+            let old = memory.knowledge(store, device.rollout_ids(), Age::Remembered, now).await?;
+            match place(&device, &new, (0, 1), &old, now) {
+                Placed::Skipped(row) => {
+                    let reason = row.reason.as_ref().map_or("skipped", tidegate_domain::assignment::Reason::name);
+                    *run.skipped.entry(reason.to_owned()).or_default() += 1;
+                }
+                Placed::Assigned(_) | Placed::Known(_) => total += 1,
+            }
+        }
+        run.total_devices += total;
+        let mut before = 0;
+        for (number, end) in (1..).zip(group.policy.boundaries(total)) {
+            run.batches.push(DryBatch { policy: group.policy.name.clone(), number, devices: end - before });
+            before = end;
+        }
+    }
+    Ok(run)
+}
+
+fn imagined(policy: &Policy, image: &ImageRef, now: Timestamp) -> Known {
+    let wanted = Wanted {
+        policy,
+        repository: &image.repository,
+        target: tidegate_domain::pin::Pin { tag: image.tag.clone(), digest: image.digest.clone() },
+        triggered_by: Trigger::Manual,
+        retry_of: None,
+        retry: false,
+        cause: "dry run",
+    };
+    let rollout = crate::create::draft(&wanted, &RolloutId::trusted("dry run"), u64::MAX, now);
+    Known { rollout, plan: Plan { policy: policy.clone(), platforms: BTreeMap::new() } }
+}
+
+/// The selected devices, by the policy that owns them; each policy narrowed to the selection.
+async fn groups(
+    ports: &Ports,
+    settings: &Settings,
+    request: &TriggerRequest,
+    now: Timestamp,
+) -> Result<Vec<Group>, TriggerError> {
+    let store = &*ports.store;
+    let all = policies::all(store).await?;
+    let devices = device_images::all(store, &request.image.repository).await?;
+    let mut groups: BTreeMap<Option<PolicyId>, Vec<DeviceImage>> = BTreeMap::new();
+    for device in devices.into_iter().filter(|device| selected(request, device)) {
+        let owner = winner(&all, &request.image, &device.fleet_id, &device.tags).map(|policy| policy.id.clone());
+        groups.entry(owner).or_default().push(device);
+    }
+    let mut result = Vec::new();
+    for (owner, devices) in groups {
+        let owner = owner.and_then(|id| all.iter().find(|policy| policy.id == id).cloned());
+        let policy = match owner {
+            Some(policy) => policy,
+            None => default_policy(settings, &request.image, now).map_err(TriggerError::Field)?,
+        };
+        let mut policy = match request.strategy {
+            Some(strategy) => policy.with_strategy(strategy).map_err(TriggerError::Field)?,
+            None => policy,
+        };
+        if request.fleet_id.is_some() {
+            policy.selector.fleet_id.clone_from(&request.fleet_id);
+        }
+        policy.selector.device_tags.extend(request.device_tags.clone());
+        result.push(Group { policy, devices });
+    }
+    Ok(result)
+}
+
+fn selected(request: &TriggerRequest, device: &DeviceImage) -> bool {
+    request.fleet_id.as_ref().is_none_or(|fleet| *fleet == device.fleet_id)
+        && request.device_tags.iter().all(|(key, value)| device.tags.get(key) == Some(value))
+}
+
+/// What stands in where no policy selects a device: the configured defaults.
+fn default_policy(settings: &Settings, image: &ImageRef, now: Timestamp) -> Result<Policy, FieldError> {
+    let raw = RawPolicy::new(DEFAULT_POLICY, &image.repository.to_string());
+    let id = PolicyId::trusted(DEFAULT_POLICY);
+    raw.validate(&settings.policy_defaults, id, now, Origin::Api)
+        .map_err(|errors| errors.into_iter().next().unwrap_or_else(|| FieldError::new("/image", "cannot be used")))
+}

@@ -23,12 +23,16 @@ pub(crate) async fn down(project: &Project, options: DownOptions, progress: &Pro
         return Ok(false);
     }
     let _lock = project.lock()?;
-    if let Some(emulator) = Emulator::recorded(project) {
+    let emulator = Emulator::recorded(project);
+    let own = emulator.as_ref().map(Emulator::endpoint);
+    let access = Access::read(project)?.filter(|access| !access.endpoint.is_empty());
+    if let Some(access) = access.filter(|access| Some(&access.endpoint) != own.as_ref()) {
+        remove_from(project, &access, progress).await?;
+    }
+    if let Some(emulator) = emulator {
         let step = progress.step("Ending the emulator");
         emulator.end(project).await?;
         step.done("The emulator is ended");
-    } else if let Some(access) = Access::read(project)?.filter(|access| !access.endpoint.is_empty()) {
-        remove_from(project, &access, progress).await?;
     }
     let entries = std::fs::read_dir(project.state()).context("the state of the local stack cannot be read")?;
     for entry in entries.filter_map(Result::ok) {

@@ -86,9 +86,11 @@ pub(super) async fn ensure(
     let made_of = fingerprint(project)?;
     let before = Emulator::recorded(project);
     if let Some(emulator) = &before {
-        let same = emulator.made_of == made_of && port.is_none_or(|port| port == emulator.port);
         match (emulator.is_running(project).await, emulator.is_healthy().await) {
-            (true, true) if same => return Ok(emulator.clone()),
+            (true, true) if port.is_some_and(|port| port != emulator.port) => {
+                bail!("the emulator runs on port {} already; `tidegate down` first, to have it elsewhere", emulator.port)
+            }
+            (true, true) if emulator.made_of == made_of => return Ok(emulator.clone()),
             (true, true) => progress.say("The emulator is replaced by one of other versions; its data is kept."),
             (true, false) => progress.say("The emulator does not answer any more; it is ended and started again."),
             (false, _) => say_how_it_ended(project, progress),
@@ -154,6 +156,8 @@ fn is_free(port: u16) -> bool {
 fn start(project: &Project, python: &Path, port: u16, made_of: String) -> Result<(Emulator, Child)> {
     let state = project.state();
     let temporary = project.state_file("tmp");
+    // Code of functions that an ended emulator unpacked.
+    let _ = std::fs::remove_dir_all(&temporary);
     std::fs::create_dir_all(&temporary).context("the folder of temporary files cannot be created")?;
     let log = File::create(project.state_file(LOG)).context("the emulator's log cannot be written")?;
     let endpoint = format!("http://{}:{port}", Ipv4Addr::LOCALHOST);

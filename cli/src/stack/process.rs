@@ -42,7 +42,7 @@ pub(super) async fn end(pid: u32, patience: Duration) -> Result<()> {
 
 /// Sends a signal by the shell's own `kill`, which every system has.
 async fn signal(name: &str, target: &str) -> Result<()> {
-    let script = format!("kill -{name} -- {target}");
+    let script = format!("kill -s {name} -- {target}");
     let output = Command::new("sh").args(["-c", &script]).output().await.context("sh cannot be run")?;
     let gone = String::from_utf8_lossy(&output.stderr).to_lowercase().contains("no such process");
     if !output.status.success() && !gone {

@@ -109,7 +109,8 @@ pub(crate) async fn status(project: &Project, progress: &Progress) -> Result<Sta
     let Some(access) = Access::read(project)?.filter(|access| !access.endpoint.is_empty()) else {
         return Ok(Status { endpoint: None, emulator: None, url: None, stack: None, deployed: None });
     };
-    let emulator = match Emulator::recorded(project) {
+    let own = Emulator::recorded(project).filter(|emulator| emulator.endpoint() == access.endpoint);
+    let emulator = match own {
         None => None,
         Some(emulator) => Some(EmulatorStatus {
             pid: emulator.pid,

@@ -47,14 +47,20 @@ pub(super) fn interpreter(project: &Project) -> PathBuf {
 
 /// The first Python that is new enough, of `TIDEGATE_PYTHON`, `python3` and `python`.
 async fn find_python() -> Result<PathBuf> {
-    let named = std::env::var_os("TIDEGATE_PYTHON").map(PathBuf::from);
-    let candidates = match named {
+    let chosen = std::env::var_os("TIDEGATE_PYTHON").map(PathBuf::from);
+    let named = chosen.is_some();
+    let candidates = match chosen {
         Some(path) => vec![path],
         None => ["python3", "python3.14", "python3.13", "python3.12", "python3.11", "python"].map(PathBuf::from).to_vec(),
     };
     let mut seen = Vec::new();
     for candidate in &candidates {
-        let Some(version) = version(candidate).await else { continue };
+        let Some(version) = version(candidate).await else {
+            if named {
+                seen.push(format!("{}, which TIDEGATE_PYTHON names, cannot be run", candidate.display()));
+            }
+            continue;
+        };
         if version >= OLDEST {
             return Ok(candidate.clone());
         }

@@ -1,0 +1,160 @@
+//! Errors of a call: problem+json (RFC 9457) as sentences for people.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+/// What the server says is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Problem {
+    /// The HTTP status.
+    pub(crate) status: u16,
+    /// What kind of problem it is, in a few words.
+    pub(crate) title: String,
+    /// What exactly is wrong.
+    pub(crate) detail: Option<String>,
+    /// Bad fields: a JSON pointer and what is wrong with it.
+    pub(crate) errors: Vec<(String, String)>,
+    /// How long the server asks to wait.
+    pub(crate) retry_after: Option<Duration>,
+}
+
+#[derive(Deserialize)]
+struct Body {
+    #[serde(default)]
+    title: Option<String>,
+    #[serde(default)]
+    detail: Option<String>,
+    #[serde(default)]
+    errors: Vec<BadField>,
+}
+
+#[derive(Deserialize)]
+struct BadField {
+    #[serde(default)]
+    pointer: String,
+    #[serde(default)]
+    detail: String,
+}
+
+impl Problem {
+    /// From an answer that is no success. What is no problem+json (a gateway's own answer) is told by its status.
+    pub(super) fn read(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Self {
+        let reason = reqwest::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
+        let title = || reason.unwrap_or("no reason given").to_owned();
+        match serde_json::from_slice::<Body>(body) {
+            Ok(read) => Self {
+                status,
+                title: read.title.unwrap_or_else(title),
+                detail: read.detail,
+                errors: read.errors.into_iter().map(|field| (field.pointer, field.detail)).collect(),
+                retry_after,
+            },
+            Err(_) => Self { status, title: title(), detail: None, errors: Vec::new(), retry_after },
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { status, title, detail, errors, .. } = self;
+        match detail {
+            Some(detail) => write!(f, "{detail} ({status} {title})")?,
+            None => write!(f, "{title} ({status})")?,
+        }
+        for (pointer, detail) in errors {
+            write!(f, "\n  {}: {detail}", if pointer.is_empty() { "/" } else { pointer })?;
+        }
+        Ok(())
+    }
+}
+
+/// Why a call came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ApiError {
+    /// No answer.
+    #[error("the server cannot be reached: {}", root(.0))]
+    Unreachable(#[source] reqwest::Error),
+    /// An answer that is no success.
+    #[error("{0}")]
+    Refused(Box<Problem>),
+    /// An answer that this program does not understand.
+    #[error("the server's answer cannot be read: {0}")]
+    Unreadable(#[source] serde_json::Error),
+    /// The address is none.
+    #[error("{0} is no address of a server")]
+    Address(String),
+    /// A secret that the call needs was not given.
+    #[error("{0} is not set")]
+    NoSecret(&'static str),
+}
+
+/// The innermost cause: `connection refused` says more than `error sending request`.
+fn root(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
+}
+
+impl ApiError {
+    /// The problem, where the server told one.
+    pub(crate) fn problem(&self) -> Option<&Problem> {
+        match self {
+            Self::Refused(problem) => Some(problem),
+            Self::Unreachable(_) | Self::Unreadable(_) | Self::Address(_) | Self::NoSecret(_) => None,
+        }
+    }
+
+    /// The status of a refusal.
+    pub(crate) fn status(&self) -> Option<u16> {
+        self.problem().map(|problem| problem.status)
+    }
+
+    /// Whether the same call can succeed later.
+    pub(crate) fn may_pass(&self) -> bool {
+        match self {
+            Self::Unreachable(error) => !error.is_builder(),
+            Self::Refused(problem) => matches!(problem.status, 408 | 429 | 500 | 502 | 503 | 504),
+            Self::Unreadable(_) | Self::Address(_) | Self::NoSecret(_) => false,
+        }
+    }
+
+    /// How long the server asks to wait.
+    pub(crate) fn wait(&self) -> Option<Duration> {
+        self.problem()?.retry_after
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn problems_are_sentences() {
+        for (label, status, body, shown) in [
+            (
+                "bad fields",
+                422,
+                r#"{"type":"about:blank","title":"Unprocessable Content","status":422,"detail":"the policy has mistakes",
+                    "errors":[{"pointer":"/max_failure_rate","detail":"expected a share"}]}"#,
+                "the policy has mistakes (422 Unprocessable Content)\n  /max_failure_rate: expected a share",
+            ),
+            ("no detail", 404, r#"{"title":"Not Found"}"#, "Not Found (404)"),
+            ("a gateway's answer", 502, "<html>", "Bad Gateway (502)"),
+            ("an empty one", 401, "", "Unauthorized (401)"),
+        ] {
+            assert_eq!(Problem::read(status, None, body.as_bytes()).to_string(), shown, "{label}");
+        }
+    }
+
+    #[test]
+    fn only_what_can_pass_is_tried_again() {
+        let refused = |status| ApiError::Refused(Box::new(Problem::read(status, Some(Duration::from_secs(2)), b"")));
+        assert!(refused(503).may_pass() && refused(429).may_pass());
+        assert!(!refused(409).may_pass() && !refused(422).may_pass() && !refused(401).may_pass());
+        assert_eq!(refused(503).wait(), Some(Duration::from_secs(2)));
+    }
+}

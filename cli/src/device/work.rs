@@ -1,0 +1,163 @@
+//! What to do with an answer: the one place that decides what a device does next. Pure.
+
+use jiff::Timestamp;
+use tidegate_domain::health::HealthCheck;
+
+use super::memory::Memory;
+use super::target::{Action, Image, Move, Phase, TargetState};
+
+/// A piece of work on one service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Work {
+    /// The service.
+    pub(crate) service: String,
+    /// The image that it is about.
+    pub(crate) image: Image,
+    /// How to find out whether it is healthy.
+    pub(crate) check: Option<HealthCheck>,
+    /// What to do.
+    pub(crate) kind: Kind,
+}
+
+/// What to do with a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Fetch the image; replace nothing.
+    Pull(Move),
+    /// Replace the container, check it, go back where it fails.
+    Swap(Move),
+    /// Return to the old image: everything is rolled back.
+    GoBack(Move),
+    /// Bring the service to what it should run anyway: a joiner, or drift.
+    Converge,
+}
+
+/// The next piece of work, or none. A swap is named only on an answer that allows it, so it must be asked directly
+/// after a poll.
+pub(crate) fn next(target: &TargetState, memory: &Memory, now: Timestamp) -> Option<Work> {
+    target.services.iter().find_map(|(name, service)| {
+        let kind = match &service.rollout {
+            Some(moving) => in_rollout(moving, memory)?,
+            None => at_rest(name, &service.image, memory, now)?,
+        };
+        Some(Work { service: name.clone(), image: service.image.clone(), check: service.health_check.clone(), kind })
+    })
+}
+
+fn in_rollout(moving: &Move, memory: &Memory) -> Option<Kind> {
+    let key = moving.key();
+    if memory.has_finished(&key) {
+        return None;
+    }
+    match (moving.action, moving.phase) {
+        (Action::Update, Phase::Download | Phase::Swap) if !memory.has_pulled(&key) => Some(Kind::Pull(moving.clone())),
+        (Action::Update, Phase::Swap) => Some(Kind::Swap(moving.clone())),
+        (Action::Rollback, Phase::Swap) => Some(Kind::GoBack(moving.clone())),
+        (Action::Update | Action::Rollback, Phase::Download) => None,
+    }
+}
+
+fn at_rest(name: &str, image: &Image, memory: &Memory, now: Timestamp) -> Option<Kind> {
+    let runs = memory.running.get(name);
+    let same = runs.is_some_and(|running| running.image.is_same(image));
+    let held = memory.failure(name, image).is_some_and(|failed| failed.not_before > now);
+    (!same && !held).then_some(Kind::Converge)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+    use tidegate_domain::image::Digest;
+
+    use super::super::memory::Failed;
+    use super::super::target::{MoveKey, ServiceTarget};
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn image(tag: &str) -> Image {
+        let fill = if tag == "v1" { "1" } else { "2" };
+        Image { image: format!("docker.io/a/b:{tag}"), digest: Digest::parse(&format!("sha256:{}", fill.repeat(64))).ok() }
+    }
+
+    fn target(tag: &str, rollout: Option<Move>) -> TargetState {
+        let service = ServiceTarget { image: image(tag), health_check: None, rollout };
+        TargetState { services: [("app".to_owned(), service)].into() }
+    }
+
+    fn moving(action: Action, phase: Phase) -> Move {
+        Move {
+            rollout_id: "R".to_owned(),
+            attempt: 1,
+            action,
+            phase,
+            previous: Some(image("v1")),
+            auto_rollback: true,
+            healthy_for_seconds: 0,
+            health_check_timeout_seconds: 30,
+        }
+    }
+
+    fn runs_v1() -> Memory {
+        Memory::running([("app".to_owned(), image("v1"))])
+    }
+
+    fn key(action: Action) -> MoveKey {
+        MoveKey { rollout_id: "R".to_owned(), attempt: 1, action }
+    }
+
+    fn pulled() -> Memory {
+        let mut memory = runs_v1();
+        memory.pulled(key(Action::Update));
+        memory
+    }
+
+    fn finished(action: Action) -> Memory {
+        let mut memory = pulled();
+        memory.finish(key(action));
+        memory
+    }
+
+    fn name(work: Option<Work>) -> &'static str {
+        match work.map(|work| work.kind) {
+            None => "nothing",
+            Some(Kind::Pull(_)) => "pull",
+            Some(Kind::Swap(_)) => "swap",
+            Some(Kind::GoBack(_)) => "go back",
+            Some(Kind::Converge) => "converge",
+        }
+    }
+
+    #[test]
+    fn decides() {
+        use Action::{Rollback, Update};
+        use Phase::{Download, Swap};
+        let held = |not_before| {
+            let mut memory = runs_v1();
+            memory.failed("app", Failed { image: image("v2"), times: 1, not_before });
+            memory
+        };
+        let later = NOW + SignedDuration::from_secs(1);
+        for (label, target, memory, expected) in [
+            ("at rest", target("v1", None), runs_v1(), "nothing"),
+            ("drifted, or joined late", target("v2", None), runs_v1(), "converge"),
+            ("failed to converge just now", target("v2", None), held(later), "nothing"),
+            ("failed to converge a while ago", target("v2", None), held(NOW), "converge"),
+            ("offered", target("v2", Some(moving(Update, Download))), runs_v1(), "pull"),
+            ("waits for the swap", target("v2", Some(moving(Update, Download))), pulled(), "nothing"),
+            ("may swap", target("v2", Some(moving(Update, Swap))), pulled(), "swap"),
+            ("may swap, image lost", target("v2", Some(moving(Update, Swap))), runs_v1(), "pull"),
+            ("swapped already", target("v2", Some(moving(Update, Swap))), finished(Update), "nothing"),
+            ("taken back", target("v1", Some(moving(Rollback, Swap))), finished(Update), "go back"),
+            ("taken back already", target("v1", Some(moving(Rollback, Swap))), finished(Rollback), "nothing"),
+        ] {
+            assert_eq!(name(next(&target, &memory, NOW)), expected, "{label}");
+        }
+    }
+
+    #[test]
+    fn another_attempt_is_other_work() {
+        let again = Move { attempt: 2, ..moving(Action::Rollback, Phase::Swap) };
+        assert_eq!(name(next(&target("v1", Some(again)), &finished(Action::Rollback), NOW)), "go back");
+    }
+}

@@ -4,11 +4,11 @@
 //! the devices afterwards. So one of the two always sees the other.
 
 mod join;
-mod token;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
+use subtle::ConstantTimeEq;
 use tidegate_domain::assignment::{Progress, Reason};
 use tidegate_domain::device::{Device, Service, Track};
 use tidegate_domain::event::DeviceEvent;
@@ -21,10 +21,10 @@ use crate::entities::device_images::{self, DeviceImage};
 use crate::entities::devices;
 use crate::entities::events::{self, Event};
 use crate::error::EngineError;
+use crate::poll::Shown;
 use crate::ports::{Freshness, Ports, Write, WriteError};
 
 pub use join::adopt;
-pub use token::{Held, held, take_next_token};
 
 /// How long an operator's permission to enrol again lasts, in hours.
 const REENROL_HOURS: i64 = 24;
@@ -84,8 +84,11 @@ pub async fn enrol(ports: &Ports, newcomer: &Newcomer, now: Timestamp) -> Result
             }
             Some(known) => {
                 let device = newcomer.again(known, now).ok_or(EnrolError::AlreadyEnrolled)?;
-                let event = audit(DeviceEvent::Reenrolled.name(), &device, now);
-                let writes = vec![devices::save(&device), events::put(&event)];
+                let mut writes = vec![devices::save(&device)];
+                if known.deleted_at.is_some() {
+                    // A living device's is told with the first use of its new token.
+                    writes.push(events::put(&audit(DeviceEvent::Reenrolled.name(), &device, now)));
+                }
                 (device, writes)
             }
         };
@@ -98,6 +101,18 @@ pub async fn enrol(ports: &Ports, newcomer: &Newcomer, now: Timestamp) -> Result
         }
     }
     Err(EngineError::Contended { what: "the device" }.into())
+}
+
+/// Which of a device's tokens has this hash. Takes the same time whichever it is.
+pub fn shown(device: &Device, hash: &str) -> Shown {
+    let same = |stored: &str| bool::from(stored.as_bytes().ct_eq(hash.as_bytes()));
+    let current = same(&device.token_hash);
+    let next = device.next_token_hash.as_deref().is_some_and(same);
+    match (current, next) {
+        (_, true) => Shown::Next,
+        (true, false) => Shown::Current,
+        (false, false) => Shown::Wrong,
+    }
 }
 
 impl Newcomer {
@@ -132,7 +147,7 @@ impl Newcomer {
         if known.deleted_at.is_some() {
             return allowed.then(|| self.device(known.rev + 1, now));
         }
-        let proven = self.current_token_hash.as_deref().is_some_and(|hash| held(known, hash).is_some());
+        let proven = self.current_token_hash.as_deref().is_some_and(|hash| shown(known, hash) != Shown::Wrong);
         if !allowed && !proven {
             return None;
         }
@@ -262,4 +277,3 @@ fn images(device: &Device, repositories: &[Repository]) -> Vec<Write> {
         DeviceImage { device_uuid: device.device_uuid, fleet_id: device.fleet_id.clone(), tags: device.tags.clone() };
     repositories.iter().map(|repository| device_images::put(repository, &image)).collect()
 }
-

@@ -2,3 +2,4 @@
 
 pub mod entropy;
 pub mod memory;
+pub mod world;

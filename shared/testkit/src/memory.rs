@@ -5,6 +5,7 @@ mod capacity;
 mod change;
 mod condition;
 mod page;
+mod ports;
 mod queues;
 mod registry;
 mod scheduler;
@@ -14,6 +15,7 @@ mod stream;
 
 pub use bus::MemoryBus;
 pub use capacity::{item_bytes, read_units, write_units};
+pub use ports::MemoryPorts;
 pub use queues::{MemoryQueues, SentJob};
 pub use registry::{Answer, MemoryRegistry};
 pub use scheduler::{MemoryScheduler, Wakeup};

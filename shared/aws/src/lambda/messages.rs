@@ -29,13 +29,12 @@ where
 
 #[cfg(test)]
 mod tests {
-    use futures::executor::block_on;
     use serde_json::json;
 
     use super::*;
 
-    #[test]
-    fn the_runtime_may_move_it_between_threads() {
+    #[tokio::test]
+    async fn the_runtime_may_move_it_between_threads() {
         fn assert_send<T: Send>(value: T) -> T {
             value
         }
@@ -47,12 +46,12 @@ mod tests {
                 Ok::<(), String>(())
             }
         };
-        let response = block_on(assert_send(each_job(SqsEvent::default(), handle)));
+        let response = assert_send(each_job(SqsEvent::default(), handle)).await;
         assert_eq!(response, SqsBatchResponse::default());
     }
 
-    #[test]
-    fn only_failed_messages_come_again() {
+    #[tokio::test]
+    async fn only_failed_messages_come_again() {
         let body = |id: &str| json!({"job": "step", "rollout_id": id}).to_string();
         let event: SqsEvent = serde_json::from_value(json!({"Records": [
             {"messageId": "good", "body": body("R1")},
@@ -64,7 +63,7 @@ mod tests {
             Job::Step { rollout_id } if rollout_id.as_str() == "R1" => Ok(()),
             _ => Err("not now"),
         };
-        let response = block_on(each_job(event, handle));
+        let response = each_job(event, handle).await;
         let failed: Vec<_> = response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect();
         assert_eq!(failed, ["refused", "broken"]);
     }

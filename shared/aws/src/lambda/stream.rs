@@ -89,7 +89,6 @@ fn item(item: serde_dynamo::Item) -> Result<Item, BadRecord> {
 mod tests {
     use std::cell::RefCell;
 
-    use futures::executor::block_on;
     use serde_json::{Value, json};
     use tidegate_engine::ports::Table;
 
@@ -109,7 +108,7 @@ mod tests {
         })
     }
 
-    fn run(records: &[Value], chunk: usize, fail_at: &str) -> (Vec<Vec<String>>, Vec<String>) {
+    async fn run(records: &[Value], chunk: usize, fail_at: &str) -> (Vec<Vec<String>>, Vec<String>) {
         let event = serde_json::from_value(json!({"Records": records})).unwrap();
         let seen = RefCell::new(Vec::new());
         let handle = |changes: Vec<Change>| {
@@ -118,7 +117,7 @@ mod tests {
             seen.borrow_mut().push(ids);
             std::future::ready(if failed { Err("not now") } else { Ok(()) })
         };
-        let response = block_on(in_chunks(event, &TableNames::new("t"), chunk, handle));
+        let response = in_chunks(event, &TableNames::new("t"), chunk, handle).await;
         let failed = response.batch_item_failures.into_iter().filter_map(|failure| failure.item_identifier).collect();
         (seen.into_inner(), failed)
     }
@@ -133,8 +132,8 @@ mod tests {
         assert_eq!(change.new.as_deref(), new.as_object());
     }
 
-    #[test]
-    fn a_failure_stops_the_batch_at_its_chunk() {
+    #[tokio::test]
+    async fn a_failure_stops_the_batch_at_its_chunk() {
         let records: Vec<Value> = (1..=5).map(|n| record(n, "t-devices")).collect();
         let cases = [
             ("all well", 2, "", "d1 d2, d3 d4, d5", ""),
@@ -142,15 +141,15 @@ mod tests {
             ("one by one", 1, "d2", "d1, d2", "2"),
         ];
         for (label, chunk, fail_at, seen, failed) in cases {
-            let (chunks, reported) = run(&records, chunk, fail_at);
+            let (chunks, reported) = run(&records, chunk, fail_at).await;
             assert_eq!(chunks.iter().map(|ids| ids.join(" ")).collect::<Vec<_>>().join(", "), seen, "{label}");
             assert_eq!(reported.join(", "), failed, "{label}");
         }
     }
 
-    #[test]
-    fn a_record_of_another_table_is_reported_after_what_came_before_it() {
+    #[tokio::test]
+    async fn a_record_of_another_table_is_reported_after_what_came_before_it() {
         let records = [record(1, "t-devices"), record(2, "else-devices"), record(3, "t-devices")];
-        assert_eq!(run(&records, 10, ""), (vec![vec!["d1".to_owned()]], vec!["2".to_owned()]));
+        assert_eq!(run(&records, 10, "").await, (vec![vec!["d1".to_owned()]], vec!["2".to_owned()]));
     }
 }

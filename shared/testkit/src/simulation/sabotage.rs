@@ -1,0 +1,175 @@
+//! Deliberately broken rules: each makes the system wrong in one way that the oracle must see.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use tidegate_engine::ports::{Condition, Freshness, Item, Key, Page, Query, Store, StoreError, Table, Write, WriteError};
+
+/// A broken rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Mutant {
+    /// Functions do not see that a rollout is paused.
+    SkipPauseCheck,
+    /// The recorder counts every change twice.
+    CountTwice,
+    /// A batch opens to the whole plan at once.
+    OpenEverything,
+    /// The step forgets the condition on the revision: commands can lose.
+    StepWins,
+    /// Twin deliveries both create: the head's condition is gone.
+    HeadUnguarded,
+    /// The recorder forgets the condition on the row's revision.
+    RowUnguarded,
+    /// Journal pages overwrite one another.
+    PageOverwrites,
+    /// A device's item is written without the condition on its revision.
+    DeviceUnguarded,
+    /// What a device's write means for its row is lost.
+    LogLost,
+    /// The thresholds never fire.
+    NeverStop,
+    /// Devices go back to the new image: the way back is forgotten.
+    NoWayBack,
+    /// A command's status is not stored.
+    CommandLost,
+    /// Events of a rollout are not stored.
+    EventsLost,
+    /// A batch is taken for complete while devices are still at work.
+    ImpatientBatch,
+}
+
+impl Mutant {
+    /// Every one.
+    pub const ALL: [Self; 14] = [
+        Self::SkipPauseCheck,
+        Self::CountTwice,
+        Self::OpenEverything,
+        Self::StepWins,
+        Self::HeadUnguarded,
+        Self::RowUnguarded,
+        Self::PageOverwrites,
+        Self::DeviceUnguarded,
+        Self::LogLost,
+        Self::NeverStop,
+        Self::NoWayBack,
+        Self::CommandLost,
+        Self::EventsLost,
+        Self::ImpatientBatch,
+    ];
+}
+
+/// A store through which a broken rule shows.
+pub(super) struct Sabotaged {
+    pub inner: Arc<dyn Store>,
+    pub mutant: Mutant,
+}
+
+impl Sabotaged {
+    fn write_of(&self, write: &Write) -> Option<Write> {
+        let mut write = write.clone();
+        let table = write.table();
+        match (self.mutant, table, &mut write) {
+            (Mutant::CountTwice, Table::RolloutJournal, Write::Put { item, .. }) if is_page(item) => twice(item),
+            (Mutant::OpenEverything, Table::Rollouts, Write::Put { item, .. })
+                if item.get("open_to").and_then(Value::as_u64).is_some_and(|open| open > 0) =>
+            {
+                item["open_to"] = item["total"].clone();
+            }
+            (Mutant::StepWins, Table::Rollouts, Write::Put { condition, .. })
+                if matches!(condition, Condition::Equals("revision", _)) =>
+            {
+                *condition = Condition::Always;
+            }
+            (Mutant::HeadUnguarded, Table::Images, Write::Put { condition, .. } | Write::Update { condition, .. })
+            | (Mutant::RowUnguarded, Table::DeviceRollouts, Write::Put { condition, .. })
+            | (Mutant::PageOverwrites, Table::RolloutJournal, Write::Put { condition, .. })
+            | (Mutant::DeviceUnguarded, Table::Devices, Write::Put { condition, .. }) => *condition = Condition::Always,
+            (Mutant::LogLost, Table::Devices, Write::Put { item, .. }) => {
+                item.remove("log");
+            }
+            (Mutant::NoWayBack, Table::Devices, Write::Put { item, .. }) => forget_baselines(item),
+            (Mutant::CommandLost, Table::Rollouts, Write::Update { set, .. }) => {
+                set.retain(|(name, _)| *name != "status");
+            }
+            (Mutant::EventsLost, Table::Events, Write::Put { .. }) => return None,
+            _ => {}
+        }
+        Some(write)
+    }
+
+    fn seen(&self, table: Table, item: Item) -> Item {
+        let mut item = item;
+        match (self.mutant, table) {
+            (Mutant::SkipPauseCheck, Table::Rollouts) if item.get("status") == Some(&json!("paused")) => {
+                item.insert("status".to_owned(), json!("in_progress"));
+            }
+            (Mutant::NeverStop, Table::Rollouts) => {
+                if let Some(policy) = item.get_mut("policy").and_then(Value::as_object_mut) {
+                    policy.insert("max_failure_rate".to_owned(), json!(1_000_000));
+                    policy.insert("max_consecutive_failures".to_owned(), json!(1_000_000));
+                }
+            }
+            (Mutant::ImpatientBatch, Table::RolloutJournal) => {
+                // Whoever starts to work is taken for healthy.
+                let text = serde_json::to_string(&item).unwrap_or_default();
+                if let Ok(Value::Object(hasty)) = serde_json::from_str(&text.replace("\"u\":", "\"h\":")) {
+                    item = hasty;
+                }
+            }
+            _ => {}
+        }
+        item
+    }
+}
+
+fn is_page(item: &Item) -> bool {
+    item.get("n").and_then(Value::as_str).is_some_and(|n| n.starts_with("page#"))
+}
+
+fn twice(item: &mut Item) {
+    if let Some(Value::Array(deltas)) = item.get_mut("d") {
+        let again = deltas.clone();
+        deltas.extend(again);
+    }
+}
+
+fn forget_baselines(item: &mut Item) {
+    let Some(tracks) = item.get_mut("trk").and_then(Value::as_object_mut) else { return };
+    for track in tracks.values_mut().filter_map(Value::as_object_mut) {
+        let settled = track.get("c").is_some_and(|current| current.to_string().contains("\"s\":\"h\""));
+        if settled && let Some(runs) = item_digest(track) {
+            track.insert("b".to_owned(), json!({ "t": "v1", "d": runs }));
+        }
+    }
+}
+
+fn item_digest(track: &serde_json::Map<String, Value>) -> Option<String> {
+    let known = track.get("b")?.get("d")?.as_str()?;
+    let wrong: String = known.chars().take(71 - 4).chain("dead".chars()).collect();
+    Some(wrong)
+}
+
+#[async_trait]
+impl Store for Sabotaged {
+    async fn get(&self, key: &Key, freshness: Freshness) -> Result<Option<Item>, StoreError> {
+        Ok(self.inner.get(key, freshness).await?.map(|item| self.seen(key.table, item)))
+    }
+
+    async fn query(&self, query: &Query) -> Result<Page, StoreError> {
+        let mut page = self.inner.query(query).await?;
+        if let tidegate_engine::ports::Source::Table(table) = query.source {
+            page.items = page.items.into_iter().map(|item| self.seen(table, item)).collect();
+        }
+        Ok(page)
+    }
+
+    async fn scan(&self, table: Table, after: Option<&str>, limit: Option<u32>) -> Result<Page, StoreError> {
+        self.inner.scan(table, after, limit).await
+    }
+
+    async fn write(&self, writes: &[Write]) -> Result<(), WriteError> {
+        let writes: Vec<Write> = writes.iter().filter_map(|write| self.write_of(write)).collect();
+        if writes.is_empty() { Ok(()) } else { self.inner.write(&writes).await }
+    }
+}

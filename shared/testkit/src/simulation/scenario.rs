@@ -1,0 +1,205 @@
+//! What a seed means: the fleet, its policy, the faults, the pushes, the operators.
+
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use tidegate_domain::ids::PolicyId;
+use tidegate_domain::image::Digest;
+use tidegate_domain::policy::{Origin, Policy, PolicyDefaults, RawPolicy};
+use jiff::Timestamp;
+
+use crate::world::Chances;
+
+/// The one image of the simulation.
+pub(super) const REPOSITORY: &str = "docker.io/acme/app";
+
+/// The fleet that policies select.
+pub(super) const FLEET: &str = "field";
+
+/// A moment and what a seed decided for it.
+#[derive(Debug, Clone)]
+pub(super) struct Push {
+    /// Milliseconds from the start.
+    pub at: i64,
+    /// `v<n>`.
+    pub version: u32,
+    /// Whether the sender tells the digest.
+    pub pinned: bool,
+    /// Whether the registry can be asked for it.
+    pub resolvable: bool,
+    /// When each repeat of the delivery comes, in milliseconds from the first.
+    pub repeats: Vec<i64>,
+}
+
+/// An operator's moment.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Order {
+    /// Milliseconds from the start.
+    pub at: i64,
+    /// Chooses the command.
+    pub dice: u32,
+}
+
+/// Everything that a seed decides beforehand.
+#[derive(Debug, Clone)]
+pub(super) struct Scenario {
+    pub start: Timestamp,
+    pub devices: usize,
+    pub joiners: Vec<i64>,
+    pub leavers: Vec<(i64, usize)>,
+    pub policy: Policy,
+    pub pushes: Vec<Push>,
+    pub orders: Vec<Order>,
+    pub chances: Chances,
+    pub crash: u32,
+    pub lose_message: u32,
+    pub double_message: u32,
+    /// When faults and operators end, in milliseconds from the start.
+    pub active: i64,
+    /// Versions whose health check always fails.
+    pub bad: Vec<u32>,
+    /// In a thousand.
+    pub unhealthy: u32,
+    pub pull_fails: u32,
+    pub vanishing: u32,
+    pub locked: u32,
+    pub lying: u32,
+    pub way_back_fails: u32,
+    pub platforms: bool,
+}
+
+/// The digest of a version.
+pub(super) fn digest(version: u32) -> Digest {
+    let hash = hex(&Sha256::digest(format!("v{version}")));
+    Digest::parse(&format!("sha256:{hash}")).expect("64 hexadecimal digits are a digest")
+}
+
+/// What a moved tag brings to some devices.
+pub(super) fn other_digest(version: u32) -> Digest {
+    digest(version + 1_000)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl Scenario {
+    pub(super) fn new(rng: &mut ChaCha8Rng) -> Self {
+        let hour = 3_600_000;
+        let start = Timestamp::from_second(1_790_000_000 + rng.random_range(0..14 * 86_400)).expect("within the calendar");
+        let active = rng.random_range(hour / 2..3 * hour);
+        let devices = match rng.random_range(0..10) {
+            0 => rng.random_range(1..4),
+            1..7 => rng.random_range(4..14),
+            _ => rng.random_range(14..32),
+        };
+        let heavy = rng.random_range(0..4);
+        let chances = match heavy {
+            0 => Chances::default(),
+            1 => Chances { fail_before: 4, fail_after: 4, fail_halfway: 4, conflict: 10, stale: 100, short_page: 20 },
+            2 => Chances { fail_before: 20, fail_after: 15, fail_halfway: 10, conflict: 30, stale: 300, short_page: 50 },
+            _ => Chances { fail_before: 80, fail_after: 30, fail_halfway: 20, conflict: 50, stale: 400, short_page: 100 },
+        };
+        let pushes = pushes(rng, active);
+        let versions = pushes.len() as u32;
+        let orders = (0..rng.random_range(0..8))
+            .map(|_| Order { at: rng.random_range(0..active), dice: rng.random_range(0..100) })
+            .collect();
+        let some = |rng: &mut ChaCha8Rng, often: u32, most: u32| {
+            if rng.random_range(0..100) < often { rng.random_range(1..most) } else { 0 }
+        };
+        Self {
+            start,
+            devices,
+            joiners: (0..rng.random_range(0..3)).map(|_| rng.random_range(0..active)).collect(),
+            leavers: (0..rng.random_range(0..3))
+                .map(|_| (rng.random_range(0..active), rng.random_range(0..devices)))
+                .collect(),
+            policy: policy(rng, start),
+            pushes,
+            orders,
+            chances,
+            crash: if heavy == 0 { 0 } else { rng.random_range(0..15) },
+            lose_message: some(rng, 50, 80),
+            double_message: some(rng, 60, 150),
+            active,
+            bad: (2..=versions + 1).filter(|_| rng.random_range(0..3) == 0).collect(),
+            unhealthy: some(rng, 50, 250),
+            pull_fails: some(rng, 40, 150),
+            vanishing: some(rng, 50, 150),
+            locked: some(rng, 30, 200),
+            lying: some(rng, 15, 100),
+            way_back_fails: some(rng, 25, 400),
+            platforms: rng.random_range(0..5) == 0,
+        }
+    }
+}
+
+fn pushes(rng: &mut ChaCha8Rng, active: i64) -> Vec<Push> {
+    let mut at = rng.random_range(0..60_000);
+    let mut pushes = Vec::new();
+    let always_pinned = rng.random_range(0..10) < 6;
+    for version in 2..2 + rng.random_range(1..5) {
+        if at > active {
+            break;
+        }
+        let repeats = (0..rng.random_range(0..4)).map(|_| match rng.random_range(0..3) {
+            0 => rng.random_range(0..200),
+            1 => rng.random_range(0..60_000),
+            _ => rng.random_range(0..2 * 3_600_000),
+        });
+        pushes.push(Push {
+            at,
+            version,
+            pinned: always_pinned || rng.random_range(0..2) == 0,
+            resolvable: rng.random_range(0..3) > 0,
+            repeats: repeats.collect(),
+        });
+        at += match rng.random_range(0..4) {
+            0 => rng.random_range(0..5_000),
+            1 => rng.random_range(0..300_000),
+            _ => rng.random_range(0..5_400_000),
+        };
+    }
+    pushes
+}
+
+fn policy(rng: &mut ChaCha8Rng, now: Timestamp) -> Policy {
+    let one_of = |rng: &mut ChaCha8Rng, of: &[serde_json::Value]| of[rng.random_range(0..of.len())].clone();
+    let strategy = ["auto", "staged", "staged", "staged", "manual", "scheduled"][rng.random_range(0..6)];
+    let window = strategy == "scheduled" || rng.random_range(0..6) == 0;
+    let mut raw = json!({
+        "name": "field",
+        "image_pattern": format!("{REPOSITORY}:*"),
+        "update_strategy": strategy,
+        "staged_batches": one_of(rng, &[json!(3), json!(2), json!([1, "50%", "100%"]), json!(["10%", "100%"])]),
+        "batch_delay": format!("{}s", rng.random_range(0..900)),
+        "soak_seconds": rng.random_range(0..60),
+        "health_check_timeout_seconds": 120,
+        "healthy_for_seconds": 0,
+        "auto_rollback": rng.random_range(0..8) > 0,
+        "max_failure_rate": one_of(rng, &[json!(0.2), json!(0.2), json!(0.5), json!(0.0)]),
+        "max_consecutive_failures": one_of(rng, &[json!(3), json!(3), json!(1), json!(100)]),
+        "offline_grace_hours": 1,
+        "lock_grace_hours": 1,
+        "approval_expiry_hours": rng.random_range(1..4),
+        "on_newer": one_of(rng, &[json!("supersede"), json!("supersede"), json!("queue"), json!("ignore")]),
+        "on_failure": one_of(rng, &[json!("pause"), json!("pause"), json!("rollback_all")]),
+        "on_drift": one_of(rng, &[json!("converge"), json!("adopt"), json!("hold")]),
+        "count_timeouts": rng.random_range(0..5) > 0,
+        "fleet_id": FLEET,
+    });
+    if rng.random_range(0..4) == 0 {
+        raw["max_in_flight"] = json!(rng.random_range(1..4));
+    }
+    if window {
+        let opens = rng.random_range(0..24);
+        raw["maintenance_window_start"] = json!(format!("{opens:02}:00:00"));
+        raw["maintenance_window_end"] = json!(format!("{:02}:30:00", (opens + rng.random_range(1..12)) % 24));
+        raw["timezone"] = one_of(rng, &[json!("UTC"), json!("Europe/Berlin"), json!("device")]);
+    }
+    let raw = RawPolicy::from_json("", &raw).expect("the generator writes policies that can be read");
+    raw.validate(&PolicyDefaults::default(), PolicyId::trusted("01POLICY"), now, Origin::File)
+        .expect("the generator writes policies that are valid")
+}

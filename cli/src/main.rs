@@ -1,6 +1,8 @@
 //! `tidegate`: the local stack, and everything that an operator does from a shell.
 
+mod api;
 mod commands;
+mod device;
 mod progress;
 mod stack;
 

@@ -1,10 +1,11 @@
 //! What a device remembers over restarts: what runs, what it has finished, and what it has not told yet.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tidegate_domain::event::DeviceEvent;
+use tidegate_domain::image::Digest;
 use uuid::Uuid;
 
 use super::report::{Details, Observed, Report};
@@ -34,9 +35,12 @@ pub(crate) struct Memory {
     /// Never started again.
     #[serde(default)]
     finished: Vec<MoveKey>,
-    /// Images that were fetched for a move.
+    /// The image that was fetched last, for a move.
     #[serde(default)]
-    pulled: BTreeSet<MoveKey>,
+    pulled: Option<(MoveKey, Digest)>,
+    /// What each service ran before its last swap.
+    #[serde(default)]
+    before: BTreeMap<String, Image>,
     /// The last number used, per rollout and attempt.
     #[serde(default)]
     sequence: Vec<(String, u32, u32)>,
@@ -73,20 +77,32 @@ impl Memory {
 
     /// Finishes a piece of work.
     pub(crate) fn finish(&mut self, key: MoveKey) {
-        self.pulled.remove(&key);
         self.finished.push(key);
         let surplus = self.finished.len().saturating_sub(REMEMBERED);
         self.finished.drain(..surplus);
     }
 
-    /// Whether the image of this move was fetched.
-    pub(crate) fn has_pulled(&self, key: &MoveKey) -> bool {
-        self.pulled.contains(key)
+    /// The content that was fetched for this move.
+    pub(crate) fn has_pulled(&self, key: &MoveKey) -> Option<&Digest> {
+        self.pulled.as_ref().filter(|(pulled, _)| pulled == key).map(|(_, digest)| digest)
     }
 
-    /// The image of this move is here; those of other moves are not waited for any more.
-    pub(crate) fn pulled(&mut self, key: MoveKey) {
-        self.pulled = BTreeSet::from([key]);
+    /// The image of this move is here.
+    pub(crate) fn pulled(&mut self, key: MoveKey, digest: Digest) {
+        self.pulled = Some((key, digest));
+    }
+
+    /// The service is about to be replaced by an image that is to be proven.
+    pub(crate) fn leaves(&mut self, service: &str) {
+        if let Some(running) = self.running.get(service) {
+            self.before.insert(service.to_owned(), running.image.clone());
+        }
+    }
+
+    /// An image to go back to, with its content where that is known only here.
+    pub(crate) fn way_back(&self, service: &str, image: &Image) -> Image {
+        let known = || self.before.get(service).filter(|before| before.is_same(image))?.digest.clone();
+        Image { image: image.image.clone(), digest: image.digest.clone().or_else(known) }
     }
 
     /// Puts a report into the outbox.

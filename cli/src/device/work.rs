@@ -50,7 +50,7 @@ fn in_rollout(moving: &Move, memory: &Memory) -> Option<Kind> {
         return None;
     }
     match (moving.action, moving.phase) {
-        (Action::Update, Phase::Download | Phase::Swap) if !memory.has_pulled(&key) => Some(Kind::Pull(moving.clone())),
+        (Action::Update, Phase::Download | Phase::Swap) if memory.has_pulled(&key).is_none() => Some(Kind::Pull(moving.clone())),
         (Action::Update, Phase::Swap) => Some(Kind::Swap(moving.clone())),
         (Action::Rollback, Phase::Swap) => Some(Kind::GoBack(moving.clone())),
         (Action::Update | Action::Rollback, Phase::Download) => None,
@@ -108,7 +108,7 @@ mod tests {
 
     fn pulled() -> Memory {
         let mut memory = runs_v1();
-        memory.pulled(key(Action::Update));
+        memory.pulled(key(Action::Update), image("v2").digest.expect("a digest"));
         memory
     }
 

@@ -1,0 +1,241 @@
+//! The agent against a scripted server, in virtual time.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::agent::{Agent, Doing, Ended, Seen};
+use super::containers::{Durations, Pretended, digest_of};
+use super::fate::Fate;
+use super::link::{Link, LinkError, Polled, Reported};
+use super::memory::Memory;
+use super::report::StateReport;
+use super::target::Image;
+
+/// What the server answers to one poll.
+enum Answer {
+    Target(Value),
+    Unchanged,
+    Fails(LinkError),
+}
+
+/// A server that answers polls in this order, and the last one for ever; takes every report.
+struct Script {
+    answers: VecDeque<Answer>,
+    refuse_reports: u32,
+    told: Arc<Mutex<Vec<String>>>,
+}
+
+impl Link for Script {
+    async fn poll(&mut self, known: &[String]) -> Result<Polled, LinkError> {
+        self.tell(format!("poll [{}]", known.join(" ")));
+        let after = Duration::from_secs(10);
+        match self.answers.pop_front() {
+            Some(Answer::Target(target)) => {
+                let etag = Some(format!("t{}", self.answers.len()));
+                Ok(Polled::Target { target: serde_json::from_value(target).expect("a target"), etag, after })
+            }
+            Some(Answer::Fails(error)) => Err(error),
+            Some(Answer::Unchanged) | None => Ok(Polled::Unchanged { after }),
+        }
+    }
+
+    async fn report(&mut self, body: &StateReport) -> Result<Reported, LinkError> {
+        if self.refuse_reports > 0 {
+            self.refuse_reports -= 1;
+            self.tell("report fails".to_owned());
+            return Err(LinkError::Later { after: None, why: "503".to_owned() });
+        }
+        let services = body.services.iter().map(|(name, runs)| {
+            let tag = runs.image.rsplit(':').next().unwrap_or_default();
+            format!("{name}={tag}{}", if runs.healthy { "" } else { "!" })
+        });
+        let reports = body.reports.iter().map(|report| {
+            let name = report.event.name().trim_start_matches("device.");
+            format!("{}.{} {name}", report.attempt, report.seq)
+        });
+        self.tell(format!("report {}", services.chain(reports).collect::<Vec<_>>().join(", ")));
+        Ok(Reported { etag: Some("p".to_owned()), ..Reported::default() })
+    }
+}
+
+impl Script {
+    fn tell(&self, line: String) {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+    }
+}
+
+fn image(tag: &str) -> Value {
+    let name = format!("docker.io/a/b:{tag}");
+    json!({"image": name, "digest": digest_of(&name)})
+}
+
+fn check() -> Value {
+    json!({"type": "container_running", "timeout_seconds": 5, "retry_count": 1, "interval_seconds": 1})
+}
+
+fn target(tag: &str, rollout: Option<(&str, &str, u32)>) -> Answer {
+    let mut service = image(tag);
+    service["health_check"] = check();
+    if let Some((action, phase, attempt)) = rollout {
+        service["rollout"] = json!({"rollout_id": "R", "batch": 1, "attempt": attempt, "action": action, "phase": phase,
+            "previous": image("v1"), "auto_rollback": true, "healthy_for_seconds": 2,
+            "health_check_timeout_seconds": 60, "deadline_seconds": 120});
+    }
+    Answer::Target(json!({"device_uuid": "d", "services": {"app": service}}))
+}
+
+fn clock() -> Timestamp {
+    Timestamp::UNIX_EPOCH
+}
+
+/// Lets a device with this fate (for v2 alone) live until the script is over; tells what the server saw.
+async fn story(fate: Fate, refuse_reports: u32, answers: Vec<Answer>) -> (Vec<String>, Seen, Option<Ended>) {
+    let turns = answers.len();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let link = Script { answers: answers.into(), refuse_reports, told: Arc::clone(&told) };
+    let fate_of = move |image: &Image| if image.image.ends_with(":v2") { fate } else { Fate::Healthy };
+    let containers = Pretended::new(fate_of, Durations::of_device(0.5));
+    let v1 = serde_json::from_value(image("v1")).expect("an image");
+    let seen = Arc::new(Mutex::new(Seen::default()));
+    let memory = Memory::running([("app".to_owned(), v1)]);
+    let mut agent = Agent::new((link, containers), memory, 1, clock, Arc::clone(&seen));
+    let mut ended = None;
+    for _ in 0..turns {
+        if let Err(end) = agent.turn().await {
+            ended = Some(end);
+            break;
+        }
+    }
+    let told = told.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let seen = seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    (told, seen, ended)
+}
+
+fn runs(seen: &Seen) -> (String, bool) {
+    let running = &seen.memory.running["app"];
+    (running.image.image.rsplit(':').next().unwrap_or_default().to_owned(), running.healthy)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_takes_two_reports_and_a_question_before_the_swap() {
+    let answers =
+        vec![target("v2", Some(("update", "download", 1))), target("v2", Some(("update", "swap", 1))), target("v2", None)];
+    let (told, seen, _) = story(Fate::Healthy, 0, answers).await;
+    assert_eq!(
+        told[..6],
+        [
+            "report app=v1",
+            "poll [p]",
+            "report 1.1 image_pulling, 1.2 image_pulled",
+            "poll [t2 p]",
+            "report app=v2, 1.3 container_updating, 1.4 update_completed, 1.5 health_check_passed",
+            "poll [t1 p]",
+        ]
+    );
+    assert_eq!(runs(&seen), ("v2".to_owned(), true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_holds_it_before_the_swap() {
+    let answers = vec![
+        target("v2", Some(("update", "download", 1))),
+        Answer::Unchanged,
+        Answer::Unchanged,
+        target("v2", Some(("update", "swap", 1))),
+    ];
+    let (told, seen, _) = story(Fate::Healthy, 0, answers).await;
+    let before_swap = told.iter().position(|line| line.contains("container_updating")).expect("it swaps");
+    assert_eq!(told[..before_swap].iter().filter(|line| line.starts_with("poll")).count(), 4);
+    assert_eq!(told.iter().filter(|line| line.contains("image_pulling")).count(), 1);
+    assert_eq!(runs(&seen).0, "v2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_fails_is_told_and_taken_back() {
+    let offered = || vec![target("v2", Some(("update", "download", 1))), target("v2", Some(("update", "swap", 1)))];
+    for (label, fate, last, running) in [
+        (
+            "unhealthy",
+            Fate::Unhealthy,
+            "report 1.3 container_updating, 1.4 update_completed, 1.5 health_check_failed, 1.6 rolled_back",
+            ("v1", true),
+        ),
+        ("does not start", Fate::SwapFails, "report 1.3 container_updating, 1.4 update_failed, 1.5 rolled_back", ("v1", true)),
+        ("cannot be fetched", Fate::PullFails, "report 1.1 image_pulling, 1.2 update_failed", ("v1", true)),
+        (
+            "cannot go back",
+            Fate::RollbackFails,
+            "report app=v2!, 1.3 container_updating, 1.4 update_completed, 1.5 health_check_failed, 1.6 rollback_failed",
+            ("v2", false),
+        ),
+    ] {
+        let (told, seen, ended) = story(fate, 0, offered()).await;
+        let report = told.iter().rfind(|line| line.starts_with("report")).expect("a report");
+        assert_eq!((report.as_str(), ended), (last, None), "{label}");
+        assert_eq!(runs(&seen), (running.0.to_owned(), running.1), "{label}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollback_of_everything_takes_back_what_is_healthy() {
+    let answers = vec![
+        target("v2", Some(("update", "download", 1))),
+        target("v2", Some(("update", "swap", 1))),
+        target("v1", Some(("rollback", "swap", 1))),
+        target("v1", Some(("rollback", "swap", 1))),
+    ];
+    let (told, seen, _) = story(Fate::Healthy, 0, answers).await;
+    let back: Vec<_> = told.iter().filter(|line| line.contains("rolled_back")).collect();
+    assert_eq!(back, ["report app=v1, 1.6 rolled_back"]);
+    assert_eq!(runs(&seen), ("v1".to_owned(), true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_way_back_is_tried_again_when_the_server_raises_the_attempt() {
+    let mut answers = vec![target("v2", Some(("update", "download", 1))), target("v2", Some(("update", "swap", 1)))];
+    answers.extend((2..=3).map(|attempt| target("v1", Some(("rollback", "swap", attempt)))));
+    let (told, ..) = story(Fate::RollbackFails, 0, answers).await;
+    let failed: Vec<_> = told.iter().filter(|line| line.contains("rollback_failed")).collect();
+    assert_eq!(failed[1..], ["report 2.1 rollback_failed", "report 3.1 rollback_failed"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_joiner_converges_without_reports() {
+    let (told, seen, _) = story(Fate::Healthy, 0, vec![target("v2", None)]).await;
+    assert_eq!(told, ["report app=v1", "poll [p]", "report app=v2", "poll [t0 p]"]);
+    assert_eq!(runs(&seen), ("v2".to_owned(), true));
+    let (told, seen, _) = story(Fate::Unhealthy, 0, vec![target("v2", None), Answer::Unchanged]).await;
+    // It went back before it told anything, and does not try again at once.
+    assert_eq!(told, ["report app=v1", "poll [p]", "poll [t1 p]", "poll [t1 p]"]);
+    assert_eq!(runs(&seen), ("v1".to_owned(), true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn errors_are_waited_out_and_nothing_is_lost() {
+    let later = || Answer::Fails(LinkError::Later { after: Some(Duration::from_secs(3)), why: "503".to_owned() });
+    let answers = vec![
+        later(),
+        target("v2", Some(("update", "download", 1))),
+        later(),
+        target("v2", Some(("update", "swap", 1))),
+    ];
+    let (told, seen, _) = story(Fate::Healthy, 4, answers).await;
+    assert_eq!(told[..4], ["report fails"; 4]);
+    assert!(told.iter().any(|line| line.ends_with("1.5 health_check_passed")));
+    assert_eq!((runs(&seen).0.as_str(), seen.tally.errors), ("v2", 6));
+}
+
+#[tokio::test(start_paused = true)]
+async fn ends_when_it_vanishes_or_is_deleted() {
+    let answers = vec![target("v2", Some(("update", "download", 1))), target("v2", Some(("update", "swap", 1)))];
+    let (told, seen, ended) = story(Fate::VanishesAfterSwap, 0, answers).await;
+    assert_eq!((ended, runs(&seen).0.as_str()), (Some(Ended::Vanished), "v2"));
+    assert!(!told.iter().any(|line| line.contains("container_updating")));
+    let (_, seen, ended) = story(Fate::Healthy, 0, vec![Answer::Fails(LinkError::Deleted)]).await;
+    assert_eq!((ended, runs(&seen).0.as_str()), (Some(Ended::Deleted), "v1"));
+    assert_eq!(seen.doing, Doing::Starting);
+}

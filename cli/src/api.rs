@@ -162,7 +162,8 @@ impl Api {
         if status.is_success() || status == StatusCode::NOT_MODIFIED {
             return Ok(Answer { status, headers, body });
         }
-        let wait = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok()).map(Duration::from_secs);
+        let wait =
+            headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok()).map(Duration::from_secs);
         Err(ApiError::Refused(Box::new(Problem::read(status.as_u16(), wait, &body))))
     }
 

@@ -312,9 +312,7 @@ impl<L: Link, C: Containers> Agent<L, C> {
             self.start(service, &image).await?;
             let verdict = match check {
                 None => Verdict::Healthy,
-                Some(check) => {
-                    verdict(&mut self.containers, service, check, Duration::ZERO, CONVERGE_WITHIN).await?
-                }
+                Some(check) => verdict(&mut self.containers, service, check, Duration::ZERO, CONVERGE_WITHIN).await?,
             };
             Ok((verdict == Verdict::Healthy).then_some(image))
         };

@@ -138,11 +138,7 @@ impl<F: FnMut(&Image) -> Fate + Send> Containers for Pretended<F> {
             Some(Fate::VanishesAfterSwap) => Err(Fault::Gone),
             None
             | Some(
-                Fate::Healthy
-                | Fate::PullFails
-                | Fate::PullFailsOnce
-                | Fate::SwapFails
-                | Fate::VanishesWhilePulling,
+                Fate::Healthy | Fate::PullFails | Fate::PullFailsOnce | Fate::SwapFails | Fate::VanishesWhilePulling,
             ) => Ok(()),
         }
     }

@@ -88,9 +88,7 @@ impl HttpLink {
             Some(410) => LinkError::Deleted,
             _ if error.may_pass() => LinkError::Later { after: error.wait(), why: error.to_string() },
             // A token may be restored, a device be told of late: asked again, seldom.
-            Some(401 | 403 | 404) => {
-                LinkError::Later { after: Some(Duration::from_secs(60)), why: error.to_string() }
-            }
+            Some(401 | 403 | 404) => LinkError::Later { after: Some(Duration::from_secs(60)), why: error.to_string() },
             _ => LinkError::Refused(error.to_string()),
         })
     }

@@ -122,8 +122,11 @@ fn runs(seen: &Seen) -> (String, bool) {
 
 #[tokio::test(start_paused = true)]
 async fn an_update_takes_two_reports_and_a_question_before_the_swap() {
-    let answers =
-        vec![target("v2", Some(("update", "download", 1))), target("v2", Some(("update", "swap", 1))), target("v2", None)];
+    let answers = vec![
+        target("v2", Some(("update", "download", 1))),
+        target("v2", Some(("update", "swap", 1))),
+        target("v2", None),
+    ];
     let (told, seen, _) = story(Fate::Healthy, 0, answers).await;
     assert_eq!(
         told[..6],
@@ -164,7 +167,12 @@ async fn what_fails_is_told_and_taken_back() {
             "report 1.3 container_updating, 1.4 update_completed, 1.5 health_check_failed, 1.6 rolled_back",
             ("v1", true),
         ),
-        ("does not start", Fate::SwapFails, "report 1.3 container_updating, 1.4 update_failed, 1.5 rolled_back", ("v1", true)),
+        (
+            "does not start",
+            Fate::SwapFails,
+            "report 1.3 container_updating, 1.4 update_failed, 1.5 rolled_back",
+            ("v1", true),
+        ),
         ("cannot be fetched", Fate::PullFails, "report 1.1 image_pulling, 1.2 update_failed", ("v1", true)),
         (
             "cannot go back",

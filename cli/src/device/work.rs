@@ -50,7 +50,9 @@ fn in_rollout(moving: &Move, memory: &Memory) -> Option<Kind> {
         return None;
     }
     match (moving.action, moving.phase) {
-        (Action::Update, Phase::Download | Phase::Swap) if memory.has_pulled(&key).is_none() => Some(Kind::Pull(moving.clone())),
+        (Action::Update, Phase::Download | Phase::Swap) if memory.has_pulled(&key).is_none() => {
+            Some(Kind::Pull(moving.clone()))
+        }
         (Action::Update, Phase::Swap) => Some(Kind::Swap(moving.clone())),
         (Action::Rollback, Phase::Swap) => Some(Kind::GoBack(moving.clone())),
         (Action::Update | Action::Rollback, Phase::Download) => None,
@@ -77,7 +79,10 @@ mod tests {
 
     fn image(tag: &str) -> Image {
         let fill = if tag == "v1" { "1" } else { "2" };
-        Image { image: format!("docker.io/a/b:{tag}"), digest: Digest::parse(&format!("sha256:{}", fill.repeat(64))).ok() }
+        Image {
+            image: format!("docker.io/a/b:{tag}"),
+            digest: Digest::parse(&format!("sha256:{}", fill.repeat(64))).ok(),
+        }
     }
 
     fn target(tag: &str, rollout: Option<Move>) -> TargetState {

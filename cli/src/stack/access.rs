@@ -86,7 +86,9 @@ impl Access {
             stack: secret("TIDEGATE_STACK")?,
             outputs: values
                 .iter()
-                .filter_map(|(key, value)| Some((key.strip_prefix("TIDEGATE_OUTPUT_")?.to_owned(), (*value).to_owned())))
+                .filter_map(|(key, value)| {
+                    Some((key.strip_prefix("TIDEGATE_OUTPUT_")?.to_owned(), (*value).to_owned()))
+                })
                 .collect(),
         })
     }

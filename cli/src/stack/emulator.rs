@@ -88,7 +88,10 @@ pub(super) async fn ensure(
     if let Some(emulator) = &before {
         match (emulator.is_running(project).await, emulator.is_healthy().await) {
             (true, true) if port.is_some_and(|port| port != emulator.port) => {
-                bail!("the emulator runs on port {} already; `tidegate down` first, to have it elsewhere", emulator.port)
+                bail!(
+                    "the emulator runs on port {} already; `tidegate down` first, to have it elsewhere",
+                    emulator.port
+                )
             }
             (true, true) if emulator.made_of == made_of => return Ok(emulator.clone()),
             (true, true) => progress.say("The emulator is replaced by one of other versions; its data is kept."),
@@ -124,7 +127,8 @@ fn say_how_it_ended(project: &Project, progress: &Progress) {
 fn fingerprint(project: &Project) -> Result<String> {
     let mut parts = String::new();
     for file in ["requirements.txt", SCRIPT] {
-        parts += &std::fs::read_to_string(project.infra(file)).with_context(|| format!("infra/{file} cannot be read"))?;
+        parts +=
+            &std::fs::read_to_string(project.infra(file)).with_context(|| format!("infra/{file} cannot be read"))?;
     }
     Ok(token_hash(&parts))
 }

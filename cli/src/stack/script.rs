@@ -30,7 +30,12 @@ pub(super) struct Scripts<'a> {
 
 impl Scripts<'_> {
     /// Runs `infra/<name>`, giving it `request` on standard input, so that no secret is an argument.
-    pub(super) async fn run<T: DeserializeOwned>(&self, name: &str, request: &impl Serialize, step: &Step) -> Result<T> {
+    pub(super) async fn run<T: DeserializeOwned>(
+        &self,
+        name: &str,
+        request: &impl Serialize,
+        step: &Step,
+    ) -> Result<T> {
         let mut child = aws_environment(interpreter(&self.python), self.endpoint)
             .arg(self.project.infra(name))
             .current_dir(self.project.root())

@@ -127,11 +127,5 @@ pub(crate) async fn status(project: &Project, progress: &Progress) -> Result<Sta
     } else {
         None
     };
-    Ok(Status {
-        endpoint: Some(access.endpoint),
-        emulator,
-        url: Some(access.url),
-        stack: Some(access.stack),
-        deployed,
-    })
+    Ok(Status { endpoint: Some(access.endpoint), emulator, url: Some(access.url), stack: Some(access.stack), deployed })
 }

@@ -51,7 +51,9 @@ async fn find_python() -> Result<PathBuf> {
     let named = chosen.is_some();
     let candidates = match chosen {
         Some(path) => vec![path],
-        None => ["python3", "python3.14", "python3.13", "python3.12", "python3.11", "python"].map(PathBuf::from).to_vec(),
+        None => {
+            ["python3", "python3.14", "python3.13", "python3.12", "python3.11", "python"].map(PathBuf::from).to_vec()
+        }
     };
     let mut seen = Vec::new();
     for candidate in &candidates {
@@ -107,7 +109,8 @@ async fn create(system: &Path, folder: &Path, python: &Path, step: &Step) -> Res
     }
     let _ = std::fs::remove_dir_all(folder);
     let pip = Command::new(system).args(["-m", "pip", "--version"]).output().await;
-    if pip.is_ok_and(|output| output.status.success()) && make(&["-m", "venv", "--without-pip"]).await?.status.success() {
+    if pip.is_ok_and(|output| output.status.success()) && make(&["-m", "venv", "--without-pip"]).await?.status.success()
+    {
         let mut pip = Command::new(system);
         pip.args(["-m", "pip", "--python"]).arg(python);
         return Ok(pip);

@@ -1,0 +1,175 @@
+//! A fleet of simulated devices: enrolled, run side by side, looked at from outside, and kept for the next run.
+
+mod enrol;
+mod saved;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::api::Api;
+use crate::device::agent::{Agent, Doing, Seen, Tally};
+use crate::device::containers::{Durations, Pretended};
+use crate::device::fate::{Fate, Lot};
+use crate::device::link::HttpLink;
+use crate::device::target::Image;
+use crate::device::{Memory, Running};
+
+pub(crate) use enrol::{Kind, enrol};
+pub(crate) use saved::{SavedDevice, SavedFleet};
+
+/// First polls are spread so that about this many come in a second.
+const FIRST_POLLS_PER_SECOND: f64 = 60.0;
+
+/// Tells what happens on the device of this number with this image.
+pub(crate) type FateOf = Arc<dyn Fn(usize, &Image) -> Fate + Send + Sync>;
+
+/// What the devices of a fleet share.
+#[derive(Clone)]
+pub(crate) struct World {
+    /// Their fates.
+    pub(crate) fate_of: FateOf,
+    /// Draws what is drawn.
+    pub(crate) seed: u64,
+    /// The share of devices that never call, from 0 to 1.
+    pub(crate) offline_rate: f64,
+    /// Calls that may be under way at once.
+    pub(crate) concurrency: usize,
+}
+
+impl World {
+    fn is_offline(&self, number: usize) -> bool {
+        Lot::draw(self.seed, number, "offline").share() < self.offline_rate
+    }
+}
+
+/// A running fleet. Dropping it ends its devices.
+pub(crate) struct Fleet {
+    members: Vec<Member>,
+    tasks: JoinSet<()>,
+}
+
+/// A device of the fleet.
+struct Member {
+    number: usize,
+    uuid: String,
+    token: String,
+    offline: bool,
+    seen: Arc<Mutex<Seen>>,
+}
+
+/// How a device stands, looked at from outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// The device.
+    pub(crate) uuid: String,
+    /// What it is doing.
+    pub(crate) doing: Doing,
+    /// It never calls.
+    pub(crate) offline: bool,
+    /// What runs, by service.
+    pub(crate) running: BTreeMap<String, Running>,
+    /// What the server told it to run, by service.
+    pub(crate) wanted: BTreeMap<String, Image>,
+    /// What it did.
+    pub(crate) tally: Tally,
+}
+
+impl Fleet {
+    /// Lets the devices run.
+    pub(crate) fn start(api: &Api, devices: Vec<SavedDevice>, world: &World) -> Self {
+        let turns = Arc::new(Semaphore::new(world.concurrency.max(1)));
+        let spread = devices.len() as f64 / FIRST_POLLS_PER_SECOND;
+        let mut tasks = JoinSet::new();
+        let members = devices.into_iter().map(|device| {
+            let SavedDevice { number, uuid, token, memory } = device;
+            let lot = Lot::draw(world.seed, number, "device");
+            let seen = Arc::new(Mutex::new(Seen { memory: memory.clone(), ..Seen::default() }));
+            let offline = world.is_offline(number);
+            if !offline {
+                let link = HttpLink::new(api.clone(), &uuid, &token, Arc::clone(&turns));
+                let fate_of = Arc::clone(&world.fate_of);
+                let containers = Pretended::new(move |image: &Image| fate_of(number, image), durations(lot));
+                let agent = Agent::new((link, containers), memory, lot.seed(), Timestamp::now, Arc::clone(&seen));
+                let first = Duration::from_secs_f64(lot.share() * spread);
+                tasks.spawn(async move {
+                    agent.run(first).await;
+                });
+            }
+            Member { number, uuid, token, offline, seen }
+        });
+        Self { members: members.collect(), tasks }
+    }
+
+    /// How many devices there are.
+    pub(crate) fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// How every device stands.
+    pub(crate) fn standings(&self) -> Vec<Standing> {
+        self.members.iter().map(Member::standing).collect()
+    }
+
+    /// How many devices do what.
+    pub(crate) fn census(&self) -> BTreeMap<Doing, usize> {
+        let mut census = BTreeMap::new();
+        for member in self.members.iter().filter(|member| !member.offline) {
+            *census.entry(member.look(|seen| seen.doing)).or_insert(0) += 1;
+        }
+        census
+    }
+
+    /// Devices that never call.
+    pub(crate) fn offline(&self) -> usize {
+        self.members.iter().filter(|member| member.offline).count()
+    }
+
+    /// The devices as the next run finds them.
+    pub(crate) fn save(&self) -> Vec<SavedDevice> {
+        self.members
+            .iter()
+            .map(|member| SavedDevice {
+                number: member.number,
+                uuid: member.uuid.clone(),
+                token: member.token.clone(),
+                memory: member.look(|seen| seen.memory.clone()),
+            })
+            .collect()
+    }
+
+    /// Ends every device where it is.
+    pub(crate) async fn stop(&mut self) {
+        self.tasks.shutdown().await;
+    }
+}
+
+impl Member {
+    fn look<T>(&self, at: impl FnOnce(&Seen) -> T) -> T {
+        at(&self.seen.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn standing(&self) -> Standing {
+        self.look(|seen| Standing {
+            uuid: self.uuid.clone(),
+            doing: seen.doing,
+            offline: self.offline,
+            running: seen.memory.running.clone(),
+            wanted: seen.target.iter().flat_map(|target| &target.services).map(|(n, s)| (n.clone(), s.image.clone())).collect(),
+            tally: seen.tally.clone(),
+        })
+    }
+}
+
+fn durations(lot: Lot) -> Durations {
+    Durations::of_device(lot.share())
+}
+
+/// A device that has told nobody anything yet.
+pub(crate) fn fresh_memory(service: &str, image: &Image) -> Memory {
+    Memory::running([(service.to_owned(), image.clone())])
+}

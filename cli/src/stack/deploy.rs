@@ -1,4 +1,4 @@
-//! Deploying `infra/template.yaml` through CloudFormation, with the parameters of the local stack.
+//! Deploying `infra/template.yaml` through `CloudFormation`, with the parameters of the local stack.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -57,7 +57,7 @@ pub(super) async fn deploy(
     let api = deployed.outputs.get("ApiId").context("the template has no output ApiId")?;
     // Path style needs neither DNS nor a Host header; MiniStack and LocalStack both have it.
     access.url = format!("{}/_aws/execute-api/{api}/{stage}", scripts.endpoint);
-    access.endpoint = scripts.endpoint.to_owned();
+    scripts.endpoint.clone_into(&mut access.endpoint);
     access.outputs = deployed.outputs;
     step.done(&format!("The stack {} is {}", access.stack, deployed.action));
     Ok(())

@@ -50,7 +50,7 @@ pub(crate) struct EmulatorStatus {
     pub healthy: bool,
 }
 
-/// What CloudFormation, Lambda and SQS say.
+/// What `CloudFormation`, Lambda and SQS say.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Deployed {
     /// The stack's status, or `not deployed`.

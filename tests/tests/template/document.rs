@@ -1,4 +1,4 @@
-//! The template as JSON: short forms such as `!Sub x` become `{"Fn::Sub": "x"}`, as CloudFormation has them.
+//! The template as JSON: short forms such as `!Sub x` become `{"Fn::Sub": "x"}`, as `CloudFormation` has them.
 
 use std::fmt;
 

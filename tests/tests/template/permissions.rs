@@ -124,7 +124,7 @@ fn actions(statement: &Value) -> Vec<&str> {
         .collect()
 }
 
-fn statements<'a>(role: &'a Value) -> impl Iterator<Item = &'a Value> {
+fn statements(role: &Value) -> impl Iterator<Item = &Value> {
     list(&role["Policies"]).iter().flat_map(|policy| list(&policy["PolicyDocument"]["Statement"]))
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
 use jiff::Timestamp;
 use tidegate_engine::ports::{Meter, Ports};
 use tracing_subscriber::EnvFilter;
@@ -77,16 +77,20 @@ pub fn connect(config: Config, sdk: &SdkConfig) -> Result<Started, reqwest::Erro
     Ok(Started { ports, config, tables, meter })
 }
 
-/// Region, credentials and endpoint of the environment (`AWS_ENDPOINT_URL` among them), with timeouts, and retries
-/// whose waits are random.
+/// Region, credentials and endpoint of the environment (`AWS_ENDPOINT_URL` among them).
 pub async fn sdk_config() -> SdkConfig {
+    patient(aws_config::defaults(BehaviorVersion::latest())).load().await
+}
+
+/// With timeouts, and retries whose waits are random.
+pub(crate) fn patient(loader: ConfigLoader) -> ConfigLoader {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .operation_attempt_timeout(ATTEMPT_TIMEOUT)
         .operation_timeout(CALL_TIMEOUT)
         .build();
     let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(FIRST_BACKOFF);
-    aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts).retry_config(retries).load().await
+    loader.timeout_config(timeouts).retry_config(retries)
 }
 
 /// One JSON object a line, filtered by `RUST_LOG` (default `info`). A second call changes nothing.

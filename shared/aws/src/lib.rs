@@ -7,6 +7,7 @@ pub mod config;
 pub mod entropy;
 mod failure;
 pub mod lambda;
+pub mod local;
 pub mod queues;
 pub mod registry;
 pub mod scheduler;

@@ -127,7 +127,9 @@ impl DynamoStore {
 impl Store for DynamoStore {
     async fn get(&self, key: &Key, freshness: Freshness) -> Result<Option<Item>, StoreError> {
         let call = self.client.get_item().table_name(self.names.physical(key.table));
-        let call = call.set_key(Some(key_attributes(key))).consistent_read(freshness == Freshness::Consistent);
+        let call = call
+            .set_key(Some(key_attributes(key).map_err(rejected)?))
+            .consistent_read(freshness == Freshness::Consistent);
         let out = call.return_consumed_capacity(ReturnConsumedCapacity::Total).send().await.map_err(store_error)?;
         self.count_read(key.table, out.consumed_capacity.as_ref());
         out.item.map(from_attributes).transpose().map_err(rejected)

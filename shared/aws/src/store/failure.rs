@@ -16,6 +16,8 @@ pub(super) enum BadCall {
     Item(#[from] ItemError),
     #[error("{0} changes nothing")]
     Nothing(String),
+    #[error("the update of {0} changes its key")]
+    KeyChange(String),
     #[error("{0} has a sort key and is never scanned")]
     Scan(&'static str),
 }

@@ -13,6 +13,9 @@ pub(super) enum ItemError {
     /// The conversion failed.
     #[error("an item cannot be converted")]
     Value(#[from] serde_dynamo::Error),
+    /// The key does not fit its table.
+    #[error("{0} is no complete key")]
+    Key(String),
     /// The call is incomplete.
     #[error("a call cannot be built")]
     Call(#[from] aws_sdk_dynamodb::error::BuildError),
@@ -30,9 +33,16 @@ pub(super) fn from_attributes(attributes: HashMap<String, AttributeValue>) -> Re
     Ok(convert::from_item(attributes)?)
 }
 
-pub(super) fn key_attributes(key: &Key) -> HashMap<String, AttributeValue> {
+/// A key's attributes; it must have a sort key exactly where its table does.
+pub(super) fn key_attributes(key: &Key) -> Result<HashMap<String, AttributeValue>, ItemError> {
     let (pk, sk) = key.table.key_attributes();
-    let pk = (pk.to_owned(), AttributeValue::S(key.pk.clone()));
-    let sk = sk.zip(key.sk.clone()).map(|(name, value)| (name.to_owned(), AttributeValue::S(value)));
-    std::iter::once(pk).chain(sk).collect()
+    let mut attributes = HashMap::from([(pk.to_owned(), AttributeValue::S(key.pk.clone()))]);
+    match (sk, &key.sk) {
+        (None, None) => {}
+        (Some(name), Some(value)) => {
+            attributes.insert(name.to_owned(), AttributeValue::S(value.clone()));
+        }
+        (Some(_), None) | (None, Some(_)) => return Err(ItemError::Key(key.to_string())),
+    }
+    Ok(attributes)
 }

@@ -45,14 +45,20 @@ impl Prepared {
         let (action, condition) = match write {
             Write::Put { item, condition, .. } => (Action::Put { item: to_attributes(item)? }, condition),
             Write::Update { key, set, add, remove, condition } => {
+                // AWS refuses this too, but not every database that is compatible with it does in a transaction.
+                let (pk, sk) = table.key_attributes();
+                let mut names = set.iter().map(|(name, _)| name).chain(add.iter().map(|(name, _)| name)).chain(remove);
+                if names.any(|name| *name == pk || Some(*name) == sk) {
+                    return Err(BadCall::KeyChange(key.to_string()));
+                }
                 let expression = expression::update(set, add, remove, &mut placeholders)?;
                 if expression.is_empty() {
                     return Err(BadCall::Nothing(key.to_string()));
                 }
-                (Action::Update { key: key_attributes(key), expression, adds: !add.is_empty() }, condition)
+                (Action::Update { key: key_attributes(key)?, expression, adds: !add.is_empty() }, condition)
             }
-            Write::Delete { key, condition } => (Action::Delete { key: key_attributes(key) }, condition),
-            Write::Check { key, condition } => (Action::Check { key: key_attributes(key) }, condition),
+            Write::Delete { key, condition } => (Action::Delete { key: key_attributes(key)? }, condition),
+            Write::Check { key, condition } => (Action::Check { key: key_attributes(key)? }, condition),
         };
         let mut condition = expression::condition(condition, table, &mut placeholders)?;
         if condition.is_none() && matches!(action, Action::Check { .. }) {

@@ -29,6 +29,8 @@ pub(super) enum BadWrite {
     NotANumber { key: String, attribute: &'static str },
     #[error("{key}: {attribute} is the key of an index and must be a text that is not empty")]
     IndexKey { key: String, attribute: &'static str },
+    #[error("{0} has an attribute, or an entry of a map, without a name")]
+    EmptyName(String),
     #[error("{key} would have {bytes} bytes, the limit is 400 KB")]
     ItemSize { key: String, bytes: usize },
 }
@@ -115,11 +117,22 @@ fn check_item(key: &Key, item: &Item) -> Result<(), BadWrite> {
             return Err(BadWrite::IndexKey { key: key.to_string(), attribute });
         }
     }
+    if item.iter().any(|(name, value)| name.is_empty() || has_empty_name(value)) {
+        return Err(BadWrite::EmptyName(key.to_string()));
+    }
     let bytes = item_bytes(item);
     if bytes > ITEM_MAX_BYTES {
         return Err(BadWrite::ItemSize { key: key.to_string(), bytes });
     }
     Ok(())
+}
+
+fn has_empty_name(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+        Value::Array(values) => values.iter().any(has_empty_name),
+        Value::Object(entries) => entries.iter().any(|(name, value)| name.is_empty() || has_empty_name(value)),
+    }
 }
 
 fn index_attributes(table: Table) -> impl Iterator<Item = &'static str> {

@@ -1,7 +1,11 @@
 //! Batches of messages and stream records, with partial failures reported so that only those come again.
 
+mod batch;
 mod messages;
 mod stream;
+mod told;
 
+pub use batch::in_one;
 pub use messages::each_job;
 pub use stream::{BadRecord, in_chunks};
+pub use told::told;

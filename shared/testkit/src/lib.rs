@@ -3,4 +3,5 @@
 pub mod contract;
 pub mod entropy;
 pub mod memory;
+pub mod simulation;
 pub mod world;

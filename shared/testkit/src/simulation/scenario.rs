@@ -148,13 +148,13 @@ fn pushes(rng: &mut ChaCha8Rng, active: i64) -> Vec<Push> {
             0 => rng.random_range(0..200),
             1 => rng.random_range(0..60_000),
             _ => rng.random_range(0..2 * 3_600_000),
-        });
+        }).collect();
         pushes.push(Push {
             at,
             version,
             pinned: always_pinned || rng.random_range(0..2) == 0,
             resolvable: rng.random_range(0..3) > 0,
-            repeats: repeats.collect(),
+            repeats,
         });
         at += match rng.random_range(0..4) {
             0 => rng.random_range(0..5_000),

@@ -14,6 +14,9 @@ pub(crate) struct Arguments {
     /// Port of the emulator on 127.0.0.1 [default: 4566, or a free one near it].
     #[arg(long)]
     port: Option<u16>,
+    /// Refuse what a function's role does not allow, as AWS does; slower.
+    #[arg(long)]
+    enforce_permissions: bool,
     /// A parameter of infra/template.yaml, such as BatchDelayMinutes=1; may be repeated.
     #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = pair)]
     parameters: Vec<(String, String)>,
@@ -27,8 +30,12 @@ fn pair(text: &str) -> Result<(String, String), String> {
 impl Arguments {
     /// Brings the stack up and prints how to call it.
     pub(crate) async fn run(self) -> Result<ExitCode> {
-        let options =
-            UpOptions { port: self.port, parameters: self.parameters.into_iter().collect(), ..UpOptions::default() };
+        let options = UpOptions {
+            port: self.port,
+            enforce_permissions: self.enforce_permissions,
+            parameters: self.parameters.into_iter().collect(),
+            ..UpOptions::default()
+        };
         let seed = async |_: &Access, _: &Progress| Ok(());
         let access = stack::up(&Project::find()?, &options, &Progress::new(), seed).await?;
         println!("{}", how_to_call(&access));

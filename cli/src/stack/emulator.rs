@@ -30,6 +30,15 @@ const RECORD: &str = "emulator.json";
 const LOG: &str = "emulator.log";
 const SAVED_STATE: &str = "emulator-state";
 
+/// What the emulator is to be like.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    /// Its port; by default LocalStack's, or a free one near it.
+    pub(super) port: Option<u16>,
+    /// Whether it evaluates the functions' roles.
+    pub(super) enforce_permissions: bool,
+}
+
 /// What is recorded of the running emulator.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Emulator {
@@ -37,7 +46,7 @@ pub(super) struct Emulator {
     pub(super) pid: u32,
     /// Its port on the loopback address.
     pub(super) port: u16,
-    /// Hash of what it was started from: the pinned versions and the script.
+    /// Hash of what it was started from: the pinned versions, the script, the settings.
     made_of: String,
 }
 
@@ -76,14 +85,10 @@ impl Emulator {
     }
 }
 
-/// An emulator that answers: the running one of this checkout, else a new one on `port`, else on a free port.
-pub(super) async fn ensure(
-    project: &Project,
-    python: &Path,
-    port: Option<u16>,
-    progress: &Progress,
-) -> Result<Emulator> {
-    let made_of = fingerprint(project)?;
+/// An emulator that answers: the running one of this checkout if it is as wanted, else a new one.
+pub(super) async fn ensure(project: &Project, python: &Path, wanted: Wanted, progress: &Progress) -> Result<Emulator> {
+    let Wanted { port, enforce_permissions } = wanted;
+    let made_of = fingerprint(project, enforce_permissions)?;
     let before = Emulator::recorded(project);
     if let Some(emulator) = &before {
         match (emulator.is_running(project).await, emulator.is_healthy().await) {
@@ -94,7 +99,9 @@ pub(super) async fn ensure(
                 )
             }
             (true, true) if emulator.made_of == made_of => return Ok(emulator.clone()),
-            (true, true) => progress.say("The emulator is replaced by one of other versions; its data is kept."),
+            (true, true) => {
+                progress.say("The emulator is started anew with other versions or settings; its data is kept.");
+            }
             (true, false) => progress.say("The emulator does not answer any more; it is ended and started again."),
             (false, _) => say_how_it_ended(project, progress),
         }
@@ -106,7 +113,7 @@ pub(super) async fn ensure(
         // Addresses in the saved state carry the port.
         let _ = std::fs::remove_dir_all(project.state_file(SAVED_STATE));
     }
-    let (emulator, child) = start(project, python, port, made_of)?;
+    let (emulator, child) = start(project, python, port, enforce_permissions, made_of)?;
     wait_until_healthy(project, &emulator, child, &step).await?;
     step.done(&format!("The emulator of AWS (MiniStack) runs at {}", emulator.endpoint()));
     Ok(emulator)
@@ -124,8 +131,8 @@ fn say_how_it_ended(project: &Project, progress: &Progress) {
     });
 }
 
-fn fingerprint(project: &Project) -> Result<String> {
-    let mut parts = String::new();
+fn fingerprint(project: &Project, enforce_permissions: bool) -> Result<String> {
+    let mut parts = format!("{enforce_permissions}\n");
     for file in ["requirements.txt", SCRIPT] {
         parts +=
             &std::fs::read_to_string(project.infra(file)).with_context(|| format!("infra/{file} cannot be read"))?;
@@ -157,7 +164,13 @@ fn is_free(port: u16) -> bool {
     TcpStream::connect(address).is_err() && TcpListener::bind(address).is_ok()
 }
 
-fn start(project: &Project, python: &Path, port: u16, made_of: String) -> Result<(Emulator, Child)> {
+fn start(
+    project: &Project,
+    python: &Path,
+    port: u16,
+    enforce_permissions: bool,
+    made_of: String,
+) -> Result<(Emulator, Child)> {
     let state = project.state();
     let temporary = project.state_file("tmp");
     // Code of functions that an ended emulator unpacked.
@@ -186,6 +199,7 @@ fn start(project: &Project, python: &Path, port: u16, made_of: String) -> Result
         .env("S3_DATA_DIR", project.state_file("emulator-s3"))
         .env("IOT_MTLS_ENABLED", "0")
         .env("SFTP_ENABLED", "0")
+        .env("AUTH", enforce_permissions.to_string())
         .env("LAMBDA_EXECUTOR", "local")
         .env("LOG_LEVEL", "INFO")
         .stdin(Stdio::null())

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use super::access::Access;
-use super::emulator::{self, Emulator};
+use super::emulator::{self, Emulator, Wanted};
 use super::project::Project;
 use super::script::Scripts;
 use super::{build, deploy, venv};
@@ -22,13 +22,15 @@ pub(crate) struct UpOptions {
     pub port: Option<u16>,
     /// Name of the stack.
     pub stack: String,
+    /// Refuse what a function's role does not allow, as AWS does; costs two thirds of the emulator's speed.
+    pub enforce_permissions: bool,
     /// Parameters of the template that differ from those of the local stack.
     pub parameters: BTreeMap<String, String>,
 }
 
 impl Default for UpOptions {
     fn default() -> Self {
-        Self { port: None, stack: "tidegate".to_owned(), parameters: BTreeMap::new() }
+        Self { port: None, stack: "tidegate".to_owned(), enforce_permissions: false, parameters: BTreeMap::new() }
     }
 }
 
@@ -46,12 +48,13 @@ pub(crate) async fn up(
     // The secrets outlive a failure further on.
     access.save(project)?;
     let external = external_endpoint()?;
+    let wanted = Wanted { port: options.port, enforce_permissions: options.enforce_permissions };
     let build = build::functions(project, progress);
     let serve = async {
         let python = venv::ensure(project, progress).await?;
         let endpoint = match &external {
             Some(endpoint) => endpoint.clone(),
-            None => emulator::ensure(project, &python, options.port, progress).await?.endpoint(),
+            None => emulator::ensure(project, &python, wanted, progress).await?.endpoint(),
         };
         Ok::<_, anyhow::Error>((python, endpoint))
     };

@@ -1,2 +1,11 @@
-//! wiring
-fn main() {}
+//! Registries tell of pushes here.
+
+#[tokio::main]
+async fn main() -> Result<(), lambda_http::Error> {
+    let state = tidegate_gateway::start().await?;
+    if state.access.webhooks.is_none() {
+        // Without a secret nobody could prove who they are: better to fail here than to refuse every registry.
+        return Err("WEBHOOK_SECRETS is not set".into());
+    }
+    tidegate_gateway::serve(tidegate_http::webhooks(state)).await
+}

@@ -1,5 +1,6 @@
 //! The use cases of Tidegate over ports: async, and no AWS.
 
+pub mod bad_digests;
 pub mod commands;
 pub mod create;
 pub mod deadlines;

@@ -1,19 +1,23 @@
 //! A device that came late, or that another policy selects now, joins what is rolled out, behind everyone planned.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use tidegate_domain::device::Device;
 use tidegate_domain::head::Head;
-use tidegate_domain::image::{ImageRef, Repository};
+use tidegate_domain::image::Repository;
 use tidegate_domain::pin::Pin;
 use tidegate_domain::planning::{Placed, place};
-use tidegate_domain::policy::{Policy, winner};
+use tidegate_domain::policy::Policy;
 use tidegate_domain::rollout::{Knowledge, Known, Status};
 
 use super::images;
 use crate::create::TRIES;
+use crate::entities::device_images::DeviceImage;
 use crate::entities::{devices, heads, policies};
 use crate::error::EngineError;
 use crate::memory::{Age, RolloutMemory};
+use crate::plan::{image, owns};
 use crate::ports::{Freshness, Ports, WriteError};
 
 /// A device reported services of these repositories that it was not known to run: planners learn of it, and it joins
@@ -60,12 +64,12 @@ async fn join_one(
     let store = &*ports.store;
     for _ in 0..TRIES {
         let memory = RolloutMemory::default();
-        let mut best: Option<(Head, std::sync::Arc<Known>)> = None;
+        let mut best: Option<(Head, Arc<Known>)> = None;
         for head in heads::of_repository(store, repository).await? {
             let Some(id) = &head.rollout else { continue };
             let Some(known) = memory.one(store, id, Age::Fresh, now).await? else { continue };
             let newer = best.as_ref().is_none_or(|(_, best)| best.rollout.generation < known.rollout.generation);
-            if newer && owns(&head, &known, policies, &device) {
+            if newer && takes(&head, &known, policies, &device) {
                 best = Some((head, known));
             }
         }
@@ -84,22 +88,15 @@ async fn join_one(
     Err(EngineError::Contended { what: "the device" })
 }
 
-/// Whether the head's policy is the one that has this image on the device. Where no stored policy does, rollouts that
-/// follow none were triggered by hand, and their snapshot selects.
-fn owns(head: &Head, known: &Known, policies: &[Policy], device: &Device) -> bool {
-    let target = &known.rollout.target;
-    let image = ImageRef {
-        repository: head.repository.clone(),
-        tag: target.tag.clone(),
-        digest: target.digest.clone(),
+/// Whether the head's policy owns the device for the image, and its rollout is for such devices.
+fn takes(head: &Head, known: &Known, policies: &[Policy], device: &Device) -> bool {
+    let user = DeviceImage {
+        device_uuid: device.device_uuid,
+        fleet_id: device.fleet_id.clone(),
+        tags: device.tags.clone(),
     };
-    match winner(policies, &image, &device.fleet_id, &device.tags) {
-        Some(policy) => policy.id == head.policy_id,
-        None => {
-            policies.iter().all(|policy| policy.id != head.policy_id)
-                && known.plan.policy.selector.selects(&device.fleet_id, &device.tags)
-        }
-    }
+    owns(&head.policy_id, policies, &image(&known.rollout), &user)
+        && known.plan.policy.selector.selects(&device.fleet_id, &device.tags)
 }
 
 /// The device's next revision; `None` where nothing changes.

@@ -1,0 +1,9 @@
+//! From a request to typed values; whatever does not fit becomes a problem that names the field.
+
+mod body;
+mod path;
+mod query;
+
+pub(crate) use body::{DeviceBody, OperatorBody, OptionalBody, fields};
+pub(crate) use path::{DeviceId, PolicyIdPath, RolloutIdPath};
+pub(crate) use query::{Cursor, DeviceText, ImageText, Limit, Params, StatusText, TagTexts};

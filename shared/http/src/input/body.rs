@@ -1,0 +1,156 @@
+//! JSON bodies.
+
+use axum::body::{Bytes, to_bytes};
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderMap, StatusCode, header};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use serde_path_to_error::Segment;
+use tidegate_domain::policy::FieldError;
+
+use crate::problem::Problem;
+
+/// Largest body of an operator, a device or a provisioning key, in bytes.
+const BODY_BYTES: usize = 256 * 1024;
+
+/// An operator's body. Its type denies unknown fields.
+#[derive(Debug)]
+pub(crate) struct OperatorBody<T>(pub(crate) T);
+
+/// An operator's body that may be left out where no field is required.
+#[derive(Debug)]
+pub(crate) struct OptionalBody<T>(pub(crate) T);
+
+/// A device's body. Its type ignores unknown fields: an older server must understand a newer agent.
+#[derive(Debug)]
+pub(crate) struct DeviceBody<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for OperatorBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let (headers, body) = read(request).await?;
+        is_json(&headers)?;
+        typed(parse(&body)?).map(Self)
+    }
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for OptionalBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let (headers, body) = read(request).await?;
+        if body.is_empty() {
+            return typed(Value::Object(serde_json::Map::new())).map(Self);
+        }
+        is_json(&headers)?;
+        typed(parse(&body)?).map(Self)
+    }
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for DeviceBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        OperatorBody::from_request(request, state).await.map(|OperatorBody(body)| Self(body))
+    }
+}
+
+async fn read(request: Request) -> Result<(HeaderMap, Bytes), Problem> {
+    let (parts, body) = request.into_parts();
+    // A body that breaks off has nobody left to answer, so what fails here is too long.
+    let body = to_bytes(body, BODY_BYTES).await.map_err(|_| Problem::too_large(BODY_BYTES))?;
+    Ok((parts.headers, body))
+}
+
+fn is_json(headers: &HeaderMap) -> Result<(), Problem> {
+    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if essence == "application/json" || essence.starts_with("application/") && essence.ends_with("+json") {
+        return Ok(());
+    }
+    let detail = "expected a body of the content type application/json";
+    Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail))
+}
+
+fn parse(body: &[u8]) -> Result<Value, Problem> {
+    serde_json::from_slice(body).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        Problem::bad_request(format!("the body is not JSON (line {line}, column {column})"))
+    })
+}
+
+fn typed<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
+    fields(value).map_err(|error| Problem::invalid(vec![error]))
+}
+
+/// Reads a value as a type; the error names the field.
+pub(crate) fn fields<T: DeserializeOwned>(value: Value) -> Result<T, FieldError> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let detail = error.inner().to_string();
+        let mut pointer = String::new();
+        for segment in error.path() {
+            let name = match segment {
+                Segment::Seq { index } => index.to_string(),
+                Segment::Map { key } => key.clone(),
+                Segment::Enum { variant } => variant.clone(),
+                Segment::Unknown => continue,
+            };
+            pointer = FieldError::pointer_to(&pointer, &name);
+        }
+        // Serde tells of the object that a field is missing of, and of the object that has one too many.
+        for told in ["missing field `", "unknown field `"] {
+            let name = detail.strip_prefix(told).and_then(|rest| rest.split('`').next());
+            if let Some(name) = name.filter(|name| !pointer.ends_with(&FieldError::pointer_to("", name))) {
+                pointer = FieldError::pointer_to(&pointer, name);
+            }
+        }
+        FieldError::new(pointer, detail)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde::Deserialize;
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only its errors are looked at")]
+    struct Sample {
+        name: String,
+        inner: Option<Inner>,
+        map: Option<BTreeMap<String, u32>>,
+        list: Option<Vec<u32>>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only its errors are looked at")]
+    struct Inner {
+        n: u32,
+    }
+
+    #[test]
+    fn errors_name_the_field() {
+        let cases = [
+            (json!({}), "/name"),
+            (json!({"name": 1}), "/name"),
+            (json!({"name": "a", "nane": 1}), "/nane"),
+            (json!({"name": "a", "inner": {}}), "/inner/n"),
+            (json!({"name": "a", "inner": {"n": 1, "m": 2}}), "/inner/m"),
+            (json!({"name": "a", "inner": {"n": "x"}}), "/inner/n"),
+            (json!({"name": "a", "map": {"a/b": "x"}}), "/map/a~1b"),
+            (json!({"name": "a", "list": [1, -1]}), "/list/1"),
+            (json!([]), ""),
+        ];
+        for (body, pointer) in cases {
+            let error = fields::<Sample>(body.clone()).unwrap_err();
+            assert_eq!(error.pointer, pointer, "{body}: {error}");
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! A person lets a digest in again that was kept out.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use serde::{Deserialize, Serialize};
+use tidegate_domain::ids::PolicyId;
+use tidegate_domain::image::{Digest, Repository};
+use tidegate_engine::bad_digests::clear;
+use tidegate_engine::policies;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::routes;
+
+use super::Api;
+use crate::input::Params;
+use crate::problem::Problem;
+use crate::state::AppState;
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ClearParams {
+    /// The repository.
+    #[param(value_type = String, example = "docker.io/iotistic/myapp")]
+    repository: Repository,
+    /// Why it may be rolled out again.
+    reason: String,
+    /// Only for this policy, by its name or id; without it, for every policy.
+    policy: Option<String>,
+}
+
+/// What was cleared.
+#[derive(Debug, Serialize, ToSchema)]
+struct Cleared {
+    /// The digest.
+    digest: String,
+    /// The ids of the policies that kept it out.
+    policies: Vec<String>,
+}
+
+/// Lets a digest in again
+#[utoipa::path(
+    delete,
+    path = "/api/v1/images/bad/{digest}",
+    tag = "rollouts",
+    params(("digest" = String, Path, description = "The digest, `sha256:…`."), ClearParams),
+    responses(
+        (status = 200, description = "It is let in again.", body = Cleared),
+        (status = 404, description = "It is not kept out.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+async fn clear_bad_digest(
+    State(state): State<AppState>,
+    Path(digest): Path<String>,
+    Params(params): Params<ClearParams>,
+) -> Result<Json<Cleared>, Problem> {
+    let missing = || Problem::missing("digest that is kept out");
+    let digest = Digest::parse(&digest).map_err(|_| missing())?;
+    if params.reason.trim().is_empty() {
+        return Err(Problem::parameter("reason", "expected why it may be rolled out again, in words"));
+    }
+    let policy = match &params.policy {
+        Some(named) => Some(policy(&state, named).await?),
+        None => None,
+    };
+    let now = state.now();
+    let cleared = clear(&state.ports, &params.repository, &digest, policy.as_ref(), &params.reason, now).await?;
+    if cleared.is_empty() {
+        return Err(missing());
+    }
+    let policies = cleared.iter().map(ToString::to_string).collect();
+    Ok(Json(Cleared { digest: digest.to_string(), policies }))
+}
+
+/// A name that no policy has may be the id of one that is gone: its head is still there.
+async fn policy(state: &AppState, named: &str) -> Result<PolicyId, Problem> {
+    let all = policies::list(&state.ports).await?;
+    let found = all.into_iter().find(|policy| policy.name == named).map(|policy| policy.id);
+    Ok(found.unwrap_or_else(|| PolicyId::trusted(named)))
+}
+
+pub(super) fn api() -> Api {
+    Api::new().operators(routes!(clear_bad_digest))
+}

@@ -1,0 +1,225 @@
+//! What operators command of a rollout. A command that holds already answers 200 and changes nothing; one that the
+//! rollout's status forbids answers 409 and says which statuses allow it.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use tidegate_domain::command::Command;
+use tidegate_domain::ids::RolloutId;
+use tidegate_domain::policy::FieldError;
+use tidegate_domain::rollout::Status;
+use tidegate_engine::commands::{Commanded, carry_out};
+use utoipa::ToSchema;
+use utoipa_axum::routes;
+
+use super::Api;
+use crate::input::{OperatorBody, OptionalBody, RolloutIdPath};
+use crate::problem::Problem;
+use crate::state::AppState;
+use crate::views::{RolloutBrief, RolloutView};
+
+/// Longest reason, in characters.
+const REASON_MAX: usize = 500;
+
+/// Why, for those who look later.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Reasoned {
+    /// Why; at most 500 characters.
+    reason: Option<String>,
+}
+
+/// What resuming needs.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Resumption {
+    /// Why it may go on; at most 500 characters.
+    reason: String,
+    /// Leave a settled batch although none in it is healthy.
+    #[serde(default)]
+    skip_batch: bool,
+}
+
+/// What a rollback of everything may be told.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct RollbackAll {
+    /// Why; at most 500 characters.
+    reason: Option<String>,
+    /// Only inside the policy's windows.
+    #[serde(default)]
+    respect_windows: bool,
+    /// At most about this many devices at a time.
+    max_in_flight: Option<u32>,
+}
+
+type Answer = Result<Json<RolloutBrief>, Problem>;
+
+/// No new offers until it is resumed
+///
+/// From `scheduled` and `in_progress`. What is past the swap finishes and is health-checked.
+#[utoipa::path(
+    post, path = "/api/v1/rollouts/{id}/pause", tag = "rollouts",
+    params(("id" = String, Path, description = "The rollout's id.")),
+    request_body(content = Option<Reasoned>),
+    responses(
+        (status = 200, description = "It is paused.", body = RolloutBrief),
+        (status = 404, description = "There is no such rollout.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Its status forbids it.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+async fn pause(state: State<AppState>, id: RolloutIdPath, OptionalBody(body): OptionalBody<Reasoned>) -> Answer {
+    run(state, id, Command::Pause, body.reason).await
+}
+
+/// Offers go on, in the same batch
+///
+/// From `paused`. Outcomes before it are counted, and no longer judged.
+#[utoipa::path(
+    post, path = "/api/v1/rollouts/{id}/resume", tag = "rollouts",
+    params(("id" = String, Path, description = "The rollout's id.")),
+    request_body = Resumption,
+    responses(
+        (status = 200, description = "It goes on.", body = RolloutBrief),
+        (status = 404, description = "There is no such rollout.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Its status forbids it.", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "Fields are wrong.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+async fn resume(state: State<AppState>, id: RolloutIdPath, OperatorBody(body): OperatorBody<Resumption>) -> Answer {
+    if body.reason.trim().is_empty() {
+        return Err(Problem::invalid(vec![FieldError::new("/reason", "expected why it may go on, in words")]));
+    }
+    run(state, id, Command::Resume { skip_batch: body.skip_batch }, Some(body.reason)).await
+}
+
+/// No new offers, for good
+///
+/// From every live status but `rolling_back`. Devices that are updated keep the new image; `rollback-all` takes them
+/// back.
+#[utoipa::path(
+    post, path = "/api/v1/rollouts/{id}/cancel", tag = "rollouts",
+    params(("id" = String, Path, description = "The rollout's id.")),
+    request_body(content = Option<Reasoned>),
+    responses(
+        (status = 200, description = "It is cancelled; the counts say how many are where.", body = RolloutBrief),
+        (status = 404, description = "There is no such rollout.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Its status forbids it.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+async fn cancel(state: State<AppState>, id: RolloutIdPath, OptionalBody(body): OptionalBody<Reasoned>) -> Answer {
+    let hint = "devices that are updated keep the new image; rollback-all takes them back";
+    let Json(answer) = run(state, id, Command::Cancel, body.reason).await?;
+    Ok(Json(RolloutBrief { hint: Some(hint.to_owned()), ..answer }))
+}
+
+/// Every device back to its own old image
+///
+/// From `in_progress`, `paused`, `completed`, `failed` and `cancelled`, of the newest rollout of its image alone, for
+/// 30 days. Without batches, windows and approval.
+#[utoipa::path(
+    post, path = "/api/v1/rollouts/{id}/rollback-all", tag = "rollouts",
+    params(("id" = String, Path, description = "The rollout's id.")),
+    request_body(content = Option<RollbackAll>),
+    responses(
+        (status = 200, description = "It rolls back.", body = RolloutBrief),
+        (status = 404, description = "There is no such rollout.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Its status forbids it, or there is a newer rollout.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+async fn rollback_all(state: State<AppState>, id: RolloutIdPath, OptionalBody(body): OptionalBody<RollbackAll>) -> Answer {
+    if body.max_in_flight == Some(0) {
+        return Err(Problem::invalid(vec![FieldError::new("/max_in_flight", "expected a number of devices from 1")]));
+    }
+    let command = Command::RollbackAll { respect_windows: body.respect_windows, max_in_flight: body.max_in_flight };
+    run(state, id, command, body.reason).await
+}
+
+/// A person says yes
+///
+/// From `awaiting_approval`; from `expired` it is asked for anew.
+#[utoipa::path(
+    post, path = "/api/v1/rollouts/{id}/approve", tag = "rollouts",
+    params(("id" = String, Path, description = "The rollout's id.")),
+    request_body(content = Option<Reasoned>),
+    responses(
+        (status = 200, description = "It goes on.", body = RolloutBrief),
+        (status = 404, description = "There is no such rollout.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Its status forbids it.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+async fn approve(state: State<AppState>, id: RolloutIdPath, OptionalBody(body): OptionalBody<Reasoned>) -> Answer {
+    run(state, id, Command::Approve, body.reason).await
+}
+
+/// A person says no, for this digest
+///
+/// From `awaiting_approval`.
+#[utoipa::path(
+    post, path = "/api/v1/rollouts/{id}/reject", tag = "rollouts",
+    params(("id" = String, Path, description = "The rollout's id.")),
+    request_body(content = Option<Reasoned>),
+    responses(
+        (status = 200, description = "It is rejected.", body = RolloutBrief),
+        (status = 404, description = "There is no such rollout.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Its status forbids it.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+async fn reject(state: State<AppState>, id: RolloutIdPath, OptionalBody(body): OptionalBody<Reasoned>) -> Answer {
+    run(state, id, Command::Reject, body.reason).await
+}
+
+async fn run(
+    State(state): State<AppState>,
+    RolloutIdPath(id): RolloutIdPath,
+    command: Command,
+    reason: Option<String>,
+) -> Answer {
+    if reason.as_deref().is_some_and(|reason| reason.chars().count() > REASON_MAX) {
+        let detail = format!("expected at most {REASON_MAX} characters");
+        return Err(Problem::invalid(vec![FieldError::new("/reason", detail)]));
+    }
+    let now = state.now();
+    let reason = reason.filter(|reason| !reason.trim().is_empty());
+    match carry_out(&state.ports, &id, &command, reason.as_deref(), now).await? {
+        Commanded::Done { changed, .. } => {
+            tracing::info!(rollout_id = id.as_str(), command = command.name(), changed, "command");
+            shown(&state, &id, changed).await
+        }
+        Commanded::Refused { status, allowed, because } => Err(refused(&command, status, &allowed, because)),
+        Commanded::Newer(newer) => {
+            let detail = format!("only the newest rollout of an image can be rolled back; that is {newer}");
+            Err(Problem::conflict("not_the_newest", detail))
+        }
+    }
+}
+
+async fn shown(state: &AppState, id: &RolloutId, changed: bool) -> Answer {
+    let view = tidegate_engine::rollouts::view(&*state.ports.store, id, state.now()).await?;
+    let rollout = view.map(RolloutView::from).ok_or_else(|| Problem::missing("rollout"))?;
+    Ok(Json(RolloutBrief { changed, rollout, hint: None }))
+}
+
+fn refused(command: &Command, status: Status, allowed: &[Status], because: Option<String>) -> Problem {
+    let allowed: Vec<&str> = allowed.iter().map(|status| status.name()).collect();
+    let mut detail = format!(
+        "{} is not possible in the status {}; it is possible in: {}",
+        command.name(),
+        status.name(),
+        allowed.join(", ")
+    );
+    if let Some(because) = because {
+        detail = format!("{} is not possible: {because} (status {})", command.name(), status.name());
+    }
+    Problem::conflict("wrong_status", detail)
+}
+
+pub(super) fn api() -> Api {
+    Api::new()
+        .operators(routes!(pause))
+        .operators(routes!(resume))
+        .operators(routes!(cancel))
+        .operators(routes!(rollback_all))
+        .operators(routes!(approve))
+        .operators(routes!(reject))
+}

@@ -1,0 +1,199 @@
+//! Devices, as operators see and change them.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, Uri};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use tidegate_domain::device::Device;
+use tidegate_engine::enrol;
+use tidegate_engine::entities::devices as stored;
+use tidegate_engine::memory::Age;
+use tidegate_engine::ports::Freshness;
+use tidegate_engine::queries::{self, DeviceFilter, DeviceStatus, Listed};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::routes;
+
+use super::Api;
+use super::enrol::Checks;
+use super::rollouts::one_of;
+use crate::input::{Cursor, DeviceId, ImageText, Limit, OperatorBody, Params, StatusText, TagTexts};
+use crate::problem::Problem;
+use crate::state::AppState;
+use crate::views::{DeviceView, Page, position};
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ListParams {
+    /// Only devices of this fleet.
+    fleet_id: Option<String>,
+    /// Only devices with this tag, `key:value`; given several times, with all of them.
+    #[param(value_type = Option<Vec<String>>, example = json!(["region:us-east"]))]
+    tag: Option<TagTexts>,
+    /// Only devices with a service of this repository, or of this image where it has a tag.
+    #[param(value_type = Option<String>, example = "docker.io/iotistic/myapp")]
+    image: Option<ImageText>,
+    /// Only devices of this status.
+    #[param(value_type = Option<String>)]
+    status: Option<StatusText>,
+    /// How many devices the page looks at: 1 to 1000, by default 100.
+    #[serde(default)]
+    #[param(value_type = Option<u32>)]
+    limit: Limit,
+    /// Where the page begins: a `next_cursor`.
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor>,
+}
+
+/// What of a device changes; what is left out stays.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct DevicePatch {
+    /// What people call it; `null` takes the name away.
+    #[serde(default, deserialize_with = "told")]
+    #[schema(value_type = Option<String>)]
+    name: Option<Option<String>>,
+    /// Its fleet.
+    fleet_id: Option<String>,
+    /// Its tags, all of them.
+    tags: Option<BTreeMap<String, String>>,
+}
+
+/// A field that is there, even as `null`.
+fn told<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::<String>::deserialize(deserializer).map(Some)
+}
+
+/// Devices, in no order
+#[utoipa::path(
+    get,
+    path = "/api/v1/devices",
+    tag = "devices",
+    params(ListParams),
+    responses((status = 200, description = "A page of devices.", body = Page<DeviceView>))
+)]
+async fn list(
+    State(state): State<AppState>,
+    uri: Uri,
+    Params(params): Params<ListParams>,
+) -> Result<Json<Page<DeviceView>>, Problem> {
+    let status = params.status.map(|StatusText(text)| {
+        let found = DeviceStatus::ALL.into_iter().find(|status| status.name() == text);
+        found.ok_or_else(|| one_of("status", DeviceStatus::ALL.map(DeviceStatus::name).as_slice()))
+    });
+    let filter = DeviceFilter {
+        fleet_id: params.fleet_id,
+        tags: params.tag.map(TagTexts::into_map).unwrap_or_default(),
+        image: params.image.map(|image| image.0),
+        status: status.transpose()?,
+    };
+    let key = &state.access.signing;
+    let (scope, cursor) = position(key, &uri, &filter, params.cursor)?;
+    let found = queries::devices(&*state.ports.store, &filter, cursor, params.limit.0).await?;
+    let mut items = Vec::with_capacity(found.items.len());
+    for device in &found.items {
+        items.push(shown(&state, device).await?);
+    }
+    Ok(Json(Page::new(Listed { items, next: found.next }, (key, &scope), |view| view)))
+}
+
+/// One device
+#[utoipa::path(
+    get,
+    path = "/api/v1/devices/{uuid}",
+    tag = "devices",
+    params(("uuid" = String, Path, description = "The device's uuid.", format = Uuid)),
+    responses(
+        (status = 200, description = "The device.", body = DeviceView),
+        (status = 404, description = "There is none.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+async fn get(State(state): State<AppState>, DeviceId(uuid): DeviceId) -> Result<Json<DeviceView>, Problem> {
+    let device = stored::get(&*state.ports.store, uuid, Freshness::Consistent).await?;
+    let device = device.filter(|device| device.deleted_at.is_none()).ok_or_else(|| Problem::missing("device"))?;
+    Ok(Json(shown(&state, &device).await?))
+}
+
+/// Changes a device's name, fleet or tags
+///
+/// Where another policy has the device then, it joins what that policy rolls out, behind everyone planned.
+#[utoipa::path(
+    patch,
+    path = "/api/v1/devices/{uuid}",
+    tag = "devices",
+    params(("uuid" = String, Path, description = "The device's uuid.", format = Uuid)),
+    request_body = DevicePatch,
+    responses(
+        (status = 200, description = "The device.", body = DeviceView),
+        (status = 404, description = "There is none.", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "Fields are wrong.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+async fn change(
+    State(state): State<AppState>,
+    DeviceId(uuid): DeviceId,
+    OperatorBody(body): OperatorBody<DevicePatch>,
+) -> Result<Json<DeviceView>, Problem> {
+    let mut checks = Checks::default();
+    checks.name(body.name.as_ref().and_then(Option::as_deref));
+    if let Some(fleet_id) = &body.fleet_id {
+        checks.fleet(fleet_id);
+    }
+    if let Some(tags) = &body.tags {
+        checks.tags(tags);
+    }
+    checks.finish()?;
+    let patch = enrol::Patch { name: body.name, fleet_id: body.fleet_id, tags: body.tags };
+    let device = enrol::patch(&state.ports, uuid, &patch, state.now()).await?;
+    Ok(Json(shown(&state, &device).await?))
+}
+
+/// Deletes a device
+///
+/// Its later polls answer 410; it keeps what it runs.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/devices/{uuid}",
+    tag = "devices",
+    params(("uuid" = String, Path, description = "The device's uuid.", format = Uuid)),
+    responses(
+        (status = 204, description = "Deleted."),
+        (status = 404, description = "There is none.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+async fn delete(State(state): State<AppState>, DeviceId(uuid): DeviceId) -> Result<StatusCode, Problem> {
+    enrol::delete(&state.ports, uuid, state.now()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Lets a device enrol again: once, within 24 hours
+///
+/// Also one that was deleted.
+#[utoipa::path(
+    post,
+    path = "/api/v1/devices/{uuid}/allow-reenrolment",
+    tag = "devices",
+    params(("uuid" = String, Path, description = "The device's uuid.", format = Uuid)),
+    responses(
+        (status = 200, description = "It may.", body = DeviceView),
+        (status = 404, description = "There is none.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+async fn allow_reenrolment(State(state): State<AppState>, DeviceId(uuid): DeviceId) -> Result<Json<DeviceView>, Problem> {
+    let device = enrol::allow_reenrolment(&state.ports, uuid, state.now()).await?;
+    Ok(Json(shown(&state, &device).await?))
+}
+
+async fn shown(state: &AppState, device: &Device) -> Result<DeviceView, Problem> {
+    let now = state.now();
+    let known = state.memory.knowledge(&*state.ports.store, device.rollout_ids(), Age::Remembered, now).await?;
+    Ok(DeviceView::new(device, &known, now))
+}
+
+pub(super) fn api() -> Api {
+    Api::new()
+        .operators(routes!(list))
+        .operators(routes!(get, change, delete))
+        .operators(routes!(allow_reenrolment))
+}

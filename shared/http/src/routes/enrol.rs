@@ -1,0 +1,214 @@
+//! A device enrols.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderName, StatusCode, header};
+use serde::Deserialize;
+use tidegate_domain::ids::DeviceUuid;
+use tidegate_domain::image::ImageRef;
+use tidegate_domain::policy::FieldError;
+use tidegate_engine::enrol::{EnrolError, Newcomer, enrol};
+use utoipa::ToSchema;
+use utoipa_axum::routes;
+
+use super::Api;
+use crate::auth::{DeviceToken, ProvisioningCaller};
+use crate::input::DeviceBody;
+use crate::problem::Problem;
+use crate::state::AppState;
+use crate::views::Credential;
+
+/// Longest name, fleet, tag key, tag value and service name, in characters; a device's item is to stay small.
+const TEXT_MAX: usize = 64;
+const TAGS_MAX: usize = 16;
+const SERVICES_MAX: usize = 16;
+
+/// A device that wants to be known. Unknown fields are passed over.
+#[derive(Debug, Deserialize, ToSchema)]
+struct EnrolBody {
+    /// Its uuid, version 4 or 7; without it the server makes one.
+    #[schema(format = Uuid)]
+    uuid: Option<String>,
+    /// The token that it has, where it is enrolled already.
+    current_token: Option<String>,
+    /// What people call it.
+    name: Option<String>,
+    /// Its fleet.
+    #[schema(example = "production")]
+    fleet_id: String,
+    /// IANA name of its zone.
+    #[schema(example = "Europe/Berlin")]
+    timezone: Option<String>,
+    /// Its platform.
+    #[schema(example = "linux/arm64/v8")]
+    platform: Option<String>,
+    /// Its tags.
+    #[serde(default)]
+    #[schema(example = json!({"region": "us-east"}))]
+    tags: BTreeMap<String, String>,
+    /// Its services, by name.
+    #[serde(default)]
+    services: BTreeMap<String, EnrolService>,
+}
+
+/// A service of a device that enrols.
+#[derive(Debug, Deserialize, ToSchema)]
+struct EnrolService {
+    /// What it runs.
+    #[schema(example = "docker.io/iotistic/myapp:v1.0.0")]
+    image: String,
+}
+
+/// Enrols a device
+///
+/// A uuid that is known already is a 409, unless the body carries its `current_token` or an operator allowed it; then
+/// the device keeps its name, fleet, tags and assignments and gets a new token, whose first use ends the old one.
+#[utoipa::path(
+    post,
+    path = "/api/v1/devices",
+    tag = "devices",
+    request_body = EnrolBody,
+    responses(
+        (status = 201, description = "Enrolled. The token is shown this once.", body = Credential),
+        (status = 403, description = "The provisioning key is bound to other fleets.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The uuid is known already.", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "Fields are wrong, or a registry is not allowed.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+async fn enrol_device(
+    State(state): State<AppState>,
+    caller: ProvisioningCaller,
+    DeviceBody(body): DeviceBody<EnrolBody>,
+) -> Result<(StatusCode, [(HeaderName, &'static str); 1], Json<Credential>), Problem> {
+    let (device_uuid, services) = checked(&state, &body)?;
+    let now = state.now();
+    let token = DeviceToken::new(&state.access.signing, device_uuid, state.ports.entropy.bytes32());
+    let newcomer = Newcomer {
+        device_uuid,
+        name: body.name,
+        fleet_id: body.fleet_id,
+        tags: body.tags,
+        timezone: body.timezone,
+        platform: body.platform,
+        services,
+        token_hash: token.hash(),
+        current_token_hash: body.current_token.as_deref().map(DeviceToken::hash_of),
+        fleets: caller.fleets,
+    };
+    let device = enrol(&state.ports, &newcomer, now).await?;
+    tracing::info!(device_uuid = %device.device_uuid, fleet_id = device.fleet_id, "device enrolled");
+    // What is a secret is in nobody's cache.
+    let headers = [(header::CACHE_CONTROL, "no-store")];
+    Ok((StatusCode::CREATED, headers, Json(Credential::new(device_uuid, &token))))
+}
+
+type Services = BTreeMap<String, ImageRef>;
+
+fn checked(state: &AppState, body: &EnrolBody) -> Result<(DeviceUuid, Services), Problem> {
+    let mut checks = Checks::default();
+    let uuid = match &body.uuid {
+        Some(text) => DeviceUuid::parse(text),
+        None => Some(DeviceUuid(uuid::Builder::from_random_bytes(state.ports.entropy.u128().to_be_bytes()).into_uuid())),
+    };
+    if uuid.is_none() {
+        checks.wrong("/uuid", "expected a uuid of version 4 or 7");
+    }
+    checks.name(body.name.as_deref());
+    checks.fleet(&body.fleet_id);
+    checks.tags(&body.tags);
+    checks.short("/timezone", body.timezone.as_deref());
+    checks.short("/platform", body.platform.as_deref());
+    if body.services.len() > SERVICES_MAX {
+        checks.wrong("/services", format!("expected at most {SERVICES_MAX} services"));
+    }
+    let mut services = Services::new();
+    for (name, service) in &body.services {
+        let pointer = FieldError::pointer_to("/services", name);
+        checks.text(&pointer, name);
+        match ImageRef::parse(&service.image) {
+            Ok(image) => {
+                if let Err(refusal) = state.settings.allowed_registries.allows(&image.repository) {
+                    checks.wrong(format!("{pointer}/image"), refusal);
+                }
+                services.insert(name.clone(), image);
+            }
+            Err(error) => checks.wrong(format!("{pointer}/image"), error),
+        }
+    }
+    checks.finish()?;
+    uuid.map(|uuid| (uuid, services)).ok_or_else(|| Problem::bad_request("the uuid cannot be read"))
+}
+
+/// What is wrong with a device's fields, so far.
+#[derive(Debug, Default)]
+pub(super) struct Checks(Vec<FieldError>);
+
+impl Checks {
+    /// A field is wrong.
+    pub(super) fn wrong(&mut self, pointer: impl Into<String>, detail: impl std::fmt::Display) {
+        self.0.push(FieldError::new(pointer, detail));
+    }
+
+    /// A text that is not empty, not long, and has nothing in it that would not show.
+    pub(super) fn text(&mut self, pointer: &str, text: &str) {
+        let plain = !text.trim().is_empty() && text.chars().count() <= TEXT_MAX && !text.chars().any(char::is_control);
+        if !plain {
+            self.wrong(pointer, format!("expected 1 to {TEXT_MAX} characters on one line"));
+        }
+    }
+
+    fn short(&mut self, pointer: &str, text: Option<&str>) {
+        if let Some(text) = text {
+            self.text(pointer, text);
+        }
+    }
+
+    /// A device's name.
+    pub(super) fn name(&mut self, name: Option<&str>) {
+        self.short("/name", name);
+    }
+
+    /// A fleet's id.
+    pub(super) fn fleet(&mut self, fleet_id: &str) {
+        self.text("/fleet_id", fleet_id);
+    }
+
+    /// A device's tags.
+    pub(super) fn tags(&mut self, tags: &BTreeMap<String, String>) {
+        if tags.len() > TAGS_MAX {
+            self.wrong("/tags", format!("expected at most {TAGS_MAX} tags"));
+        }
+        for (key, value) in tags {
+            let pointer = FieldError::pointer_to("/tags", key);
+            self.text(&pointer, key);
+            self.text(&pointer, value);
+            if key.contains(':') {
+                self.wrong(pointer, "expected a key without a colon: filters write key:value");
+            }
+        }
+    }
+
+    /// Every mistake, or none.
+    pub(super) fn finish(self) -> Result<(), Problem> {
+        if self.0.is_empty() { Ok(()) } else { Err(Problem::invalid(self.0)) }
+    }
+}
+
+impl From<EnrolError> for Problem {
+    fn from(error: EnrolError) -> Self {
+        match error {
+            EnrolError::AlreadyEnrolled => {
+                let detail = "already_enrolled: this uuid is known; show its current_token, or have an operator allow it";
+                Self::conflict("already_enrolled", detail)
+            }
+            EnrolError::WrongFleet(_) => Self::forbidden(error.to_string()),
+            EnrolError::Engine(error) => error.into(),
+        }
+    }
+}
+
+pub(super) fn api() -> Api {
+    Api::new().provisioning(routes!(enrol_device))
+}

@@ -1,0 +1,73 @@
+//! What happened in a rollout.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::Uri;
+use serde::Deserialize;
+use tidegate_domain::event::{DeviceEvent, ImageEvent};
+use tidegate_engine::entities::rollouts as stored;
+use tidegate_engine::ports::Freshness;
+use tidegate_engine::queries::{self, EventFilter};
+use utoipa::IntoParams;
+use utoipa_axum::routes;
+
+use super::Api;
+use crate::input::{Cursor, DeviceText, Limit, Params, RolloutIdPath};
+use crate::problem::Problem;
+use crate::state::AppState;
+use crate::views::{EventAnswer, Page, position};
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct EventParams {
+    /// Only this device's events.
+    #[param(value_type = Option<String>, format = Uuid)]
+    device_uuid: Option<DeviceText>,
+    /// Only events of this name, such as `device.rolled_back`.
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    /// How many events the page looks at: 1 to 1000, by default 100.
+    #[serde(default)]
+    #[param(value_type = Option<u32>)]
+    limit: Limit,
+    /// Where the page begins: a `next_cursor`.
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor>,
+}
+
+/// A rollout's events
+///
+/// The rollout's own (`image.*`) in their order, then its devices' (`device.*`), device by device.
+#[utoipa::path(
+    get,
+    path = "/api/v1/rollouts/{id}/events",
+    tag = "rollouts",
+    params(("id" = String, Path, description = "The rollout's id."), EventParams),
+    responses(
+        (status = 200, description = "A page of events.", body = Page<EventAnswer>),
+        (status = 404, description = "There is no such rollout.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+async fn events(
+    State(state): State<AppState>,
+    RolloutIdPath(id): RolloutIdPath,
+    uri: Uri,
+    Params(params): Params<EventParams>,
+) -> Result<Json<Page<EventAnswer>>, Problem> {
+    let known = |name: &str| ImageEvent::parse(name).is_some() || DeviceEvent::parse(name).is_some();
+    if params.kind.as_deref().is_some_and(|name| !known(name)) {
+        return Err(Problem::parameter("type", "there is no such event"));
+    }
+    let filter = EventFilter { device: params.device_uuid.map(|device| device.0), name: params.kind };
+    let key = &state.access.signing;
+    let (scope, cursor) = position(key, &uri, &filter, params.cursor)?;
+    let store = &*state.ports.store;
+    stored::get(store, &id, Freshness::Eventual).await?.ok_or_else(|| Problem::missing("rollout"))?;
+    let found = queries::events(store, &id, &filter, cursor, params.limit.0).await?;
+    Ok(Json(Page::new(found, (key, &scope), |event| EventAnswer::new(&id, event))))
+}
+
+pub(super) fn api() -> Api {
+    Api::new().operators(routes!(events))
+}

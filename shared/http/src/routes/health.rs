@@ -1,0 +1,48 @@
+//! Whether we are there, and what we can do: for everybody.
+
+use std::sync::OnceLock;
+
+use axum::Json;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::routes;
+
+use super::Api;
+
+/// We are there.
+#[derive(Debug, Serialize, ToSchema)]
+struct Health {
+    /// `ok`.
+    status: &'static str,
+}
+
+/// Whether we are there
+///
+/// It reads nothing and tells nothing else.
+#[utoipa::path(get, path = "/api/v1/health", tag = "system", responses((status = 200, description = "We are.", body = Health)))]
+async fn health() -> Json<Health> {
+    Json(Health { status: "ok" })
+}
+
+/// This document
+#[utoipa::path(
+    get,
+    path = "/api/v1/openapi.json",
+    tag = "system",
+    responses((status = 200, description = "The OpenAPI document of every route.", body = Object))
+)]
+async fn document() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], serving()).into_response()
+}
+
+/// The document as it is served: made once for each process.
+fn serving() -> &'static str {
+    static TEXT: OnceLock<String> = OnceLock::new();
+    TEXT.get_or_init(|| crate::openapi::text(&crate::openapi()))
+}
+
+pub(super) fn api() -> Api {
+    Api::new().anyone(routes!(health)).anyone(routes!(document))
+}

@@ -1,0 +1,222 @@
+//! Policies: read and written by operators, nobody overwriting what they have not read.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, StatusCode, Uri, header};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tidegate_domain::ids::PolicyId;
+use tidegate_domain::policy::{Origin, Policy, RawPolicy};
+use tidegate_engine::policies::{self, PolicyError, Wanted};
+use tidegate_engine::queries::Listed;
+use utoipa::IntoParams;
+use utoipa_axum::routes;
+
+use super::Api;
+use crate::input::{Cursor, Limit, OperatorBody, Params, PolicyIdPath};
+use crate::problem::Problem;
+use crate::state::AppState;
+use crate::views::{Page, PolicyAnswer, PolicyBody, position};
+
+/// A policy with its ETag.
+type Answer = ([(HeaderName, String); 1], Json<PolicyAnswer>);
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ListParams {
+    /// How many items the page has at most: 1 to 1000, by default 100.
+    #[serde(default)]
+    #[param(value_type = Option<u32>)]
+    limit: Limit,
+    /// Where the page begins: a `next_cursor`.
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct WriteParams {
+    /// Where the policy comes from: `file` (policies.yaml) or `api`, the default.
+    #[param(value_type = Option<String>)]
+    origin: Option<Origin>,
+}
+
+/// Behind this policy.
+#[derive(Debug, Serialize, Deserialize)]
+struct PoliciesCursor {
+    after: String,
+}
+
+/// Policies, by name
+#[utoipa::path(
+    get,
+    path = "/api/v1/image-policies",
+    tag = "policies",
+    params(ListParams),
+    responses((status = 200, description = "A page of policies.", body = Page<PolicyAnswer>))
+)]
+async fn list(
+    State(state): State<AppState>,
+    uri: Uri,
+    Params(params): Params<ListParams>,
+) -> Result<Json<Page<PolicyAnswer>>, Problem> {
+    let key = &state.access.signing;
+    let (scope, after) = position::<PoliciesCursor>(key, &uri, &(), params.cursor)?;
+    let mut items = policies::list(&state.ports).await?;
+    items.retain(|policy| after.as_ref().is_none_or(|cursor| policy.name > cursor.after));
+    let more = items.len() > params.limit.0 as usize;
+    items.truncate(params.limit.0 as usize);
+    let next = items.last().filter(|_| more).map(|last| PoliciesCursor { after: last.name.clone() });
+    Ok(Json(Page::new(Listed { items, next }, (key, &scope), |policy| PolicyAnswer::from(&policy))))
+}
+
+/// One policy
+#[utoipa::path(
+    get,
+    path = "/api/v1/image-policies/{id}",
+    tag = "policies",
+    params(("id" = String, Path, description = "The policy's id.")),
+    responses(
+        (status = 200, description = "The policy.", body = PolicyAnswer, headers(("ETag" = String, description = "Its revision."))),
+        (status = 404, description = "There is none.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+async fn get(State(state): State<AppState>, PolicyIdPath(id): PolicyIdPath) -> Result<Answer, Problem> {
+    Ok(answer(&policies::get(&state.ports, &id).await?))
+}
+
+/// A new policy
+///
+/// A body has every mistake told at once, each by its field.
+#[utoipa::path(
+    post,
+    path = "/api/v1/image-policies",
+    tag = "policies",
+    params(WriteParams),
+    request_body = PolicyBody,
+    responses(
+        (status = 201, description = "Stored.", body = PolicyAnswer, headers(("ETag" = String, description = "Its revision."))),
+        (status = 409, description = "Another policy has the name.", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "Fields are wrong.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+async fn create(
+    State(state): State<AppState>,
+    Params(params): Params<WriteParams>,
+    OperatorBody(body): OperatorBody<Value>,
+) -> Result<(StatusCode, [(HeaderName, String); 2], Json<PolicyAnswer>), Problem> {
+    let raw = raw(&body)?;
+    let origin = params.origin.unwrap_or(Origin::Api);
+    let policy = policies::create(&state.ports, &state.settings, raw, origin, state.now()).await?;
+    let headers = [(header::LOCATION, format!("image-policies/{}", policy.id)), (header::ETAG, etag(&policy))];
+    Ok((StatusCode::CREATED, headers, Json((&policy).into())))
+}
+
+/// Replaces a policy
+///
+/// With `If-Match` only where its revision is still that one (412 otherwise). What changes nothing is not stored.
+#[utoipa::path(
+    put,
+    path = "/api/v1/image-policies/{id}",
+    tag = "policies",
+    params(
+        ("id" = String, Path, description = "The policy's id."),
+        ("If-Match" = Option<String>, Header, description = "The ETag of the revision that was read."),
+        WriteParams,
+    ),
+    request_body = PolicyBody,
+    responses(
+        (status = 200, description = "Stored.", body = PolicyAnswer, headers(("ETag" = String, description = "Its revision."))),
+        (status = 404, description = "There is none.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Another policy has the name.", body = Problem, content_type = "application/problem+json"),
+        (status = 412, description = "It is at another revision.", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "Fields are wrong.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+async fn replace(
+    State(state): State<AppState>,
+    PolicyIdPath(id): PolicyIdPath,
+    headers: HeaderMap,
+    Params(params): Params<WriteParams>,
+    OperatorBody(body): OperatorBody<Value>,
+) -> Result<Answer, Problem> {
+    let wanted = wanted(id, &headers)?;
+    let raw = raw(&body)?;
+    let origin = params.origin.unwrap_or(Origin::Api);
+    let policy = policies::replace(&state.ports, &state.settings, &wanted, raw, origin, state.now()).await?;
+    Ok(answer(&policy))
+}
+
+/// Removes a policy
+///
+/// Rollouts that follow it go on by the copy that they have.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/image-policies/{id}",
+    tag = "policies",
+    params(
+        ("id" = String, Path, description = "The policy's id."),
+        ("If-Match" = Option<String>, Header, description = "The ETag of the revision that was read."),
+    ),
+    responses(
+        (status = 204, description = "Removed."),
+        (status = 404, description = "There is none.", body = Problem, content_type = "application/problem+json"),
+        (status = 412, description = "It is at another revision.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+async fn delete(
+    State(state): State<AppState>,
+    PolicyIdPath(id): PolicyIdPath,
+    headers: HeaderMap,
+) -> Result<StatusCode, Problem> {
+    policies::delete(&state.ports, &wanted(id, &headers)?, state.now()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn raw(body: &Value) -> Result<RawPolicy, Problem> {
+    RawPolicy::from_json("", body).map_err(Problem::invalid)
+}
+
+fn etag(policy: &Policy) -> String {
+    format!("\"{}\"", policy.revision)
+}
+
+fn answer(policy: &Policy) -> Answer {
+    ([(header::ETAG, etag(policy))], Json(policy.into()))
+}
+
+/// The revision of `If-Match`, if there is one. What is no ETag of ours matches no revision.
+fn wanted(id: PolicyId, headers: &HeaderMap) -> Result<Wanted, Problem> {
+    let Some(value) = headers.get(header::IF_MATCH) else { return Ok(Wanted { id, revision: None }) };
+    let text = value.to_str().unwrap_or_default().trim();
+    if text == "*" {
+        return Ok(Wanted { id, revision: None });
+    }
+    let revision = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).and_then(|text| text.parse().ok());
+    match revision {
+        Some(revision) => Ok(Wanted { id, revision: Some(revision) }),
+        None => Err(outdated("If-Match is none of this policy's ETags".to_owned())),
+    }
+}
+
+fn outdated(detail: String) -> Problem {
+    Problem::new(StatusCode::PRECONDITION_FAILED, "outdated", detail)
+}
+
+impl From<PolicyError> for Problem {
+    fn from(error: PolicyError) -> Self {
+        match error {
+            PolicyError::Invalid(errors) => Self::invalid(errors),
+            PolicyError::NameTaken(_) => Self::conflict("name_taken", error.to_string()),
+            PolicyError::Outdated { .. } => outdated(error.to_string()),
+            PolicyError::NotFound => Self::missing("policy"),
+            PolicyError::Engine(error) => error.into(),
+        }
+    }
+}
+
+pub(super) fn api() -> Api {
+    Api::new().operators(routes!(list, create)).operators(routes!(get, replace, delete))
+}

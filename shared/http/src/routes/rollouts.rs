@@ -1,0 +1,165 @@
+//! Reading rollouts and their rows.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::Uri;
+use serde::Deserialize;
+use tidegate_domain::rollout::Status;
+use tidegate_engine::entities::rollouts as stored;
+use tidegate_engine::ports::Freshness;
+use tidegate_engine::queries::{self, Listed, RolloutFilter, RowFilter};
+use utoipa::IntoParams;
+use utoipa_axum::routes;
+
+use super::Api;
+use crate::input::{Cursor, ImageText, Limit, Params, RolloutIdPath, StatusText};
+use crate::problem::Problem;
+use crate::state::AppState;
+use crate::views::{Page, RolloutView, RowView, position};
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ListParams {
+    /// Only rollouts of this status.
+    #[param(value_type = Option<String>)]
+    status: Option<StatusText>,
+    /// Only rollouts of this repository, or of this image where it has a tag.
+    #[param(value_type = Option<String>, example = "docker.io/iotistic/myapp")]
+    image: Option<ImageText>,
+    /// How many rollouts the page looks at: 1 to 1000, by default 100.
+    #[serde(default)]
+    #[param(value_type = Option<u32>)]
+    limit: Limit,
+    /// Where the page begins: a `next_cursor`.
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct RowParams {
+    /// Only rows of this status.
+    #[param(value_type = Option<String>)]
+    status: Option<StatusText>,
+    /// Only rows that count in this batch, from 1.
+    #[param(value_type = Option<u32>)]
+    batch: Option<BatchText>,
+    /// How many rows the page looks at: 1 to 1000, by default 100.
+    #[serde(default)]
+    #[param(value_type = Option<u32>)]
+    limit: Limit,
+    /// Where the page begins: a `next_cursor`.
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor>,
+}
+
+/// A batch's number.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "String")]
+struct BatchText(u32);
+
+impl TryFrom<String> for BatchText {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse().ok().filter(|batch| *batch > 0).map(Self).ok_or("expected a batch's number, from 1")
+    }
+}
+
+/// The statuses of a row, as they are shown.
+const ROW_STATUSES: [&str; 8] =
+    ["pending", "updating", "completed", "failed", "rolled_back", "deferred", "blocked", "skipped"];
+
+/// Rollouts, newest first
+#[utoipa::path(
+    get,
+    path = "/api/v1/rollouts",
+    tag = "rollouts",
+    params(ListParams),
+    responses((status = 200, description = "A page of rollouts.", body = Page<RolloutView>))
+)]
+async fn list(
+    State(state): State<AppState>,
+    uri: Uri,
+    Params(params): Params<ListParams>,
+) -> Result<Json<Page<RolloutView>>, Problem> {
+    let status = params.status.map(|StatusText(text)| {
+        Status::parse(&text).ok_or_else(|| one_of("status", Status::ALL.map(Status::name).as_slice()))
+    });
+    let filter = RolloutFilter { status: status.transpose()?, image: params.image.map(|image| image.0) };
+    let key = &state.access.signing;
+    let (scope, cursor) = position(key, &uri, &filter, params.cursor)?;
+    let store = &*state.ports.store;
+    let found = queries::rollouts(store, &filter, cursor, params.limit.0).await?;
+    let now = state.now();
+    let mut items = Vec::with_capacity(found.items.len());
+    for rollout in found.items {
+        // What a rollout waits for costs reads of its own; one that is done with waits for nothing.
+        let view = match rollout.live {
+            Some(_) => tidegate_engine::rollouts::view(store, &rollout.rollout_id, now).await?,
+            None => None,
+        };
+        items.push(view.map_or_else(|| RolloutView::new(&rollout, None), RolloutView::from));
+    }
+    Ok(Json(Page::new(Listed { items, next: found.next }, (key, &scope), |view| view)))
+}
+
+/// One rollout
+///
+/// Its counts are those of its rows; `waiting_for` says in words why nothing moves now.
+#[utoipa::path(
+    get,
+    path = "/api/v1/rollouts/{id}",
+    tag = "rollouts",
+    params(("id" = String, Path, description = "The rollout's id.")),
+    responses(
+        (status = 200, description = "The rollout.", body = RolloutView),
+        (status = 404, description = "There is none.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+async fn get(State(state): State<AppState>, RolloutIdPath(id): RolloutIdPath) -> Result<Json<RolloutView>, Problem> {
+    let view = tidegate_engine::rollouts::view(&*state.ports.store, &id, state.now()).await?;
+    view.map(|view| Json(view.into())).ok_or_else(|| Problem::missing("rollout"))
+}
+
+/// A rollout's devices
+#[utoipa::path(
+    get,
+    path = "/api/v1/rollouts/{id}/devices",
+    tag = "rollouts",
+    params(("id" = String, Path, description = "The rollout's id."), RowParams),
+    responses(
+        (status = 200, description = "A page of the rollout's devices.", body = Page<RowView>),
+        (status = 404, description = "There is no such rollout.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+async fn devices(
+    State(state): State<AppState>,
+    RolloutIdPath(id): RolloutIdPath,
+    uri: Uri,
+    Params(params): Params<RowParams>,
+) -> Result<Json<Page<RowView>>, Problem> {
+    let status = params.status.map(|StatusText(text)| text);
+    if status.as_deref().is_some_and(|status| !ROW_STATUSES.contains(&status)) {
+        return Err(one_of("status", &ROW_STATUSES));
+    }
+    let filter = RowFilter { status, batch: params.batch.map(|batch| batch.0) };
+    let key = &state.access.signing;
+    let (scope, cursor) = position(key, &uri, &filter, params.cursor)?;
+    let store = &*state.ports.store;
+    let rollout = stored::get(store, &id, Freshness::Eventual).await?.ok_or_else(|| Problem::missing("rollout"))?;
+    let found = queries::rows(store, &id, &filter, cursor, params.limit.0).await?;
+    let tag = rollout.target.tag.as_ref();
+    Ok(Json(Page::new(found, (key, &scope), |row| RowView::new(&row, tag))))
+}
+
+/// A parameter that is none of these words.
+pub(super) fn one_of(name: &str, words: &[&str]) -> Problem {
+    Problem::parameter(name, format_args!("expected one of {}", words.join(", ")))
+}
+
+pub(super) fn api() -> Api {
+    Api::new().operators(routes!(list)).operators(routes!(get)).operators(routes!(devices))
+}

@@ -1,0 +1,155 @@
+//! A person triggers an update.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use tidegate_domain::image::ImageRef;
+use tidegate_domain::policy::{FieldError, Strategy};
+use tidegate_engine::trigger::{Retry, TriggerError, TriggerRequest, dry_run, trigger};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::routes;
+
+use super::Api;
+use crate::input::{OperatorBody, Params};
+use crate::problem::Problem;
+use crate::state::AppState;
+use crate::views::{DryRunView, TriggerAnswer};
+
+/// What is to be rolled out, to whom.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct TriggerBody {
+    /// The image.
+    #[schema(example = "docker.io/iotistic/myapp:v2.0.1")]
+    image: String,
+    /// Another strategy than the policies': `auto`, `staged`, `manual` or `scheduled`.
+    #[schema(value_type = Option<String>)]
+    strategy: Option<Strategy>,
+    /// Although the digest is kept out or proven: `failed` devices of the last rollout, or `all`.
+    retry: Option<RetryWord>,
+    /// Which devices; without it, all that run the image's repository.
+    #[serde(default)]
+    filters: Filters,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum RetryWord {
+    Failed,
+    All,
+}
+
+/// Which devices.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Filters {
+    /// Of this fleet.
+    fleet_id: Option<String>,
+    /// With all of these tags, each as `key:value`.
+    #[serde(default)]
+    #[schema(example = json!(["region:us-east"]))]
+    device_tags: Vec<String>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct TriggerParams {
+    /// `true`: only say what would happen.
+    #[param(value_type = Option<bool>)]
+    dry_run: Option<Truth>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Truth {
+    True,
+    False,
+}
+
+/// Rolls an image out by hand
+///
+/// The devices are split by the policies that have them, one rollout each; `default` where no policy has them.
+#[utoipa::path(
+    post,
+    path = "/api/v1/images/trigger-update",
+    tag = "rollouts",
+    params(TriggerParams),
+    request_body = TriggerBody,
+    responses(
+        (status = 200, description = "With `dry_run`: what would happen.", body = DryRunView),
+        (status = 202, description = "The rollouts.", body = TriggerAnswer),
+        (status = 409, description = "The digest is kept out.", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "Fields are wrong, or the registry is not allowed.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+async fn trigger_update(
+    State(state): State<AppState>,
+    Params(params): Params<TriggerParams>,
+    OperatorBody(body): OperatorBody<TriggerBody>,
+) -> Result<Response, Problem> {
+    let request = checked(&state, body)?;
+    let now = state.now();
+    if params.dry_run == Some(Truth::True) {
+        let run = dry_run(&state.ports, &state.settings, &request, now).await?;
+        return Ok(Json(DryRunView::from(run)).into_response());
+    }
+    let triggered = trigger(&state.ports, &state.settings, &request, now).await?;
+    tracing::info!(image = %request.image, rollouts = triggered.len(), "triggered");
+    Ok((StatusCode::ACCEPTED, Json(TriggerAnswer::from(triggered))).into_response())
+}
+
+fn checked(state: &AppState, body: TriggerBody) -> Result<TriggerRequest, Problem> {
+    let mut errors = Vec::new();
+    let image = ImageRef::parse(&body.image).map_err(|error| FieldError::new("/image", error)).and_then(|image| {
+        let allowed = state.settings.allowed_registries.allows(&image.repository);
+        allowed.map(|()| image).map_err(|error| FieldError::new("/image", error))
+    });
+    let mut device_tags = BTreeMap::new();
+    for (i, tag) in body.filters.device_tags.iter().enumerate() {
+        match tag.split_once(':') {
+            Some((key, value)) if !key.is_empty() => drop(device_tags.insert(key.to_owned(), value.to_owned())),
+            Some(_) | None => {
+                errors.push(FieldError::new(format!("/filters/device_tags/{i}"), "expected key:value"));
+            }
+        }
+    }
+    match image {
+        Ok(image) if errors.is_empty() => Ok(TriggerRequest {
+            image,
+            strategy: body.strategy,
+            retry: body.retry.map(|word| match word {
+                RetryWord::Failed => Retry::Failed,
+                RetryWord::All => Retry::All,
+            }),
+            fleet_id: body.filters.fleet_id,
+            device_tags,
+        }),
+        image => {
+            errors.extend(image.err());
+            Err(Problem::invalid(errors))
+        }
+    }
+}
+
+impl From<TriggerError> for Problem {
+    fn from(error: TriggerError) -> Self {
+        match error {
+            TriggerError::Field(field) => {
+                // A policy calls it by its own name.
+                let pointer = if field.pointer == "/update_strategy" { "/strategy".to_owned() } else { field.pointer };
+                Self::invalid(vec![FieldError::new(pointer, field.detail)])
+            }
+            TriggerError::Bad(_) => Self::conflict("bad_digest", error.to_string()),
+            TriggerError::Engine(error) => error.into(),
+        }
+    }
+}
+
+pub(super) fn api() -> Api {
+    Api::new().operators(routes!(trigger_update))
+}

@@ -1,0 +1,21 @@
+//! What is answered: the contract's objects, under its names.
+
+mod device;
+mod event;
+mod page;
+mod policy;
+mod rollout;
+mod row;
+mod target;
+mod trigger;
+mod webhook;
+
+pub(crate) use device::{Credential, DeviceView};
+pub(crate) use event::EventAnswer;
+pub(crate) use page::{Page, position};
+pub(crate) use policy::{PolicyAnswer, PolicyBody};
+pub(crate) use rollout::{RolloutBrief, RolloutView};
+pub(crate) use row::RowView;
+pub(crate) use target::TargetStateSchema;
+pub(crate) use trigger::{DryRunView, TriggerAnswer};
+pub(crate) use webhook::WebhookAnswer;

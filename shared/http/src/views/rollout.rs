@@ -1,0 +1,186 @@
+//! A rollout.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use tidegate_domain::counts::Class;
+use tidegate_domain::ids::RolloutId;
+use tidegate_domain::rollout::{Batch, Rollout, Status, Trigger};
+use tidegate_engine::rollouts::View;
+use utoipa::ToSchema;
+
+/// A rollout.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Rollout)]
+pub(crate) struct RolloutView {
+    /// Its id; ids are ordered by time.
+    #[schema(value_type = String)]
+    rollout_id: RolloutId,
+    /// The repository that it updates.
+    #[schema(example = "docker.io/iotistic/myapp")]
+    image_name: String,
+    /// The tag that the policy promoted before.
+    old_tag: Option<String>,
+    /// The tag that it brings.
+    new_tag: Option<String>,
+    /// The content that it brings, once that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    new_digest: Option<String>,
+    /// How it goes.
+    #[schema(example = "staged")]
+    strategy: &'static str,
+    /// Where it stands: `pending`, `awaiting_approval`, `scheduled`, `in_progress`, `paused`, `completed`, `failed`,
+    /// `cancelled`, `superseded`, `rejected`, `expired`, `rolling_back` or `rolled_back`.
+    #[schema(example = "in_progress")]
+    status: &'static str,
+    /// Devices that take part; exact once it is planned.
+    total_devices: u32,
+    /// The newest open batch, from 1; 0 before the first.
+    current_batch: u32,
+    /// Its batches, once planned.
+    batches: Vec<BatchView>,
+    /// Devices that ever ran the new image.
+    updated_devices: u32,
+    /// Devices that failed, and are not back on their old image.
+    failed_devices: u32,
+    /// Devices that are healthy on the new image.
+    healthy_devices: u32,
+    /// Devices that are back on their old image.
+    rolled_back_devices: u32,
+    /// Devices that were not seen when their turn came.
+    deferred_devices: u32,
+    /// Devices that take no part.
+    skipped_devices: u32,
+    /// In words, why nothing moves now; in lists only of rollouts that still move.
+    waiting_for: Option<String>,
+    /// When it was created.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    /// When its first batch opened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    started_at: Option<Timestamp>,
+    /// When it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    completed_at: Option<Timestamp>,
+    /// `webhook` or `manual`.
+    #[schema(example = "webhook")]
+    triggered_by: &'static str,
+    /// The policy that it follows.
+    policy: String,
+    /// Why it stopped or ended, where it did not end well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_message: Option<String>,
+}
+
+/// A batch of a rollout.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Batch)]
+struct BatchView {
+    /// From 1.
+    number: u32,
+    /// Devices that count in it.
+    devices: u32,
+    /// Of them, who ever ran the new image.
+    updated: u32,
+    /// Of them, who is healthy on it.
+    healthy: u32,
+    /// Of them, who failed and is not back on the old one.
+    failed: u32,
+    /// Of them, who is back on the old one.
+    rolled_back: u32,
+    /// When its first device could be offered the image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    opened_at: Option<Timestamp>,
+    /// When all of them had settled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    completed_at: Option<Timestamp>,
+}
+
+impl BatchView {
+    fn new(number: u32, batch: &Batch) -> Self {
+        let counts = &batch.counts;
+        Self {
+            number,
+            devices: counts.devices(),
+            updated: counts.updated(),
+            healthy: counts.of(Class::Healthy),
+            failed: counts.failed(),
+            rolled_back: counts.of(Class::RolledBack),
+            opened_at: batch.opened_at,
+            completed_at: batch.completed_at,
+        }
+    }
+}
+
+impl RolloutView {
+    /// A rollout whose counts include the journal's newest pages.
+    pub(crate) fn new(rollout: &Rollout, waiting_for: Option<String>) -> Self {
+        let counts = rollout.counts();
+        let tag = |tag: &tidegate_domain::image::Tag| tag.as_str().to_owned();
+        Self {
+            rollout_id: rollout.rollout_id.clone(),
+            image_name: rollout.repository.to_string(),
+            old_tag: rollout.old_tag.as_ref().map(tag),
+            new_tag: rollout.target.tag.as_ref().map(tag),
+            new_digest: rollout.target.digest.as_ref().map(ToString::to_string),
+            strategy: rollout.strategy.as_str(),
+            status: rollout.status.name(),
+            total_devices: counts.devices(),
+            current_batch: rollout.batch,
+            batches: (1..).zip(&rollout.batches).map(|(number, batch)| BatchView::new(number, batch)).collect(),
+            updated_devices: counts.updated(),
+            failed_devices: counts.failed(),
+            healthy_devices: counts.of(Class::Healthy),
+            rolled_back_devices: counts.of(Class::RolledBack),
+            deferred_devices: counts.of(Class::Deferred) + counts.of(Class::NotSeen),
+            skipped_devices: counts.of(Class::Skipped),
+            waiting_for,
+            created_at: rollout.created_at,
+            started_at: rollout.started_at,
+            completed_at: rollout.completed_at,
+            triggered_by: match rollout.triggered_by {
+                Trigger::Webhook => "webhook",
+                Trigger::Manual => "manual",
+            },
+            policy: rollout.policy.clone(),
+            error_message: rollout.reason.clone().filter(|_| went_wrong(rollout.status)),
+        }
+    }
+}
+
+impl From<View> for RolloutView {
+    fn from(view: View) -> Self {
+        Self::new(&view.rollout, Some(view.waiting_for))
+    }
+}
+
+const fn went_wrong(status: Status) -> bool {
+    match status {
+        Status::Paused
+        | Status::Failed
+        | Status::Cancelled
+        | Status::Superseded
+        | Status::Rejected
+        | Status::Expired
+        | Status::RollingBack
+        | Status::RolledBack => true,
+        Status::Pending | Status::AwaitingApproval | Status::Scheduled | Status::InProgress | Status::Completed => false,
+    }
+}
+
+/// What a command answers: the rollout, and whether the command changed it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CommandedRollout)]
+pub(crate) struct RolloutBrief {
+    /// Whether the command changed anything; false where it held already.
+    pub(crate) changed: bool,
+    /// The rollout afterwards.
+    #[serde(flatten)]
+    pub(crate) rollout: RolloutView,
+    /// What else can be done, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) hint: Option<String>,
+}

@@ -1,0 +1,98 @@
+//! The target state's description. The state itself is the domain's: its hash is over the very bytes that are sent.
+
+#![expect(dead_code, reason = "these types are read by the description alone")]
+
+use std::collections::BTreeMap;
+
+use utoipa::ToSchema;
+
+/// What a device should run.
+#[derive(ToSchema)]
+#[schema(as = TargetState)]
+pub(crate) struct TargetStateSchema {
+    /// The device.
+    #[schema(format = Uuid)]
+    device_uuid: String,
+    /// By service name.
+    services: BTreeMap<String, ServiceTargetSchema>,
+}
+
+/// What one service should run.
+#[derive(ToSchema)]
+#[schema(as = ServiceTarget)]
+struct ServiceTargetSchema {
+    /// The reference.
+    image: String,
+    /// The content, wherever it is known.
+    digest: Option<String>,
+    /// How the device finds out whether it is healthy; absent where checks are off.
+    health_check: Option<HealthCheckSchema>,
+    /// There only while the service is to move in a rollout. A target without it that differs from what runs is
+    /// converged to all the same.
+    rollout: Option<MoveSchema>,
+}
+
+/// A health check.
+#[derive(ToSchema)]
+#[schema(as = HealthCheck)]
+pub(super) struct HealthCheckSchema {
+    /// `http`, `tcp`, `container_running`, `image` or `custom`.
+    #[schema(example = "http")]
+    r#type: String,
+    /// Of `http`: the URL.
+    endpoint: Option<String>,
+    /// Of `http`: the status that counts as healthy.
+    expected_status: Option<u16>,
+    /// Of `tcp`: the host.
+    host: Option<String>,
+    /// Of `tcp`: the port.
+    port: Option<u16>,
+    /// Of `custom`: program and arguments.
+    command: Option<Vec<String>>,
+    /// Of `custom`: `container` or `host`.
+    r#where: Option<String>,
+    /// How long one try may take.
+    timeout_seconds: Option<u32>,
+    /// How many further tries there are.
+    retry_count: Option<u32>,
+    /// Time between two tries.
+    interval_seconds: Option<u32>,
+}
+
+/// A service's move in a rollout.
+#[derive(ToSchema)]
+#[schema(as = Move)]
+struct MoveSchema {
+    /// The rollout.
+    rollout_id: String,
+    /// The batch that the device counts in.
+    batch: u32,
+    /// Raised for each repeated way back.
+    attempt: u8,
+    /// `update` or `rollback`.
+    #[schema(example = "update")]
+    action: String,
+    /// `download`: fetch and wait, replace nothing. `swap`: may replace now, after one more GET just before.
+    #[schema(example = "swap")]
+    phase: String,
+    /// Where the way back leads.
+    previous: Option<PreviousSchema>,
+    /// Whether the device goes back by itself when it fails.
+    auto_rollback: bool,
+    /// How long it must be healthy.
+    healthy_for_seconds: u32,
+    /// All tries of the check, from container start to verdict.
+    health_check_timeout_seconds: u32,
+    /// From swap to verdict, the way back included.
+    deadline_seconds: u32,
+}
+
+/// The image that a service goes back to.
+#[derive(ToSchema)]
+#[schema(as = PreviousImage)]
+struct PreviousSchema {
+    /// The reference.
+    image: String,
+    /// The content, wherever it is known.
+    digest: Option<String>,
+}

@@ -1,0 +1,94 @@
+//! The answer to a trigger.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use tidegate_engine::trigger::{DryBatch, DryRun, Triggered};
+use utoipa::ToSchema;
+
+/// The answer to a trigger. Where it has exactly one rollout, its fields stand here too.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TriggerAnswer {
+    /// A rollout per policy that has some of the devices.
+    rollouts: Vec<TriggeredView>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    #[schema(inline)]
+    only: Option<TriggeredView>,
+}
+
+/// One rollout of a trigger.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Triggered)]
+struct TriggeredView {
+    /// The rollout, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rollout_id: Option<String>,
+    /// The policy's name; `default` where no policy has the devices.
+    policy: String,
+    /// As in a webhook's answer.
+    #[schema(example = "rollout_created")]
+    status: String,
+    /// Why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// Devices that it is for.
+    affected_devices: u32,
+}
+
+impl From<Triggered> for TriggeredView {
+    fn from(triggered: Triggered) -> Self {
+        Self {
+            rollout_id: triggered.rollout_id.map(|id| id.to_string()),
+            policy: triggered.policy,
+            status: triggered.status,
+            reason: triggered.reason,
+            affected_devices: triggered.affected_devices,
+        }
+    }
+}
+
+impl From<Vec<Triggered>> for TriggerAnswer {
+    fn from(triggered: Vec<Triggered>) -> Self {
+        let rollouts: Vec<TriggeredView> = triggered.into_iter().map(TriggeredView::from).collect();
+        let only = match rollouts.as_slice() {
+            [only] => Some(only.clone()),
+            _ => None,
+        };
+        Self { rollouts, only }
+    }
+}
+
+/// What a trigger would do.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DryRun)]
+pub(crate) struct DryRunView {
+    /// Devices that would take part.
+    total_devices: u32,
+    /// The batches that there would be, policy by policy.
+    batches: Vec<DryBatchView>,
+    /// Devices that would be skipped, by reason.
+    skipped: BTreeMap<String, u32>,
+}
+
+/// A batch that there would be.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DryBatch)]
+struct DryBatchView {
+    /// The policy's name.
+    policy: String,
+    /// From 1.
+    number: u32,
+    /// Devices in it.
+    devices: u32,
+}
+
+impl From<DryRun> for DryRunView {
+    fn from(run: DryRun) -> Self {
+        let view = |DryBatch { policy, number, devices }| DryBatchView { policy, number, devices };
+        Self {
+            total_devices: run.total_devices,
+            batches: run.batches.into_iter().map(view).collect(),
+            skipped: run.skipped,
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! The answer to a delivery.
+
+use serde::Serialize;
+use tidegate_engine::webhook::{Ingested, Told};
+use utoipa::ToSchema;
+
+/// The answer to a delivery. Where it has exactly one entry, that entry's `rollout_id`, `status` and
+/// `affected_devices` stand here too.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct WebhookAnswer {
+    /// Names the delivery.
+    delivery_id: String,
+    /// An entry per image and matching policy.
+    deliveries: Vec<DeliveryEntry>,
+    /// Of the one entry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rollout_id: Option<String>,
+    /// Of the one entry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<String>,
+    /// Of the one entry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    affected_devices: Option<u32>,
+}
+
+/// What became of one image under one policy.
+#[derive(Debug, Serialize, ToSchema)]
+struct DeliveryEntry {
+    /// The repository.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<String>,
+    /// The tag.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tag: Option<String>,
+    /// The digest, where the sender told it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<String>,
+    /// The policy that has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<String>,
+    /// `rollout_created`, `queued`, `superseding`, `no_policy`, `no_devices`, `up_to_date`, `duplicate` or `ignored`.
+    #[schema(example = "rollout_created")]
+    status: String,
+    /// Why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// The rollout; of a duplicate, the first delivery's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rollout_id: Option<String>,
+    /// Devices that it is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    affected_devices: Option<u32>,
+}
+
+impl From<Told> for DeliveryEntry {
+    fn from(told: Told) -> Self {
+        Self {
+            image: told.image,
+            tag: told.tag,
+            digest: told.digest,
+            policy: told.policy,
+            status: told.status,
+            reason: told.reason,
+            rollout_id: told.rollout_id.map(|id| id.to_string()),
+            affected_devices: told.affected_devices,
+        }
+    }
+}
+
+impl From<Ingested> for WebhookAnswer {
+    fn from(ingested: Ingested) -> Self {
+        let deliveries: Vec<DeliveryEntry> = ingested.deliveries.into_iter().map(DeliveryEntry::from).collect();
+        let only = match deliveries.as_slice() {
+            [only] => Some(only),
+            _ => None,
+        };
+        Self {
+            delivery_id: ingested.delivery_id,
+            rollout_id: only.and_then(|entry| entry.rollout_id.clone()),
+            status: only.map(|entry| entry.status.clone()),
+            affected_devices: only.and_then(|entry| entry.affected_devices),
+            deliveries,
+        }
+    }
+}

@@ -1,6 +1,12 @@
 //! The subcommands: one file each, with its arguments and its `run`.
 
+mod demo;
+mod devices;
 mod down;
+mod policies;
+mod rollouts;
+mod simulate;
+mod simulate_engine;
 mod status;
 mod up;
 
@@ -18,6 +24,21 @@ pub(crate) enum Command {
     Down(down::Arguments),
     /// Say what of the local stack runs.
     Status(status::Arguments),
+    /// Run the main job in one go: a fleet, a good image through three batches, a bad one stopped and rolled back.
+    Demo(demo::Arguments),
+    /// Run simulated devices against the stack.
+    Simulate(simulate::Arguments),
+    /// Run the engine itself over seeds, in memory and under faults.
+    SimulateEngine(simulate_engine::Arguments),
+    /// The policies that rollouts follow.
+    #[command(subcommand)]
+    Policies(policies::Command),
+    /// Look at rollouts, and command them.
+    #[command(subcommand)]
+    Rollouts(rollouts::Command),
+    /// Look at devices, and enrol one.
+    #[command(subcommand)]
+    Devices(devices::Command),
 }
 
 impl Command {
@@ -27,6 +48,12 @@ impl Command {
             Self::Up(arguments) => arguments.run().await,
             Self::Down(arguments) => arguments.run().await,
             Self::Status(arguments) => arguments.run().await,
+            Self::Demo(arguments) => arguments.run().await,
+            Self::Simulate(arguments) => arguments.run().await,
+            Self::SimulateEngine(arguments) => arguments.run().await,
+            Self::Policies(command) => command.run().await,
+            Self::Rollouts(command) => command.run().await,
+            Self::Devices(command) => command.run().await,
         }
     }
 }

@@ -36,6 +36,10 @@ pub struct Wanted<'a> {
     pub retry: bool,
     /// Why, for the first events.
     pub cause: &'a str,
+    /// The new rollout's id.
+    pub id: RolloutId,
+    /// What else is to be written with it, such as the delivery that it comes from.
+    pub with: Vec<Write>,
 }
 
 /// What became of it.
@@ -50,7 +54,7 @@ pub struct Created {
 /// Creates the rollout, unless there is a reason not to.
 pub async fn create(ports: &Ports, wanted: &Wanted<'_>, now: Timestamp) -> Result<Created, EngineError> {
     let store = &*ports.store;
-    let id = RolloutId::new(now, ports.entropy.u128());
+    let id = wanted.id.clone();
     for _ in 0..TRIES {
         let head = heads::get(store, wanted.repository, &wanted.policy.id).await?;
         let live = find(store, head.rollout.as_ref()).await?;
@@ -91,6 +95,7 @@ pub async fn create(ports: &Ports, wanted: &Wanted<'_>, now: Timestamp) -> Resul
             }
         }
         writes.push(heads::save(&next));
+        writes.extend(wanted.with.iter().cloned());
         match store.write(&writes).await {
             Ok(()) => {
                 ports.queues.send(&[Job::Step { rollout_id: id.clone() }], 0).await?;

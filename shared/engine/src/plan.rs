@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use tidegate_domain::counts::Counts;
 use tidegate_domain::ids::{DeviceUuid, PolicyId, RolloutId};
@@ -22,6 +22,9 @@ use crate::ports::{Freshness, Job, Ports, Store, WriteError};
 
 /// Devices that are assigned at the same time.
 const AT_ONCE: usize = 16;
+
+/// Attempts at one device within one message.
+const ATTEMPTS: u32 = 4;
 
 /// The id of the policy that stands in where no policy selects a device.
 pub const DEFAULT_POLICY: &str = "default";
@@ -114,15 +117,17 @@ pub async fn assign_page(
     let boundaries = plan.policy.boundaries(order.total);
     let new = Known { rollout, plan };
     let first = page * PAGE_SIZE as u32;
-    let placed: Vec<Row> = stream::iter((first..).zip(devices))
+    let placed: Vec<Result<Row, EngineError>> = stream::iter((first..).zip(devices))
         .map(|(position, device)| {
             let batch = boundaries.iter().filter(|end| **end <= position).count() as u32 + 1;
             let (new, memory) = (&new, memory);
-            async move { assign(store, memory, device, new, (position, batch), now).await }
+            async move { assign_surely(store, memory, device, new, (position, batch), now).await }
         })
         .buffer_unordered(AT_ONCE)
-        .try_collect()
-        .await?;
+        .collect()
+        .await;
+    // One device's failure holds back none of the others; the page is done when all are.
+    let placed: Vec<Row> = placed.into_iter().collect::<Result<_, _>>()?;
     match store.write(&[journal::mark(rollout_id, page, &counted(&placed))]).await {
         Ok(()) | Err(WriteError::Refused(_)) => {}
         Err(error) => return Err(error.into()),
@@ -145,6 +150,26 @@ fn counted(rows: &[Row]) -> Page {
         }
     }
     page
+}
+
+/// Assigns one device, once more where something did not answer: a page of a thousand must not start again for it.
+async fn assign_surely(
+    store: &dyn Store,
+    memory: &RolloutMemory,
+    device: DeviceUuid,
+    new: &Known,
+    place_in_order: (u32, u32),
+    now: Timestamp,
+) -> Result<Row, EngineError> {
+    let mut last = None;
+    for _ in 0..ATTEMPTS {
+        match assign(store, memory, device, new, place_in_order, now).await {
+            Ok(row) => return Ok(row),
+            Err(error) if error.retryable() => last = Some(error),
+            Err(error) => return Err(error),
+        }
+    }
+    Err(last.unwrap_or(EngineError::Contended { what: "a device" }))
 }
 
 /// Assigns one device and writes its row; answers with the row as it is stored.

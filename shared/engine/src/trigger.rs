@@ -123,6 +123,8 @@ pub async fn trigger(
             retry_of,
             retry: request.retry.is_some(),
             cause: "trigger",
+            id: RolloutId::new(now, ports.entropy.u128()),
+            with: Vec::new(),
         };
         let created = create(ports, &wanted, now).await?;
         if let Admission::Bad(reason) = &created.admission {
@@ -184,8 +186,10 @@ fn imagined(policy: &Policy, image: &ImageRef, now: Timestamp) -> Known {
         retry_of: None,
         retry: false,
         cause: "dry run",
+        id: RolloutId::trusted("dry run"),
+        with: Vec::new(),
     };
-    let rollout = crate::create::draft(&wanted, &RolloutId::trusted("dry run"), u64::MAX, now);
+    let rollout = crate::create::draft(&wanted, &wanted.id, u64::MAX, now);
     Known { rollout, plan: Plan { policy: policy.clone(), platforms: BTreeMap::new() } }
 }
 

@@ -200,7 +200,27 @@ impl Ingest<'_> {
     }
 
     async fn roll_out(&self, policy: &Policy, affected: u32, entry: Told) -> Result<Told, EngineError> {
-        let notice = self.notice;
+        let (store, notice) = (&*self.ports.store, self.notice);
+        // What this delivery led to under this policy is stored with the rollout itself: no repeat makes another.
+        let marks: Vec<String> =
+            notice.keys.iter().map(|key| format!("{}@{}", key.as_str(), policy.id)).collect();
+        for mark in &marks {
+            if let Some(before) = deliveries::get(store, self.source, mark).await? {
+                return Ok(duplicates(&before.answer).pop().unwrap_or(entry));
+            }
+        }
+        let id = RolloutId::new(self.now, self.ports.entropy.u128());
+        let told = Told {
+            status: "duplicate".to_owned(),
+            rollout_id: Some(id.clone()),
+            affected_devices: Some(affected),
+            ..entry.clone()
+        };
+        let delivered = Delivered { answer: serde_json::to_value(&told).into_iter().collect() };
+        let delivery_id = notice.keys.first().map_or(notice.tag.as_str(), DeliveryKey::as_str);
+        let of = |name: &str, at, cause: &str| Event::of_rollout(&id, name, at, cause);
+        let mut with = vec![events::put(&received(&of, delivery_id, self.source, self.now))];
+        with.extend(marks.iter().map(|mark| deliveries::put(self.source, mark, &delivered, self.now)));
         let wanted = Wanted {
             policy,
             repository: &notice.repository,
@@ -209,24 +229,20 @@ impl Ingest<'_> {
             retry_of: None,
             retry: false,
             cause: &self.cause,
+            id: id.clone(),
+            with,
         };
         let created = create(self.ports, &wanted, self.now).await?;
-        let entry = outcome(&created.admission, created.rollout_id.clone(), affected, entry);
-        if let Some(id) = &created.rollout_id {
-            let delivery_id = notice.keys.first().map_or(notice.tag.as_str(), DeliveryKey::as_str);
-            let of = |name: &str, at, cause: &str| Event::of_rollout(id, name, at, cause);
-            let event = received(&of, delivery_id, self.source, self.now);
-            self.ports.store.write(&[events::put(&event)]).await?;
-        } else if let Admission::Bad(reason) = &created.admission {
+        if let Admission::Bad(reason) = &created.admission {
             // Recorded, and ignored: automatic means do not repeat a known mistake.
             let event = Event::audit(ImageEvent::UpdateAvailable.name(), self.now, &format!("1-{}", self.cause))
                 .with("image", notice.repository.as_str())
                 .with("digest", notice.digest.as_ref().map(Digest::as_str))
                 .with("policy", policy.name.as_str())
                 .with("ignored", reason.as_str());
-            self.ports.store.write(&[events::put(&event)]).await?;
+            store.write(&[events::put(&event)]).await?;
         }
-        Ok(entry)
+        Ok(outcome(&created.admission, created.rollout_id, affected, entry))
     }
 
     /// Keeps the answer for repeats: by the sender's ids, and by the tag.

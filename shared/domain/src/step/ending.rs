@@ -12,6 +12,12 @@ impl Stepping<'_> {
             return "done; waiting until no older copy of this rollout is in use".to_owned();
         }
         let counts = self.next.counts();
+        if counts.devices() == 0 {
+            return self.nobody();
+        }
+        if counts.of(Class::Healthy) == 0 {
+            return self.fail("every batch is done and no device is healthy");
+        }
         self.end(Status::Completed, "");
         self.effects.push(Effect::Promote);
         let deferred = counts.of(Class::Deferred);
@@ -22,6 +28,14 @@ impl Stepping<'_> {
         };
         self.emit(ImageEvent::RolloutCompleted, Detail::because(&report));
         report
+    }
+
+    /// There is no device to update, or none any more.
+    pub(super) fn nobody(&mut self) -> String {
+        let reason = "no_devices: no device needs this image";
+        self.end(Status::Cancelled, reason);
+        self.emit(ImageEvent::RolloutCancelled, Detail::because(reason));
+        reason.to_owned()
     }
 
     /// Nothing to go on with.

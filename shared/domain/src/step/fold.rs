@@ -19,7 +19,9 @@ impl Stepping<'_> {
         let resumed_at = self.next.resumed_at;
         self.next.judge.resumed(resumed_at);
         let mut fired = None;
-        for (number, page) in self.inputs.pages {
+        // Before its batches are known a rollout counts nothing: its pages wait.
+        let pages = if self.next.batches.is_empty() { &[] } else { self.inputs.pages };
+        for (number, page) in pages {
             page.count_into(&mut self.next.batches);
             self.next.cursor = *number;
             for outcome in &page.outcomes {

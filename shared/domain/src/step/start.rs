@@ -74,10 +74,7 @@ impl Stepping<'_> {
             .collect();
         preparation.planned.count_into(&mut self.next.batches);
         if self.next.counts().devices() == 0 {
-            let reason = "no_devices: no device needs this image";
-            self.end(Status::Cancelled, reason);
-            self.emit(ImageEvent::RolloutCancelled, Detail::because(reason));
-            return reason.to_owned();
+            return self.nobody();
         }
         if let Some(window) = &self.plan.policy.window {
             let (zone, _) = window.zone_for(None);
@@ -112,6 +109,9 @@ impl Stepping<'_> {
 
     /// Waits for the first window; where each device has a zone of its own, each waits by itself.
     pub(super) fn await_window(&mut self) -> String {
+        if self.next.counts().devices() == 0 {
+            return self.nobody();
+        }
         if let Some(closed) = self.closed_until() {
             return closed;
         }

@@ -66,7 +66,6 @@ pub(super) struct Scenario {
     pub locked: u32,
     pub lying: u32,
     pub way_back_fails: u32,
-    pub platforms: bool,
 }
 
 /// The digest of a version.
@@ -131,7 +130,6 @@ impl Scenario {
             locked: some(rng, 30, 200),
             lying: some(rng, 15, 100),
             way_back_fails: some(rng, 25, 400),
-            platforms: rng.random_range(0..5) == 0,
         }
     }
 }

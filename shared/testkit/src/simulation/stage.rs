@@ -138,8 +138,7 @@ pub(super) struct Stage {
     pub coverage: Coverage,
     story: Option<Vec<String>>,
     pub faults: bool,
-    pub joined: u32,
-    steps: u64,
+    rollouts_written: bool,
 }
 
 impl Stage {
@@ -179,8 +178,7 @@ impl Stage {
             coverage: Coverage::default(),
             story: tell.then(Vec::new),
             faults: true,
-            joined: 0,
-            steps: 0,
+            rollouts_written: false,
         };
         stage.settings.pace = tidegate_domain::pace::Pace { idle_seconds: 600, near_seconds: 30 };
         stage.prepare(start);
@@ -218,7 +216,6 @@ impl Stage {
             }
             self.now = self.now.max(at);
             self.memory.store.set_now(self.time());
-            self.steps += 1;
             self.happen(event);
             self.collect();
             if !self.oracle.violations.is_empty() {
@@ -323,6 +320,10 @@ impl Stage {
             let call = waiting.call.to_string();
             self.tell(|| format!("{who}: {call} [{decision:?}]"));
         }
+        if let Call::Write { writes } = &*waiting.call {
+            self.rollouts_written |=
+                writes.iter().any(|(_, key)| key.as_ref().is_some_and(|key| key.table == Table::Rollouts));
+        }
         self.driver.resume(ticket, decision);
     }
 
@@ -353,7 +354,10 @@ impl Stage {
         self.take_stream();
         self.take_messages();
         let time = self.time();
-        let news = self.oracle.watch_rollouts(&self.memory.store, time);
+        let news = match std::mem::take(&mut self.rollouts_written) {
+            true => self.oracle.watch_rollouts(&self.memory.store, time),
+            false => Vec::new(),
+        };
         for line in news {
             self.coverage.met(line.coverage);
             let words = line.words;

@@ -1,0 +1,64 @@
+//! The simulation finds what is broken, and meets what is rare.
+
+use tidegate_testkit::simulation::{Coverage, Mutant, run};
+
+/// Within how many seeds a broken rule must show.
+const HUNT: u64 = 500;
+
+#[test]
+fn every_broken_rule_is_caught() {
+    for mutant in Mutant::ALL {
+        let caught = (0..HUNT).any(|seed| !run(seed, Some(mutant), false).violations.is_empty());
+        assert!(caught, "{mutant:?} was not caught within {HUNT} seeds");
+    }
+}
+
+#[test]
+fn the_same_seed_is_the_same_run() {
+    let (one, two) = (run(7, None, true), run(7, None, true));
+    assert_eq!(one.story, two.story);
+    assert_eq!(one.coverage, two.coverage);
+    assert!(!one.story.is_empty());
+}
+
+#[test]
+fn seeds_hold_and_meet_the_rare_cases() {
+    let mut coverage = Coverage::default();
+    for seed in 0..200 {
+        let report = run(seed, None, false);
+        assert!(report.violations.is_empty(), "seed {seed}: {:?}", report.violations);
+        coverage.merge(&report.coverage);
+    }
+    let rare = [
+        "status: completed",
+        "status: cancelled",
+        "status: expired",
+        "status: failed",
+        "status: paused",
+        "status: rolled_back",
+        "status: superseded",
+        "batch 3 opens",
+        "fault: a function dies",
+        "fault: a call is half done",
+        "fault: a call's answer is lost",
+        "fault: a message is lost",
+        "fault: a message is doubled",
+        "fault: a read is stale",
+        "fault: a transaction is in the way",
+        "fault: stream records come again",
+        "device: vanishes for good",
+        "device: a lock holds the swap",
+        "device: the way back fails",
+        "fleet: a device is deleted",
+        "fleet: a device joins",
+        "report: Duplicate",
+        "webhook: queued",
+        "webhook: superseding",
+        "webhook: duplicate",
+        "command: rollback-all changes",
+        "command: resume changes",
+    ];
+    for what in rare {
+        assert!(coverage.of(what) > 0, "200 seeds never met: {what}");
+    }
+}

@@ -23,8 +23,8 @@ const REQUEST_SECONDS: u64 = 60;
 const TRIES: u32 = 6;
 /// Wait before the second try; doubled for each further one.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
-/// Rows asked for at once.
-const PAGE: u32 = 100;
+/// Items asked for at once; the server gives at most 1,000.
+const PAGE: u32 = 500;
 
 /// Who calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

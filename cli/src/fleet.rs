@@ -159,7 +159,12 @@ impl Member {
             doing: seen.doing,
             offline: self.offline,
             running: seen.memory.running.clone(),
-            wanted: seen.target.iter().flat_map(|target| &target.services).map(|(n, s)| (n.clone(), s.image.clone())).collect(),
+            wanted: seen
+                .target
+                .iter()
+                .flat_map(|target| &target.services)
+                .map(|(n, s)| (n.clone(), s.image.clone()))
+                .collect(),
             tally: seen.tally.clone(),
         })
     }

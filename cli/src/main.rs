@@ -1,10 +1,21 @@
 //! `tidegate`: the local stack, and everything that an operator does from a shell.
 
 mod api;
+mod board;
+mod bus;
 mod commands;
+mod demo;
 mod device;
+mod fleet;
+mod policies_apply;
+mod policies_windows;
 mod progress;
+mod push;
+mod seed;
+mod simulation;
 mod stack;
+mod table;
+mod verify;
 
 use std::process::ExitCode;
 

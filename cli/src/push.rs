@@ -46,7 +46,10 @@ pub(crate) fn begun(told: &[Told], policy: Option<&str>) -> Result<String> {
     match found {
         Some(Told { rollout_id: Some(id), .. }) => Ok(id.clone()),
         Some(Told { status, reason, .. }) => {
-            bail!("the push began no rollout: {status}{}", reason.as_ref().map(|r| format!(" ({r})")).unwrap_or_default())
+            bail!(
+                "the push began no rollout: {status}{}",
+                reason.as_ref().map(|r| format!(" ({r})")).unwrap_or_default()
+            )
         }
         None => bail!("the push was matched by no policy"),
     }

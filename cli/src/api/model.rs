@@ -1,4 +1,5 @@
 //! The contract's objects, as far as this program looks at them. What a server says beyond that is passed over.
+#![expect(clippy::struct_field_names, reason = "the contract names them so")]
 
 use std::collections::BTreeMap;
 

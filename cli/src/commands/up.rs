@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::progress::Progress;
+use crate::seed;
 use crate::stack::{self, Access, Project, UpOptions};
 
 /// Arguments of `tidegate up`.
@@ -36,8 +37,9 @@ impl Arguments {
             parameters: self.parameters.into_iter().collect(),
             ..UpOptions::default()
         };
-        let seed = async |_: &Access, _: &Progress| Ok(());
-        let access = stack::up(&Project::find()?, &options, &Progress::new(), seed).await?;
+        let project = Project::find()?;
+        let seed = async |access: &Access, progress: &Progress| seed::policies(&project, access, progress).await;
+        let access = stack::up(&project, &options, &Progress::new(), seed).await?;
         println!("{}", how_to_call(&access));
         Ok(ExitCode::SUCCESS)
     }

@@ -29,7 +29,7 @@ const REPORTS_MAX: usize = 100;
 /// Ignored reports that are kept to be shown.
 const IGNORED_KEPT: usize = 20;
 /// Time for a check outside of rollouts, where nothing says one.
-const CONVERGE_WITHIN: Duration = Duration::from_secs(300);
+const CONVERGE_WITHIN: Duration = Duration::from_mins(5);
 
 /// What can be seen of a device from outside.
 #[derive(Debug, Clone, Default)]
@@ -116,11 +116,11 @@ impl<L: Link, C: Containers> Agent<L, C> {
     pub(crate) fn new(
         (link, containers): (L, C),
         memory: Memory,
-        seed: u64,
+        draw: u64,
         clock: fn() -> Timestamp,
         seen: Arc<Mutex<Seen>>,
     ) -> Self {
-        let random = SmallRng::seed_from_u64(seed);
+        let random = SmallRng::seed_from_u64(draw);
         Self { link, containers, memory, target: None, etag: None, report_etag: None, random, clock, seen }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// The first wait's upper bound.
 const FIRST: Duration = Duration::from_secs(1);
 /// The longest wait (semantics rule 37).
-const LONGEST: Duration = Duration::from_secs(15 * 60);
+const LONGEST: Duration = Duration::from_mins(15);
 
 /// How long to wait after `failures` errors in a row; `share` is a random number from 0 to 1.
 pub(crate) fn wait(failures: u32, asked: Option<Duration>, share: f64) -> Duration {

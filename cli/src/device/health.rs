@@ -55,7 +55,7 @@ pub(crate) async fn verdict(
             if held >= healthy_for {
                 return Ok(Verdict::Healthy);
             }
-            interval.min(healthy_for - held)
+            interval.min(healthy_for.saturating_sub(held))
         };
         sleep(pause.min(deadline.saturating_duration_since(Instant::now()))).await;
     }

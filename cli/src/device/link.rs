@@ -13,7 +13,7 @@ use crate::api::{Api, ApiError, Call, Caller};
 /// What a poll answers.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Polled {
-    /// Nothing changed since the ETag that was sent.
+    /// Nothing changed since the `ETag` that was sent.
     Unchanged {
         /// When to poll next.
         after: Duration,
@@ -56,7 +56,7 @@ pub(crate) enum LinkError {
 
 /// The way to the server.
 pub(crate) trait Link: Send {
-    /// Asks for the target, with the ETags that the device knows.
+    /// Asks for the target, with the `ETag`s that the device knows.
     fn poll(&mut self, known: &[String]) -> impl Future<Output = Result<Polled, LinkError>> + Send;
 
     /// Tells what runs and what was done.
@@ -64,7 +64,7 @@ pub(crate) trait Link: Send {
 }
 
 /// Where the answer does not say when to poll next.
-const POLL_AFTER: Duration = Duration::from_secs(300);
+const POLL_AFTER: Duration = Duration::from_mins(5);
 
 /// The link over HTTP.
 pub(crate) struct HttpLink {
@@ -88,7 +88,7 @@ impl HttpLink {
             Some(410) => LinkError::Deleted,
             _ if error.may_pass() => LinkError::Later { after: error.wait(), why: error.to_string() },
             // A token may be restored, a device be told of late: asked again, seldom.
-            Some(401 | 403 | 404) => LinkError::Later { after: Some(Duration::from_secs(60)), why: error.to_string() },
+            Some(401 | 403 | 404) => LinkError::Later { after: Some(Duration::from_mins(1)), why: error.to_string() },
             _ => LinkError::Refused(error.to_string()),
         })
     }

@@ -47,7 +47,12 @@ pub(crate) async fn enrol(
         .map(|number| async move {
             let Enrolled { uuid, token } =
                 one(api, kind, number).await.with_context(|| format!("device {number} cannot be enrolled"))?;
-            Ok::<_, anyhow::Error>(SavedDevice { number, uuid, token, memory: fresh_memory(&kind.service, &kind.image) })
+            Ok::<_, anyhow::Error>(SavedDevice {
+                number,
+                uuid,
+                token,
+                memory: fresh_memory(&kind.service, &kind.image),
+            })
         })
         .buffer_unordered(concurrency.max(1))
         .inspect_ok(|_| told())

@@ -83,6 +83,8 @@ fn parameters(access: &Access) -> BTreeMap<String, String> {
         ("ProtectData", "false"),
         ("PollIdleSeconds", "10"),
         ("PollNearSeconds", "2"),
+        // Where a registry on this machine, and the demo's, is.
+        ("ExtraRegistries", "localhost:5000"),
         ("DeviceStateConcurrency", "0"),
         ("Scale", "small"),
         ("LogRetentionDays", "1"),

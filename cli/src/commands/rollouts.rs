@@ -1,0 +1,237 @@
+//! `tidegate rollouts`: look at rollouts, and command them.
+
+mod show;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Args, Subcommand, ValueEnum};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::api::{Api, Call, Caller, Connection};
+
+/// What can be done with rollouts.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// List rollouts, newest first
+    List {
+        /// Only those in this status
+        #[arg(long)]
+        status: Option<String>,
+        /// Only those of this image, with or without a tag
+        #[arg(long)]
+        image: Option<String>,
+        /// At most so many
+        #[arg(long, default_value_t = 20)]
+        most: usize,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one rollout with its batches, and what it waits for
+    Show(One),
+    /// List the devices of a rollout
+    Devices {
+        #[command(flatten)]
+        one: One,
+        /// Only those in this status
+        #[arg(long)]
+        status: Option<String>,
+        /// Only those of this batch
+        #[arg(long)]
+        batch: Option<u32>,
+    },
+    /// List the events of a rollout: its own in order, then device by device
+    Events {
+        #[command(flatten)]
+        one: One,
+        /// Only this device's
+        #[arg(long, value_name = "UUID")]
+        device: Option<String>,
+        /// Only this event
+        #[arg(long = "type", value_name = "NAME")]
+        name: Option<String>,
+    },
+    /// Offer the image to nobody more until it is resumed
+    Pause(Reasoned),
+    /// Go on with a paused rollout, in the same batch
+    Resume {
+        /// The rollout
+        rollout_id: String,
+        /// Why it may go on
+        #[arg(long)]
+        reason: String,
+        /// Leave the batch although nobody in it is healthy
+        #[arg(long)]
+        skip_batch: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Offer the image to nobody more, for good; what is updated stays
+    Cancel(Reasoned),
+    /// Say yes to a rollout that waits for it
+    Approve(Reasoned),
+    /// Say no to a rollout that waits for approval
+    Reject(Reasoned),
+    /// Bring every device that took the image back to its own last proven one
+    RollbackAll {
+        #[command(flatten)]
+        reasoned: Reasoned,
+        /// Only inside the policy's maintenance windows
+        #[arg(long)]
+        respect_windows: bool,
+        /// About so many devices at a time
+        #[arg(long, value_name = "DEVICES")]
+        max_in_flight: Option<u32>,
+    },
+    /// Roll an image out without a push
+    Trigger(Trigger),
+}
+
+/// One rollout.
+#[derive(Args)]
+pub(crate) struct One {
+    /// The rollout
+    rollout_id: String,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// A command with a reason.
+#[derive(Args)]
+pub(crate) struct Reasoned {
+    /// The rollout
+    rollout_id: String,
+    /// Why; told with the event
+    #[arg(long)]
+    reason: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// A manual trigger.
+#[derive(Args)]
+pub(crate) struct Trigger {
+    /// The image, such as ghcr.io/owner/app:1.4.2
+    image: String,
+    /// Another strategy than the policies'
+    #[arg(long)]
+    strategy: Option<String>,
+    /// Although the image failed before: on the devices that failed, or on all
+    #[arg(long)]
+    retry: Option<Retry>,
+    /// Only this fleet
+    #[arg(long)]
+    fleet: Option<String>,
+    /// Only devices with this tag; may be repeated
+    #[arg(long = "tag", value_name = "KEY:VALUE")]
+    tags: Vec<String>,
+    /// Say what would happen; change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Which devices an image that failed is tried on again.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Retry {
+    /// Those on which it failed.
+    Failed,
+    /// Every one.
+    All,
+}
+
+impl Command {
+    /// Runs it.
+    pub(crate) async fn run(self) -> Result<ExitCode> {
+        let api = Api::new(Connection::find()?)?;
+        match self {
+            Self::List { status, image, most, json } => {
+                let filters = [("status", status), ("image", image)];
+                let found: Vec<Value> = api.list("/api/v1/rollouts", &filters, Some(most)).await?;
+                show::rollouts(&found, json)?;
+            }
+            Self::Show(One { rollout_id, json }) => {
+                let found: Value = api.get(format!("/api/v1/rollouts/{rollout_id}")).await?;
+                show::rollout(&found, json)?;
+            }
+            Self::Devices { one: One { rollout_id, json }, status, batch } => {
+                let filters = [("status", status), ("batch", batch.map(|batch| batch.to_string()))];
+                let path = format!("/api/v1/rollouts/{rollout_id}/devices");
+                let found: Vec<Value> = api.list(&path, &filters, None).await?;
+                show::rows(&found, json)?;
+            }
+            Self::Events { one: One { rollout_id, json }, device, name } => {
+                let path = format!("/api/v1/rollouts/{rollout_id}/events");
+                let found: Vec<Value> = api.list(&path, &[("device_uuid", device), ("type", name)], None).await?;
+                show::events(&found, json)?;
+            }
+            Self::Pause(reasoned) => reasoned.command(&api, "pause", json!({})).await?,
+            Self::Cancel(reasoned) => reasoned.command(&api, "cancel", json!({})).await?,
+            Self::Approve(reasoned) => reasoned.command(&api, "approve", json!({})).await?,
+            Self::Reject(reasoned) => reasoned.command(&api, "reject", json!({})).await?,
+            Self::Resume { rollout_id, reason, skip_batch, json } => {
+                let body = if skip_batch { json!({ "skip_batch": true }) } else { json!({}) };
+                Reasoned { rollout_id, reason: Some(reason), json }.command(&api, "resume", body).await?;
+            }
+            Self::RollbackAll { reasoned, respect_windows, max_in_flight } => {
+                let mut body = json!({});
+                if respect_windows {
+                    body["respect_windows"] = true.into();
+                }
+                if let Some(most) = max_in_flight {
+                    body["max_in_flight"] = most.into();
+                }
+                reasoned.command(&api, "rollback-all", body).await?;
+            }
+            Self::Trigger(trigger) => trigger.run(&api).await?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Reasoned {
+    /// Gives the command, then shows how the rollout stands.
+    async fn command(self, api: &Api, command: &str, mut body: Value) -> Result<()> {
+        if let Some(reason) = self.reason {
+            body["reason"] = reason.into();
+        }
+        let id = &self.rollout_id;
+        api.command(id, command, &body).await.with_context(|| format!("{command} was not done"))?;
+        let now: Value = api.get(format!("/api/v1/rollouts/{id}")).await?;
+        show::rollout(&now, self.json)
+    }
+}
+
+impl Trigger {
+    async fn run(self, api: &Api) -> Result<()> {
+        let mut body = json!({ "image": self.image, "filters": {} });
+        if let Some(strategy) = self.strategy {
+            body["strategy"] = strategy.into();
+        }
+        if let Some(retry) = self.retry {
+            body["retry"] = match retry {
+                Retry::Failed => "failed".into(),
+                Retry::All => "all".into(),
+            };
+        }
+        if let Some(fleet) = self.fleet {
+            body["filters"]["fleet_id"] = fleet.into();
+        }
+        if !self.tags.is_empty() {
+            body["filters"]["device_tags"] = self.tags.into();
+        }
+        let call = Call::new(Method::POST, "/api/v1/images/trigger-update", Caller::Operator)
+            .query("dry_run", self.dry_run.then_some(true))
+            .json(&body);
+        // Not repeated by itself: each trigger may begin a rollout.
+        let answer: Value = api.once(&call).await?.read()?;
+        show::triggered(&answer, self.json)
+    }
+}

@@ -1,0 +1,170 @@
+//! Rollouts as tables.
+
+use anyhow::Result;
+use serde_json::Value;
+
+use crate::api::{Event, Rollout, Row};
+use crate::table::{Table, cell};
+
+/// Prints the value as it came, where that is asked for.
+fn as_json(value: &impl serde::Serialize, json: bool) -> Result<bool> {
+    if json {
+        println!("{}", serde_json::to_string_pretty(value)?);
+    }
+    Ok(json)
+}
+
+/// A list of rollouts.
+pub(super) fn rollouts(found: &[Value], json: bool) -> Result<()> {
+    if as_json(&found, json)? {
+        return Ok(());
+    }
+    let mut table =
+        Table::new(["ROLLOUT", "IMAGE", "POLICY", "STATUS", "BATCH", "DEVICES", "HEALTHY", "FAILED", "BACK"]);
+    for value in found {
+        let rollout: Rollout = serde_json::from_value(value.clone())?;
+        table.row([
+            rollout.rollout_id.clone(),
+            format!("{}:{}", rollout.image_name, cell(rollout.new_tag.as_ref())),
+            cell(rollout.policy.as_ref()),
+            rollout.status.clone(),
+            format!("{}/{}", rollout.current_batch, rollout.batches.len()),
+            rollout.total_devices.to_string(),
+            rollout.healthy_devices.to_string(),
+            rollout.failed_devices.to_string(),
+            rollout.rolled_back().to_string(),
+        ]);
+    }
+    if table.is_empty() {
+        println!("There are no such rollouts.");
+    } else {
+        print!("{table}");
+    }
+    Ok(())
+}
+
+/// One rollout.
+pub(super) fn rollout(found: &Value, json: bool) -> Result<()> {
+    if as_json(found, json)? {
+        return Ok(());
+    }
+    let rollout: Rollout = serde_json::from_value(found.clone())?;
+    let to = cell(rollout.new_tag.as_ref());
+    println!("rollout    {}", rollout.rollout_id);
+    println!("image      {}: {} to {to}", rollout.image_name, cell(rollout.old_tag.as_ref()));
+    println!("digest     {}", cell(rollout.new_digest.as_ref()));
+    println!("policy     {} ({})", cell(rollout.policy.as_ref()), rollout.strategy);
+    println!("status     {}", rollout.status);
+    if let Some(waiting_for) = rollout.waiting_for.as_ref().filter(|text| !text.is_empty()) {
+        println!("now        {waiting_for}");
+    }
+    if let Some(error) = &rollout.error_message {
+        println!("error      {error}");
+    }
+    for (what, at) in
+        [("created", &rollout.created_at), ("started", &rollout.started_at), ("completed", &rollout.completed_at)]
+    {
+        if let Some(at) = at {
+            println!("{what:<10} {at}");
+        }
+    }
+    println!("devices    {}, of them {} put off", rollout.total_devices, rollout.deferred_devices);
+    let mut table = Table::new(["BATCH", "DEVICES", "UPDATED", "HEALTHY", "FAILED", "BACK", "OPENED", "COMPLETED"]);
+    for batch in &rollout.batches {
+        table.row([
+            batch.number.to_string(),
+            batch.devices.to_string(),
+            batch.updated.to_string(),
+            batch.healthy.to_string(),
+            batch.failed.to_string(),
+            batch.rolled_back.to_string(),
+            cell(batch.opened_at.as_ref()),
+            cell(batch.completed_at.as_ref()),
+        ]);
+    }
+    if !table.is_empty() {
+        print!("\n{table}");
+    }
+    Ok(())
+}
+
+/// A rollout's rows.
+pub(super) fn rows(found: &[Value], json: bool) -> Result<()> {
+    if as_json(&found, json)? {
+        return Ok(());
+    }
+    let mut table = Table::new(["DEVICE", "BATCH", "STATUS", "REASON", "FROM", "TO", "MESSAGE"]);
+    for value in found {
+        let row: Row = serde_json::from_value(value.clone())?;
+        table.row([
+            row.device_uuid.clone(),
+            row.batch_number.to_string(),
+            row.status.clone(),
+            cell(row.status_reason.as_ref()),
+            cell(row.old_image_tag.as_ref()),
+            cell(row.new_image_tag.as_ref()),
+            cell(row.error_message.as_ref()),
+        ]);
+    }
+    print!("{table}");
+    println!("{} devices", found.len());
+    Ok(())
+}
+
+/// A rollout's events.
+pub(super) fn events(found: &[Value], json: bool) -> Result<()> {
+    if as_json(&found, json)? {
+        return Ok(());
+    }
+    let mut table = Table::new(["AT", "EVENT", "DEVICE", "DETAILS"]);
+    for value in found {
+        let event: Event = serde_json::from_value(value.clone())?;
+        let details = event.rest.get("details").filter(|details| details.as_object().is_some_and(|d| !d.is_empty()));
+        table.row([
+            event.at.clone(),
+            event.event.clone(),
+            cell(event.device_uuid.as_ref()),
+            details.map_or_else(|| "-".to_owned(), ToString::to_string),
+        ]);
+    }
+    print!("{table}");
+    println!("{} events", found.len());
+    Ok(())
+}
+
+/// What a trigger began, or would begin.
+pub(super) fn triggered(answer: &Value, json: bool) -> Result<()> {
+    if as_json(answer, json)? {
+        return Ok(());
+    }
+    let text = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        Value::Null => "-".to_owned(),
+        value => value.to_string(),
+    };
+    if let Some(begun) = answer["rollouts"].as_array() {
+        let mut table = Table::new(["ROLLOUT", "POLICY", "STATUS", "DEVICES"]);
+        for rollout in begun {
+            let devices = text(&rollout["affected_devices"]);
+            table.row([text(&rollout["rollout_id"]), text(&rollout["policy"]), text(&rollout["status"]), devices]);
+        }
+        print!("{table}");
+        return Ok(());
+    }
+    println!("{} devices would take part", text(&answer["total_devices"]));
+    for batch in answer["batches"].as_array().into_iter().flatten() {
+        println!("  {}", batch_in_words(batch));
+    }
+    for (reason, count) in answer["skipped"].as_object().into_iter().flatten() {
+        println!("{count} would be skipped: {reason}");
+    }
+    Ok(())
+}
+
+fn batch_in_words(batch: &Value) -> String {
+    match (batch["number"].as_u64(), batch["devices"].as_u64(), batch["policy"].as_str()) {
+        (Some(number), Some(devices), Some(policy)) => format!("batch {number} of {policy}: {devices} devices"),
+        (Some(number), Some(devices), None) => format!("batch {number}: {devices} devices"),
+        _ => batch.to_string(),
+    }
+}

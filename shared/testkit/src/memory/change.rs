@@ -1,9 +1,12 @@
 //! What a write makes of the item that is there, and which writes no store accepts.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 use tidegate_engine::ports::{Index, Item, Key, Table, Write};
 
 use super::capacity::item_bytes;
+use super::state::Stored;
 
 /// Largest item in bytes: DynamoDB's limit of 400 KB.
 const ITEM_MAX_BYTES: usize = 400 * 1024;
@@ -79,10 +82,31 @@ fn check_update(
     Ok(())
 }
 
-/// The item after the write; `None` where there is none. A check leaves what is there.
-pub(super) fn after(write: &Write, key: &Key, old: Option<&Item>) -> Result<Option<Item>, BadWrite> {
-    let new = match write {
-        Write::Put { item, .. } => Some(item.clone()),
+/// What a write leaves behind.
+#[derive(Debug)]
+pub(super) enum After {
+    /// What was there.
+    Same,
+    /// This item.
+    Stored(Stored),
+    /// No item.
+    Gone,
+}
+
+impl After {
+    /// The size of the item that the write makes, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Stored(stored) => stored.bytes,
+            Self::Same | Self::Gone => 0,
+        }
+    }
+}
+
+/// What the write makes of the item that is there.
+pub(super) fn after(write: &Write, key: &Key, old: Option<&Item>) -> Result<After, BadWrite> {
+    let item = match write {
+        Write::Put { item, .. } => item.clone(),
         Write::Update { set, add, remove, .. } => {
             let mut item = old.cloned().unwrap_or_else(|| key_attributes(key));
             for (name, value) in set {
@@ -101,16 +125,17 @@ pub(super) fn after(write: &Write, key: &Key, old: Option<&Item>) -> Result<Opti
             for name in remove {
                 item.remove(*name);
             }
-            Some(item)
+            item
         }
-        Write::Delete { .. } => None,
-        Write::Check { .. } => old.cloned(),
+        Write::Delete { .. } => return Ok(After::Gone),
+        Write::Check { .. } => return Ok(After::Same),
     };
-    new.as_ref().map_or(Ok(()), |item| check_item(key, item))?;
-    Ok(new)
+    let bytes = checked_bytes(key, &item)?;
+    Ok(After::Stored(Stored { item: Arc::new(item), bytes }))
 }
 
-fn check_item(key: &Key, item: &Item) -> Result<(), BadWrite> {
+/// The size of an item that may be stored.
+fn checked_bytes(key: &Key, item: &Item) -> Result<usize, BadWrite> {
     for attribute in index_attributes(key.table) {
         let fits = item.get(attribute).is_none_or(|value| value.as_str().is_some_and(|text| !text.is_empty()));
         if !fits {
@@ -124,7 +149,7 @@ fn check_item(key: &Key, item: &Item) -> Result<(), BadWrite> {
     if bytes > ITEM_MAX_BYTES {
         return Err(BadWrite::ItemSize { key: key.to_string(), bytes });
     }
-    Ok(())
+    Ok(bytes)
 }
 
 fn has_empty_name(value: &Value) -> bool {

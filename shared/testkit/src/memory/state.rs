@@ -6,7 +6,6 @@ use std::sync::Arc;
 use serde_json::Value;
 use tidegate_engine::ports::{Index, Item, Key, Table};
 
-use super::capacity::item_bytes;
 use super::stream::StreamRecord;
 
 /// How many older versions of an item stale reads can be served from.
@@ -105,8 +104,7 @@ impl State {
 
     /// Makes `new` the item's current version, with its index entries and its stream record. Returns how many index
     /// entries were put or removed.
-    pub(super) fn replace(&mut self, key: Key, new: Option<Item>) -> u32 {
-        let new = new.map(|item| Stored { bytes: item_bytes(&item), item: Arc::new(item) });
+    pub(super) fn replace(&mut self, key: Key, new: Option<Stored>) -> u32 {
         let old = self.current(&key).map(|stored| Arc::clone(&stored.item));
         if old.as_deref() == new.as_ref().map(|stored| stored.item.as_ref()) {
             return 0;

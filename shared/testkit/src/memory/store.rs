@@ -9,8 +9,8 @@ use tidegate_engine::ports::{
     Condition, Freshness, Item, Key, Meter, Page, Query, Source, Store, StoreError, Table, Write, WriteError,
 };
 
-use super::capacity::{read_units, write_units};
-use super::change::{self, BadWrite};
+use super::capacity::{item_bytes, read_units, write_units};
+use super::change::{self, After, BadWrite};
 use super::condition::holds;
 use super::page::{BadRead, Filled, index_page, scan_page, table_page};
 use super::state::{Partition, State, View};
@@ -160,14 +160,17 @@ impl MemoryStore {
             if refused.is_none() && !holds(condition_of(write), old) {
                 refused = Some(i);
             }
-            let new =
-                if refused.is_some() { put_item(write) } else { change::after(write, &key, old).map_err(rejected)? };
-            let bytes = new.as_ref().map_or(0, super::item_bytes).max(old_bytes);
+            let new_bytes = if refused.is_some() {
+                put_bytes(write)
+            } else {
+                let after = change::after(write, &key, old).map_err(rejected)?;
+                let bytes = after.bytes();
+                planned.push((key, after));
+                bytes
+            };
+            let bytes = new_bytes.max(old_bytes);
             total += bytes;
-            self.meter.write(key.table, write_units(bytes) * factor);
-            if !matches!(write, Write::Check { .. }) {
-                planned.push((key, new));
-            }
+            self.meter.write(write.table(), write_units(bytes) * factor);
         }
         if let Some(position) = refused {
             return Err(WriteError::Refused(position));
@@ -175,9 +178,13 @@ impl MemoryStore {
         if total > TRANSACTION_MAX_BYTES {
             return Err(rejected(BadWrite::TooLarge(total)).into());
         }
-        for (key, new) in planned {
+        for (key, after) in planned {
             let table = key.table;
-            let entries = state.replace(key, new);
+            let entries = match after {
+                After::Same => 0,
+                After::Stored(stored) => state.replace(key, Some(stored)),
+                After::Gone => state.replace(key, None),
+            };
             if entries > 0 {
                 self.meter.write(table, f64::from(entries));
             }
@@ -191,6 +198,9 @@ fn keys_of(writes: &[Write]) -> Result<Vec<Key>, BadWrite> {
         return Err(BadWrite::TooMany(writes.len()));
     }
     let keys = writes.iter().map(change::key_of).collect::<Result<Vec<_>, _>>()?;
+    if keys.len() == 1 {
+        return Ok(keys);
+    }
     let mut distinct = BTreeSet::new();
     match keys.iter().find(|key| !distinct.insert(*key)) {
         Some(twice) => Err(BadWrite::Twice(twice.to_string())),
@@ -207,10 +217,11 @@ fn condition_of(write: &Write) -> &Condition {
     }
 }
 
-fn put_item(write: &Write) -> Option<Item> {
+/// The size of the item that a refused write would have put: it is paid for all the same.
+fn put_bytes(write: &Write) -> usize {
     match write {
-        Write::Put { item, .. } => Some(item.clone()),
-        Write::Update { .. } | Write::Delete { .. } | Write::Check { .. } => None,
+        Write::Put { item, .. } => item_bytes(item),
+        Write::Update { .. } | Write::Delete { .. } | Write::Check { .. } => 0,
     }
 }
 

@@ -256,7 +256,7 @@ pub struct Query {
     pub pk: String,
     /// Only sort keys greater than this one (or, `descending`, less than it).
     pub after: Option<String>,
-    /// Only sort keys that begin with this text. Not together with `after`.
+    /// Only sort keys that begin with this text; with `after`, those of them behind it.
     pub prefix: Option<String>,
     /// Largest number of items; a page may have fewer and still not be the last.
     pub limit: Option<u32>,
@@ -324,7 +324,8 @@ pub trait Store: Send + Sync {
     /// A page of one partition.
     async fn query(&self, query: &Query) -> Result<Page, StoreError>;
 
-    /// A page of a whole table without a sort key, in no order; `after` continues behind that partition key.
+    /// A page of a whole table without a sort key, in no order, eventually consistent; `after` continues behind that
+    /// partition key.
     async fn scan(&self, table: Table, after: Option<&str>, limit: Option<u32>) -> Result<Page, StoreError>;
 
     /// One conditional write, or up to 100 as one transaction on distinct items. Nothing is written unless every

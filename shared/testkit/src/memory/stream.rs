@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tidegate_engine::ports::{Item, Key, Table};
+use tidegate_engine::ports::{Change, Item, Key, Table};
 
 /// One change of one item of a streamed table. A write that changes nothing makes none.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,4 +17,11 @@ pub struct StreamRecord {
     pub old: Option<Arc<Item>>,
     /// The item after the write; `None` if it was removed.
     pub new: Option<Arc<Item>>,
+}
+
+impl StreamRecord {
+    /// What a consumer is told of it.
+    pub fn change(&self) -> Change {
+        Change { key: self.key.clone(), old: self.old.clone(), new: self.new.clone() }
+    }
 }

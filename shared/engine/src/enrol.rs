@@ -72,7 +72,8 @@ pub enum EnrolError {
 pub async fn enrol(ports: &Ports, newcomer: &Newcomer, now: Timestamp) -> Result<Device, EnrolError> {
     for _ in 0..TRIES {
         let known = devices::get(&*ports.store, newcomer.device_uuid, Freshness::Consistent).await?;
-        let fleet = known.as_ref().filter(|known| known.deleted_at.is_none()).map_or(&newcomer.fleet_id, |k| &k.fleet_id);
+        let fleet =
+            known.as_ref().filter(|known| known.deleted_at.is_none()).map_or(&newcomer.fleet_id, |k| &k.fleet_id);
         if newcomer.fleets.as_ref().is_some_and(|fleets| !fleets.contains(fleet)) {
             return Err(EnrolError::WrongFleet(fleet.clone()));
         }
@@ -181,11 +182,23 @@ pub async fn allow_reenrolment(ports: &Ports, uuid: DeviceUuid, now: Timestamp) 
     .await
 }
 
+/// What becomes of a name.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Naming {
+    /// It stays.
+    #[default]
+    Stays,
+    /// It is taken away.
+    Unnamed,
+    /// It is this from now on.
+    Named(String),
+}
+
 /// What an operator changes of a device; what is `None` stays.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Patch {
-    /// What people call it; `Some(None)` takes the name away.
-    pub name: Option<Option<String>>,
+    /// What people call it.
+    pub name: Naming,
     /// Its fleet.
     pub fleet_id: Option<String>,
     /// Its tags, all of them.
@@ -195,8 +208,10 @@ pub struct Patch {
 /// Changes a device, and where another policy selects it now, lets it join what that policy rolls out.
 pub async fn patch(ports: &Ports, uuid: DeviceUuid, patch: &Patch, now: Timestamp) -> Result<Device, EngineError> {
     let device = change(ports, uuid, |device| {
-        if let Some(name) = &patch.name {
-            device.name.clone_from(name);
+        match &patch.name {
+            Naming::Stays => {}
+            Naming::Unnamed => device.name = None,
+            Naming::Named(name) => device.name = Some(name.clone()),
         }
         if let Some(fleet_id) = &patch.fleet_id {
             device.fleet_id.clone_from(fleet_id);
@@ -220,7 +235,9 @@ pub async fn delete(ports: &Ports, uuid: DeviceUuid, now: Timestamp) -> Result<D
         let mut log = Vec::new();
         for track in device.tracks.values_mut() {
             for assignment in track.current.iter_mut().chain(&mut track.next) {
-                if matches!(assignment.progress, Progress::Waiting | Progress::Deferred) || assignment.progress.before_swap() {
+                if matches!(assignment.progress, Progress::Waiting | Progress::Deferred)
+                    || assignment.progress.before_swap()
+                {
                     let removed = Progress::Skipped { reason: Reason::Removed };
                     log.push(assignment.moves(removed, now).event(DeviceEvent::UpdateSkipped));
                 }
@@ -272,7 +289,7 @@ fn repositories(device: &Device) -> Vec<Repository> {
 }
 
 /// The writes by which planners learn that the device runs these repositories.
-fn images(device: &Device, repositories: &[Repository]) -> Vec<Write> {
+pub fn images(device: &Device, repositories: &[Repository]) -> Vec<Write> {
     let image =
         DeviceImage { device_uuid: device.device_uuid, fleet_id: device.fleet_id.clone(), tags: device.tags.clone() };
     repositories.iter().map(|repository| device_images::put(repository, &image)).collect()

@@ -30,7 +30,7 @@ pub enum Caller {
 }
 
 impl Caller {
-    /// Its name, in logs and in the `OpenAPI` document's security schemes.
+    /// Its name, in logs and in the OpenAPI document's security schemes.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Registry => "registry",

@@ -1,4 +1,4 @@
-//! The HTTP contract: routes, callers, problems and the `OpenAPI` document, over the engine's use cases. No AWS: a
+//! The HTTP contract: routes, callers, problems and the OpenAPI document, over the engine's use cases. No AWS: a
 //! router runs in a Lambda function and in any process alike.
 //!
 //! Where to look: [`auth`] decides who may call, `routes` has a file for each route or small group, and there is no

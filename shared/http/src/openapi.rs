@@ -1,4 +1,4 @@
-//! The `OpenAPI` document: made from the routes themselves.
+//! The OpenAPI document: made from the routes themselves.
 
 use utoipa::ToSchema;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};

@@ -77,7 +77,9 @@ impl Problem {
                 ("method_not_allowed", "this path does not take this method; see the header Allow")
             }
             StatusCode::PAYLOAD_TOO_LARGE => ("too_large", "the body is too large"),
-            StatusCode::UNSUPPORTED_MEDIA_TYPE => ("unsupported_media_type", "this path does not take this content type"),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+                ("unsupported_media_type", "this path does not take this content type")
+            }
             status if status.is_server_error() => ("internal", "something went wrong on our side"),
             _ => ("refused", "the request cannot be answered"),
         };
@@ -158,8 +160,15 @@ impl From<EngineError> for Problem {
         match &error {
             EngineError::NotFound(what) => Self::missing(what),
             EngineError::Refused(because) => Self::conflict("refused", because.clone()),
-            EngineError::Store(_) | EngineError::Queue(_) | EngineError::Contended { .. } | EngineError::Corrupt { .. } => {
-                tracing::error!(error = &error as &dyn std::error::Error, retryable = error.retryable(), "request failed");
+            EngineError::Store(_)
+            | EngineError::Queue(_)
+            | EngineError::Contended { .. }
+            | EngineError::Corrupt { .. } => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    retryable = error.retryable(),
+                    "request failed"
+                );
                 if error.retryable() { Self::unavailable() } else { Self::of_status(StatusCode::INTERNAL_SERVER_ERROR) }
             }
         }

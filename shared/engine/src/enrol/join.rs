@@ -90,28 +90,19 @@ async fn join_one(
 
 /// Whether the head's policy owns the device for the image, and its rollout is for such devices.
 fn takes(head: &Head, known: &Known, policies: &[Policy], device: &Device) -> bool {
-    let user = DeviceImage {
-        device_uuid: device.device_uuid,
-        fleet_id: device.fleet_id.clone(),
-        tags: device.tags.clone(),
-    };
+    let user =
+        DeviceImage { device_uuid: device.device_uuid, fleet_id: device.fleet_id.clone(), tags: device.tags.clone() };
     owns(&head.policy_id, policies, &image(&known.rollout), &user)
         && known.plan.policy.selector.selects(&device.fleet_id, &device.tags)
 }
 
 /// The device's next revision; `None` where nothing changes.
-fn joined(
-    device: &Device,
-    head: &Head,
-    known: &Known,
-    old: &Knowledge,
-    fresh: bool,
-    now: Timestamp,
-) -> Option<Device> {
+fn joined(device: &Device, head: &Head, known: &Known, old: &Knowledge, fresh: bool, now: Timestamp) -> Option<Device> {
     let rollout = &known.rollout;
     let promoted = head.promoted.as_ref();
     let takes_part = rollout.status.live()
-        || rollout.status == Status::Completed && promoted.is_some_and(|promoted| promoted.rollout_id == rollout.rollout_id);
+        || rollout.status == Status::Completed
+            && promoted.is_some_and(|promoted| promoted.rollout_id == rollout.rollout_id);
     // Behind everyone planned, and in the last batch.
     let place_of_latecomers = (u32::MAX, rollout.batches.len().max(1) as u32);
     let placed = takes_part.then(|| place(device, known, place_of_latecomers, old, now));

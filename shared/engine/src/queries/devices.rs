@@ -33,15 +33,8 @@ pub enum DeviceStatus {
 
 impl DeviceStatus {
     /// Every status.
-    pub const ALL: [Self; 7] = [
-        Self::Failed,
-        Self::Updating,
-        Self::Blocked,
-        Self::Pending,
-        Self::Deferred,
-        Self::RolledBack,
-        Self::Idle,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Failed, Self::Updating, Self::Blocked, Self::Pending, Self::Deferred, Self::RolledBack, Self::Idle];
 
     /// Its name in the API.
     pub const fn name(self) -> &'static str {

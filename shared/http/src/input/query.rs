@@ -37,7 +37,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
             }
         }
         fields(Value::Object(given)).map(Self).map_err(|error| {
-            Problem::parameter(error.pointer.trim_start_matches('/').split('/').next().unwrap_or_default(), error.detail)
+            Problem::parameter(
+                error.pointer.trim_start_matches('/').split('/').next().unwrap_or_default(),
+                error.detail,
+            )
         })
     }
 }

@@ -41,7 +41,10 @@ mod tests {
         let cases = [
             ("/api/v1/health", None),
             ("/dev/api/v1/health", Some("/api/v1/health")),
-            ("https://x.example/dev/api/v1/rollouts?status=paused&x=/api/v1/", Some("https://x.example/api/v1/rollouts?status=paused&x=/api/v1/")),
+            (
+                "https://x.example/dev/api/v1/rollouts?status=paused&x=/api/v1/",
+                Some("https://x.example/api/v1/rollouts?status=paused&x=/api/v1/"),
+            ),
             ("/_aws/execute-api/abc/dev/api/v1/devices", Some("/api/v1/devices")),
             ("/api/v1/webhooks/docker-registry/api/v1/", None),
             ("/elsewhere?next=/api/v1/health", None),

@@ -127,7 +127,11 @@ async fn cancel(state: State<AppState>, id: RolloutIdPath, OptionalBody(body): O
         (status = 409, description = "Its status forbids it, or there is a newer rollout.", body = Problem, content_type = "application/problem+json"),
     )
 )]
-async fn rollback_all(state: State<AppState>, id: RolloutIdPath, OptionalBody(body): OptionalBody<RollbackAll>) -> Answer {
+async fn rollback_all(
+    state: State<AppState>,
+    id: RolloutIdPath,
+    OptionalBody(body): OptionalBody<RollbackAll>,
+) -> Answer {
     if body.max_in_flight == Some(0) {
         return Err(Problem::invalid(vec![FieldError::new("/max_in_flight", "expected a number of devices from 1")]));
     }

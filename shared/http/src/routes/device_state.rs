@@ -48,7 +48,11 @@ use crate::views::TargetStateSchema;
         (status = 503, description = "Not now; see Retry-After.", body = Problem, content_type = "application/problem+json"),
     )
 )]
-async fn get_state(State(state): State<AppState>, caller: DeviceCaller, headers: HeaderMap) -> Result<Response, Problem> {
+async fn get_state(
+    State(state): State<AppState>,
+    caller: DeviceCaller,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let known = known(&headers);
     let is_shown = |device: &_| shown(device, &caller.token_hash);
     let (ports, memory, pace) = (&state.ports, &state.memory, state.settings.pace);

@@ -6,7 +6,7 @@ use axum::http::{StatusCode, Uri};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use tidegate_domain::device::Device;
-use tidegate_engine::enrol;
+use tidegate_engine::enrol::{self, Naming};
 use tidegate_engine::entities::devices as stored;
 use tidegate_engine::memory::Age;
 use tidegate_engine::ports::Freshness;
@@ -51,18 +51,18 @@ struct ListParams {
 #[serde(deny_unknown_fields)]
 struct DevicePatch {
     /// What people call it; `null` takes the name away.
-    #[serde(default, deserialize_with = "told")]
+    #[serde(default, deserialize_with = "naming")]
     #[schema(value_type = Option<String>)]
-    name: Option<Option<String>>,
+    name: Naming,
     /// Its fleet.
     fleet_id: Option<String>,
     /// Its tags, all of them.
     tags: Option<BTreeMap<String, String>>,
 }
 
-/// A field that is there, even as `null`.
-fn told<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::<String>::deserialize(deserializer).map(Some)
+/// A name that is there, even as `null`.
+fn naming<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Naming, D::Error> {
+    Ok(Option::deserialize(deserializer)?.map_or(Naming::Unnamed, Naming::Named))
 }
 
 /// Devices, in no order
@@ -136,7 +136,9 @@ async fn change(
     OperatorBody(body): OperatorBody<DevicePatch>,
 ) -> Result<Json<DeviceView>, Problem> {
     let mut checks = Checks::default();
-    checks.name(body.name.as_ref().and_then(Option::as_deref));
+    if let Naming::Named(name) = &body.name {
+        checks.name(Some(name));
+    }
     if let Some(fleet_id) = &body.fleet_id {
         checks.fleet(fleet_id);
     }
@@ -180,7 +182,10 @@ async fn delete(State(state): State<AppState>, DeviceId(uuid): DeviceId) -> Resu
         (status = 404, description = "There is none.", body = Problem, content_type = "application/problem+json"),
     )
 )]
-async fn allow_reenrolment(State(state): State<AppState>, DeviceId(uuid): DeviceId) -> Result<Json<DeviceView>, Problem> {
+async fn allow_reenrolment(
+    State(state): State<AppState>,
+    DeviceId(uuid): DeviceId,
+) -> Result<Json<DeviceView>, Problem> {
     let device = enrol::allow_reenrolment(&state.ports, uuid, state.now()).await?;
     Ok(Json(shown(&state, &device).await?))
 }
@@ -192,8 +197,5 @@ async fn shown(state: &AppState, device: &Device) -> Result<DeviceView, Problem>
 }
 
 pub(super) fn api() -> Api {
-    Api::new()
-        .operators(routes!(list))
-        .operators(routes!(get, change, delete))
-        .operators(routes!(allow_reenrolment))
+    Api::new().operators(routes!(list)).operators(routes!(get, change, delete)).operators(routes!(allow_reenrolment))
 }

@@ -110,7 +110,9 @@ fn checked(state: &AppState, body: &EnrolBody) -> Result<(DeviceUuid, Services),
     let mut checks = Checks::default();
     let uuid = match &body.uuid {
         Some(text) => DeviceUuid::parse(text),
-        None => Some(DeviceUuid(uuid::Builder::from_random_bytes(state.ports.entropy.u128().to_be_bytes()).into_uuid())),
+        None => {
+            Some(DeviceUuid(uuid::Builder::from_random_bytes(state.ports.entropy.u128().to_be_bytes()).into_uuid()))
+        }
     };
     if uuid.is_none() {
         checks.wrong("/uuid", "expected a uuid of version 4 or 7");
@@ -200,7 +202,8 @@ impl From<EnrolError> for Problem {
     fn from(error: EnrolError) -> Self {
         match error {
             EnrolError::AlreadyEnrolled => {
-                let detail = "already_enrolled: this uuid is known; show its current_token, or have an operator allow it";
+                let detail =
+                    "already_enrolled: this uuid is known; show its current_token, or have an operator allow it";
                 Self::conflict("already_enrolled", detail)
             }
             EnrolError::WrongFleet(_) => Self::forbidden(error.to_string()),

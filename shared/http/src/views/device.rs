@@ -162,12 +162,14 @@ impl ServiceView {
         let told = running.map(|running| Pin { tag: running.tag.clone(), digest: running.digest.clone() });
         let place = track.and_then(|track| track.current.as_ref());
         let target_digest = target.as_ref().and_then(|target| target.digest.as_ref());
-        let drifted = running.and_then(|running| running.digest.as_ref()).zip(target_digest).is_some_and(|(is, should)| {
-            let own_platforms = place.and_then(|place| known.get(&place.rollout_id)).is_some_and(|known| {
-                known.rollout.target.digest.as_ref() == Some(should) && known.is_target(is, device.platform.as_deref())
+        let drifted =
+            running.and_then(|running| running.digest.as_ref()).zip(target_digest).is_some_and(|(is, should)| {
+                let own_platforms = place.and_then(|place| known.get(&place.rollout_id)).is_some_and(|known| {
+                    known.rollout.target.digest.as_ref() == Some(should)
+                        && known.is_target(is, device.platform.as_deref())
+                });
+                is != should && !own_platforms && target.as_ref().is_some_and(|target| target.rollout.is_none())
             });
-            is != should && !own_platforms && target.as_ref().is_some_and(|target| target.rollout.is_none())
-        });
         Self {
             image: told.as_ref().or(baseline).map(|pin| pin.image(repository)),
             digest: told.and_then(|pin| pin.digest).map(|digest| digest.to_string()),

@@ -167,7 +167,9 @@ const fn went_wrong(status: Status) -> bool {
         | Status::Expired
         | Status::RollingBack
         | Status::RolledBack => true,
-        Status::Pending | Status::AwaitingApproval | Status::Scheduled | Status::InProgress | Status::Completed => false,
+        Status::Pending | Status::AwaitingApproval | Status::Scheduled | Status::InProgress | Status::Completed => {
+            false
+        }
     }
 }
 

@@ -1,0 +1,5 @@
+//! Prints the OpenAPI document, for `docs/openapi.json`.
+
+fn main() {
+    print!("{}", tidegate_http::openapi::text(&tidegate_http::openapi()));
+}

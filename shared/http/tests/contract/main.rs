@@ -1,0 +1,10 @@
+//! The HTTP contract, against the real routes over ports in memory.
+
+mod devices;
+mod document;
+mod doors;
+mod leaks;
+mod policies;
+mod rollouts;
+mod shapes;
+mod world;

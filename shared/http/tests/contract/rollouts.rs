@@ -1,0 +1,213 @@
+//! A push and its rollout over HTTP.
+
+use std::collections::BTreeMap;
+
+use axum::http::Method;
+use serde_json::{Value, json};
+
+use crate::world::{DIGEST_2, OPERATOR, World};
+
+/// What a device has to know to take part.
+struct Participant {
+    path: String,
+    token: String,
+}
+
+impl Participant {
+    async fn get(&self, world: &World) -> Value {
+        world.call(Method::GET, &self.path, &self.token, None).await.is(200)
+    }
+
+    async fn tell(&self, world: &World, rollout: &str, events: &[(u32, &str)], digest: &str) -> Value {
+        let reports = events.iter().map(|(seq, event)| {
+            json!({"id": format!("{rollout}-{seq}"), "service": "web", "rollout_id": rollout, "attempt": 1, "seq": seq,
+                   "event": event, "details": {"message": "told"}})
+        });
+        let services =
+            json!({"web": {"image": "docker.io/acme/app:v2", "digest": digest, "status": "running", "healthy": true}});
+        let body = json!({"services": services, "reports": reports.collect::<Vec<_>>()});
+        world.call(Method::PATCH, &self.path, &self.token, Some(body)).await.is(200)
+    }
+}
+
+async fn fleet(world: &World, size: usize) -> Vec<Participant> {
+    let mut devices = Vec::new();
+    for _ in 0..size {
+        let (uuid, token) = world.enrol("north").await;
+        devices.push(Participant { path: format!("/api/v1/device/{uuid}/state"), token });
+    }
+    devices
+}
+
+async fn items(world: &World, path: &str) -> Vec<Value> {
+    let (mut items, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = world.get(&format!("{path}{cursor}")).await.is(200);
+        items.extend(page["items"].as_array().unwrap().iter().cloned());
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("{}cursor={next}", if path.contains('?') { "&" } else { "?" }),
+            None => return items,
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_push_becomes_a_rollout_that_can_be_read() {
+    let world = World::new();
+    world.policy("production", "north").await;
+    let devices = fleet(&world, 4).await;
+    let answer = world.push("e1", "v2", DIGEST_2).await.is(202);
+    assert_eq!((&answer["status"], &answer["affected_devices"]), (&json!("rollout_created"), &json!(4)), "{answer}");
+    assert_eq!(answer["deliveries"].as_array().unwrap().len(), 1);
+    let id = answer["rollout_id"].as_str().unwrap().to_owned();
+    let twin = world.push("e1", "v2", DIGEST_2).await.is(202);
+    assert_eq!((&twin["status"], &twin["rollout_id"]), (&json!("duplicate"), &json!(id)));
+
+    world.settle().await;
+    let path = format!("/api/v1/rollouts/{id}");
+    let rollout = world.get(&path).await.is(200);
+    assert_eq!(rollout["status"], "in_progress", "{rollout}");
+    assert_eq!((&rollout["total_devices"], &rollout["current_batch"]), (&json!(4), &json!(1)));
+    assert_eq!(rollout["image_name"], "docker.io/acme/app");
+    assert_eq!((&rollout["new_tag"], &rollout["new_digest"]), (&json!("v2"), &json!(DIGEST_2)));
+    assert!(rollout["waiting_for"].as_str().unwrap().contains("1 of 1"), "{rollout}");
+
+    let mut offered = Vec::new();
+    for device in &devices {
+        if device.get(&world).await["services"]["web"]["rollout"].is_object() {
+            offered.push(device);
+        }
+    }
+    assert_eq!(offered.len(), 1, "batch 1 of 4 devices is one device");
+    let events = [
+        (1, "device.image_pulling"),
+        (2, "device.image_pulled"),
+        (3, "device.container_updating"),
+        (4, "device.update_completed"),
+        (5, "device.health_check_passed"),
+    ];
+    let told = offered[0].tell(&world, &id, &events, DIGEST_2).await;
+    assert_eq!(told, json!({"accepted": 5, "duplicates": 0, "ignored": []}));
+    let twice = offered[0].tell(&world, &id, &events, DIGEST_2).await;
+    assert_eq!(twice["duplicates"], 5);
+    world.settle().await;
+
+    let rollout = world.get(&path).await.is(200);
+    assert_eq!(rollout["batches"][0]["healthy"], 1, "{rollout}");
+    assert_eq!((&rollout["healthy_devices"], &rollout["updated_devices"]), (&json!(1), &json!(1)));
+    let rows = items(&world, &format!("{path}/devices?limit=1")).await;
+    let mut statuses: BTreeMap<&str, u32> = BTreeMap::new();
+    for row in &rows {
+        *statuses.entry(row["status"].as_str().unwrap()).or_default() += 1;
+    }
+    assert_eq!(statuses, BTreeMap::from([("completed", 1), ("pending", 3)]));
+    let healthy = items(&world, &format!("{path}/devices?status=completed&batch=1")).await;
+    assert_eq!(healthy[0]["health_check_passed"], true, "{healthy:?}");
+    assert_eq!((&healthy[0]["old_image_tag"], &healthy[0]["new_image_tag"]), (&json!("v1"), &json!("v2")));
+
+    let all = items(&world, &format!("{path}/events?limit=3")).await;
+    let names: Vec<&str> = all.iter().map(|event| event["event"].as_str().unwrap()).collect();
+    let first_of_devices = names.iter().position(|name| name.starts_with("device.")).unwrap();
+    assert!(names[first_of_devices..].iter().all(|name| name.starts_with("device.")), "{names:?}");
+    for expected in ["image.webhook_received", "image.update_available", "image.rollout_started"] {
+        assert!(names[..first_of_devices].contains(&expected), "{expected} in {names:?}");
+    }
+    assert_eq!(names.iter().filter(|name| **name == "device.image_update_scheduled").count(), 4);
+    assert_eq!(names.iter().filter(|name| **name == "device.health_check_passed").count(), 1);
+    let device = healthy[0]["device_uuid"].as_str().unwrap();
+    let of_one = items(&world, &format!("{path}/events?device_uuid={device}&type=device.image_pulled")).await;
+    assert_eq!(of_one.len(), 1);
+
+    let listed = items(&world, "/api/v1/rollouts?status=in_progress&image=docker.io/acme/app").await;
+    assert_eq!(listed.len(), 1);
+    assert_eq!(items(&world, "/api/v1/rollouts?status=paused").await.len(), 0);
+    assert_eq!(items(&world, "/api/v1/rollouts?image=acme/app:v3").await.len(), 0);
+}
+
+#[tokio::test]
+async fn commands_hold_change_or_are_refused() {
+    let world = World::new();
+    world.policy("production", "north").await;
+    fleet(&world, 2).await;
+    let id = world.push("e1", "v2", DIGEST_2).await.is(202)["rollout_id"].as_str().unwrap().to_owned();
+    world.settle().await;
+    let command = |name: &'static str, body: Option<Value>| {
+        let (world, path) = (&world, format!("/api/v1/rollouts/{id}/{name}"));
+        async move { world.call(Method::POST, &path, OPERATOR, body).await }
+    };
+    let paused = command("pause", None).await.is(200);
+    assert_eq!((&paused["status"], &paused["changed"]), (&json!("paused"), &json!(true)));
+    assert_eq!(command("pause", Some(json!({"reason": "again"}))).await.is(200)["changed"], false);
+    let refused = command("approve", None).await.is_problem(409, "");
+    assert!(refused["detail"].as_str().unwrap().contains("awaiting_approval, expired"), "{refused}");
+    command("resume", Some(json!({"reason": " "}))).await.is_problem(422, "/reason");
+    assert_eq!(command("resume", Some(json!({"reason": "seen"}))).await.is(200)["status"], "in_progress");
+    let cancelled = command("cancel", None).await.is(200);
+    assert!(cancelled["hint"].as_str().unwrap().contains("rollback-all"));
+    assert_eq!(command("rollback-all", None).await.is(200)["status"], "rolling_back");
+    let unknown = world.post("/api/v1/rollouts/01JD000000000000000000000A/pause", json!({})).await;
+    unknown.is_problem(404, "");
+
+    let kept_out = world.post("/api/v1/images/trigger-update", json!({"image": format!("acme/app@{DIGEST_2}")})).await;
+    assert!(kept_out.is_problem(409, "")["type"].as_str().unwrap().ends_with("bad_digest"));
+    let clear = format!("/api/v1/images/bad/{DIGEST_2}?repository=acme/app&reason=fixed&policy=production");
+    assert_eq!(world.call(Method::DELETE, &clear, OPERATOR, None).await.is(200)["digest"], DIGEST_2);
+    world.call(Method::DELETE, &clear, OPERATOR, None).await.is_problem(404, "");
+}
+
+#[tokio::test]
+async fn a_trigger_by_hand() {
+    let world = World::new();
+    fleet(&world, 3).await;
+    let body = json!({"image": "acme/app:v2", "filters": {"fleet_id": "north"}});
+    let run = world.post("/api/v1/images/trigger-update?dry_run=true", body.clone()).await.is(200);
+    assert_eq!(run["total_devices"], 3);
+    assert_eq!(world.get("/api/v1/rollouts").await.is(200)["items"], json!([]));
+    let triggered = world.post("/api/v1/images/trigger-update", body).await.is(202);
+    assert_eq!((&triggered["policy"], &triggered["affected_devices"]), (&json!("default"), &json!(3)), "{triggered}");
+    assert_eq!(triggered["rollouts"].as_array().unwrap().len(), 1);
+    assert_eq!(triggered["rollouts"][0]["rollout_id"], triggered["rollout_id"]);
+    let cases = [
+        (json!({"image": "quay.io/a/b:1"}), "/image"),
+        (json!({"image": "acme/app:v2", "strategy": "yolo"}), "/strategy"),
+        (json!({"image": "acme/app:v2", "strategy": "scheduled"}), "/strategy"),
+        (json!({"image": "acme/app:v2", "retry": "some"}), "/retry"),
+        (json!({"image": "acme/app:v2", "filters": {"device_tags": ["region"]}}), "/filters/device_tags/0"),
+    ];
+    for (body, pointer) in cases {
+        world.post("/api/v1/images/trigger-update", body).await.is_problem(422, pointer);
+    }
+}
+
+#[tokio::test]
+async fn a_latecomer_gets_what_was_proven() {
+    let world = World::new();
+    let body =
+        json!({"name": "all", "image_pattern": "acme/app:*", "update_strategy": "auto", "healthy_for_seconds": 1});
+    world.post("/api/v1/image-policies", body).await.is(201);
+    let devices = fleet(&world, 1).await;
+    let id = world.push("e1", "v2", DIGEST_2).await.is(202)["rollout_id"].as_str().unwrap().to_owned();
+    world.settle().await;
+    devices[0].get(&world).await;
+    let events = [
+        (1, "device.image_pulling"),
+        (2, "device.image_pulled"),
+        (3, "device.container_updating"),
+        (4, "device.update_completed"),
+        (5, "device.health_check_passed"),
+    ];
+    devices[0].tell(&world, &id, &events, DIGEST_2).await;
+    world.settle().await;
+    for _ in 0..5 {
+        world.pass(120);
+        world.nudge(&id).await;
+    }
+    let rollout = world.get(&format!("/api/v1/rollouts/{id}")).await.is(200);
+    assert_eq!(rollout["status"], "completed", "{rollout}");
+
+    let late = fleet(&world, 1).await;
+    let target = late[0].get(&world).await;
+    assert_eq!(target["services"]["web"]["image"], "docker.io/acme/app:v2", "{target}");
+    assert_eq!(target["services"]["web"]["digest"], DIGEST_2);
+    assert!(target["services"]["web"]["rollout"].is_null(), "no row of a finished rollout");
+}

@@ -106,9 +106,23 @@ pub struct Track {
     /// Its place in a newer one, while the current swap is under way.
     #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
     pub next: Option<Assignment>,
-    /// The rollout before the current one, for late reports.
+    /// Its place in the rollout before the current one, for late reports.
     #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
-    pub last: Option<RolloutId>,
+    pub last: Option<LastPlace>,
+}
+
+/// What is kept of a place that a newer one replaced: enough to tell a late report from a repeat.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastPlace {
+    /// The rollout.
+    #[serde(rename = "r")]
+    pub rollout_id: RolloutId,
+    /// The attempt.
+    #[serde(rename = "a")]
+    pub attempt: u8,
+    /// The highest `seq` reported in it.
+    #[serde(rename = "q")]
+    pub seq: u32,
 }
 
 impl Track {
@@ -142,7 +156,8 @@ impl Track {
             if let Some(known) = old {
                 self.settle_baseline(&current, known, ran);
             }
-            self.last = Some(current.rollout_id);
+            self.last =
+                Some(LastPlace { rollout_id: current.rollout_id, attempt: current.attempt, seq: current.seq });
         }
         self.current = Some(new);
         log

@@ -202,9 +202,13 @@ fn take(device: &mut Device, report: &Report, known: &Knowledge, now: Timestamp)
 
 /// A report of the rollout before the current one: a fact for its row, and nothing else.
 fn take_late(device: &mut Device, report: &Report, now: Timestamp) -> Verdict {
-    if !device.tracks.values().any(|track| track.last.as_ref() == Some(&report.rollout_id)) {
-        return Verdict::NotAssigned;
+    let mut places = device.tracks.values_mut().filter_map(|track| track.last.as_mut());
+    let Some(last) = places.find(|last| last.rollout_id == report.rollout_id) else { return Verdict::NotAssigned };
+    let told = (report.attempt, report.seq.unwrap_or(last.seq + 1));
+    if told <= (last.attempt, last.seq) {
+        return Verdict::Duplicate;
     }
+    (last.attempt, last.seq) = told;
     let entry = Assignment::new(report.rollout_id.clone(), 0, 0, 0).log(now);
     device.log.push(LogEntry { class: None, ..entry.event(report.event).message(report.message.as_deref()) });
     Verdict::Accepted

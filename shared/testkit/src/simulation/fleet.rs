@@ -373,12 +373,15 @@ impl Stage {
         let lie = agent.liar.then(|| digest(1));
         let (uuid, body) = (agent.uuid, agent.body(lie.as_ref()));
         let ids = body.reports.iter().map(|report| report.id.clone()).collect();
-        let (memory, clock) = self.instance();
-        let ports = self.ports.clone();
-        self.spawn_api(Owner::Report { agent: n, ids }, async move {
-            let shown = |_: &Device| Shown::Current;
-            Value::Reported(report::accept(&ports, &memory, uuid, shown, &body, clock).await)
-        });
+        let twice = self.faults && self.one_in_thousand(50);
+        for owner in [Some(Owner::Report { agent: n, ids }), twice.then_some(Owner::Nobody)].into_iter().flatten() {
+            let (memory, clock) = self.instance();
+            let (ports, body) = (self.ports.clone(), body.clone());
+            self.spawn_api(owner, async move {
+                let shown = |_: &Device| Shown::Current;
+                Value::Reported(report::accept(&ports, &memory, uuid, shown, &body, clock).await)
+            });
+        }
     }
 
     pub(super) fn reported(&mut self, n: usize, ids: &[String], result: Result<Accepted, EngineError>) {
@@ -417,8 +420,9 @@ impl Stage {
         if push.pinned {
             target["digest"] = digest(version).as_str().into();
         }
+        let twin = u32::from(push.has_own_id(repeat));
         let body = serde_json::json!({ "events": [{
-            "id": format!("00000000-0000-4000-8000-{version:012}"),
+            "id": format!("00000000-0000-4000-8000-{twin:04}{version:08}"),
             "timestamp": Timestamp::from_millisecond(at).expect("within the calendar").to_string(),
             "action": "push", "target": target,
         }] });

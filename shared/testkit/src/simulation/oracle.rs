@@ -9,7 +9,6 @@ use tidegate_domain::counts::{Class, Counts};
 use tidegate_domain::device::Device;
 use tidegate_domain::event::DeviceEvent;
 use tidegate_domain::ids::{DeviceUuid, RolloutId};
-use tidegate_domain::image::Digest;
 use tidegate_domain::journal::Page;
 use tidegate_domain::judge::{Judge, Outcome};
 use tidegate_domain::policy::Policy;
@@ -40,6 +39,8 @@ pub(super) struct Oracle {
     history: BTreeMap<RolloutId, Vec<(i64, Rollout)>>,
     commands: BTreeMap<RolloutId, Vec<(Status, u64)>>,
     pub at_rest: bool,
+    /// Whether some push is told under two ids.
+    twins: bool,
 }
 
 /// Every rollout as it is stored, oldest first.
@@ -73,9 +74,10 @@ fn pages(store: &MemoryStore, id: &RolloutId) -> BTreeMap<u32, Page> {
 }
 
 impl Oracle {
-    pub(super) fn new(policy: Policy) -> Self {
+    pub(super) fn new(policy: Policy, twins: bool) -> Self {
         Self {
             policy,
+            twins,
             violations: Vec::new(),
             history: BTreeMap::new(),
             commands: BTreeMap::new(),
@@ -141,16 +143,18 @@ impl Oracle {
         for (image, live) in owners.into_iter().filter(|(_, live)| live.len() > 1) {
             self.wrong(format!("{image} has {} live rollouts", live.len()));
         }
-        let mut digests: BTreeMap<&Digest, u32> = BTreeMap::new();
-        for digest in all
-            .iter()
-            .filter(|rollout| rollout.status != Status::Cancelled)
-            .filter_map(|rollout| rollout.target.digest.as_ref())
-        {
-            *digests.entry(digest).or_default() += 1;
-        }
-        if let Some((digest, n)) = digests.into_iter().find(|(_, n)| *n > 1) {
-            self.wrong(format!("{digest} was delivered again and made {n} rollouts"));
+        // A push that is told twice under two ids may come again after another one: a legitimate way back to it. Told
+        // under one id it makes one rollout, whatever comes between.
+        let mut newest: Vec<&Rollout> = all.iter().filter(|rollout| rollout.status != Status::Cancelled).collect();
+        newest.sort_by_key(|rollout| rollout.generation);
+        let same = |one: &Rollout, two: &Rollout| one.target.digest.is_some() && one.target.digest == two.target.digest;
+        let twice = newest.iter().enumerate().find_map(|(n, rollout)| {
+            let mut later = newest[n + 1..].iter();
+            let twin = if self.twins { later.next().filter(|next| same(rollout, next)) } else { later.find(|next| same(rollout, next)) };
+            twin.map(|twin| format!("{} and {} bring the same delivered image", rollout.rollout_id, twin.rollout_id))
+        });
+        if let Some(twice) = twice {
+            self.wrong(twice);
         }
     }
 

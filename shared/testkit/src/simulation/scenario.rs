@@ -83,7 +83,20 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+impl Push {
+    /// Whether this repeat is the same push under an id of its own: some senders tell one push twice.
+    pub(super) fn has_own_id(&self, repeat: usize) -> bool {
+        let soon = repeat.checked_sub(1).is_some_and(|k| self.repeats[k] < 200);
+        soon && self.pinned && repeat % 2 == 1
+    }
+}
+
 impl Scenario {
+    /// Whether some push is told under two ids.
+    pub(super) fn twins(&self) -> bool {
+        self.pushes.iter().any(|push| (0..=push.repeats.len()).any(|repeat| push.has_own_id(repeat)))
+    }
+
     pub(super) fn new(rng: &mut ChaCha8Rng) -> Self {
         let hour = 3_600_000;
         let start = Timestamp::from_second(1_790_000_000 + rng.random_range(0..14 * 86_400)).expect("within the calendar");
@@ -154,8 +167,9 @@ fn pushes(rng: &mut ChaCha8Rng, active: i64) -> Vec<Push> {
             resolvable: rng.random_range(0..3) > 0,
             repeats,
         });
-        at += match rng.random_range(0..4) {
+        at += match rng.random_range(0..5) {
             0 => rng.random_range(0..5_000),
+            4 => rng.random_range(0..120),
             1 => rng.random_range(0..300_000),
             _ => rng.random_range(0..5_400_000),
         };

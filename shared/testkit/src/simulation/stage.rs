@@ -88,6 +88,8 @@ pub(super) enum Owner {
     Report { agent: usize, ids: Vec<String> },
     Join(DeviceUuid),
     Leave(usize),
+    /// Nobody waits for it any more: its caller gave up, or asked twice.
+    Nobody,
 }
 
 /// What a task returns.
@@ -173,7 +175,7 @@ impl Stage {
             shards: (0..3).map(|_| Shard::default()).collect(),
             outbox: VecDeque::new(),
             publishing: false,
-            oracle: Oracle::new(scenario.policy.clone()),
+            oracle: Oracle::new(scenario.policy.clone(), scenario.twins()),
             scenario,
             coverage: Coverage::default(),
             story: tell.then(Vec::new),
@@ -305,7 +307,10 @@ impl Stage {
     fn decide(&mut self, ticket: Ticket) {
         let Some(waiting) = self.driver.waiting().into_iter().find(|waiting| waiting.ticket == ticket) else { return };
         if self.faults && self.one_in_thousand(self.scenario.crash) {
-            return self.crash(waiting.task, "dies");
+            return match self.rng.random_range(0..3) {
+                0 => self.given_up(waiting.task, ticket),
+                _ => self.crash(waiting.task, "dies"),
+            };
         }
         let decision = match self.faults {
             true => self.scenario.chances.draw(&waiting.call, &mut self.rng),
@@ -335,6 +340,19 @@ impl Stage {
         if let Some(owner) = self.owners.remove(&task) {
             let who = owner_name(&owner);
             self.tell(|| format!("{who} {how}"));
+            self.failed(owner);
+        }
+    }
+
+    /// Its caller takes it for dead and asks again; it goes on all the same.
+    fn given_up(&mut self, task: TaskId, ticket: Ticket) {
+        self.after(5, Event::Call(ticket));
+        if let Some(owner) = self.owners.insert(task, Owner::Nobody)
+            && owner != Owner::Nobody
+        {
+            self.coverage.met("fault: a function is taken for dead");
+            let who = owner_name(&owner);
+            self.tell(|| format!("{who} is taken for dead, and goes on"));
             self.failed(owner);
         }
     }
@@ -523,6 +541,7 @@ impl Stage {
                     self.agents[agent].gone = true;
                 }
             }
+            (Owner::Nobody, _) => {}
             (owner, _) => unreachable!("{owner:?} returns something else"),
         }
     }
@@ -573,7 +592,7 @@ impl Stage {
                 self.publishing = false;
                 self.after(1_000, Event::Pump(usize::MAX));
             }
-            Owner::Sweep | Owner::Command { .. } => {}
+            Owner::Sweep | Owner::Command { .. } | Owner::Nobody => {}
             // The registry sends again.
             Owner::Push(n) => self.after(15_000, Event::Push(n, 0)),
             Owner::Poll(agent) => {
@@ -620,6 +639,7 @@ fn owner_name(owner: &Owner) -> String {
         Owner::Report { agent, .. } => format!("report of device {agent}"),
         Owner::Join(_) => "enrolment".to_owned(),
         Owner::Leave(agent) => format!("removal of device {agent}"),
+        Owner::Nobody => "a function that nobody waits for".to_owned(),
     }
 }
 

@@ -21,6 +21,8 @@ pub(crate) use problem::{ApiError, Problem};
 const REQUEST_SECONDS: u64 = 60;
 /// Tries of a call that may be repeated.
 const TRIES: u32 = 6;
+/// Tries where nobody listens: a person waits for the answer.
+const TRIES_OF_NOBODY: u32 = 3;
 /// Wait before the second try; doubled for each further one.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// Items asked for at once; the server gives at most 1,000.
@@ -171,8 +173,9 @@ impl Api {
     /// asks to wait.
     pub(crate) async fn call(&self, call: &Call<'_>) -> Result<Answer, ApiError> {
         let mut wait = FIRST_WAIT;
-        for _ in 1..TRIES {
+        for tried in 1..TRIES {
             match self.once(call).await {
+                Err(error) if error.is_nobody() && tried >= TRIES_OF_NOBODY => return Err(error),
                 Err(error) if error.may_pass() => {
                     tokio::time::sleep(error.wait().unwrap_or(wait)).await;
                     wait *= 2;

@@ -45,6 +45,9 @@ pub(crate) fn begun(told: &[Told], policy: Option<&str>) -> Result<String> {
     let found = told.iter().find(|told| policy.is_none() || told.policy.as_deref() == policy);
     match found {
         Some(Told { rollout_id: Some(id), .. }) => Ok(id.clone()),
+        Some(Told { status, .. }) if status == "no_policy" => {
+            bail!("no policy matches the pushed image; tidegate policies list lists those that there are")
+        }
         Some(Told { status, reason, .. }) => {
             bail!(
                 "the push began no rollout: {status}{}",

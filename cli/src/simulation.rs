@@ -174,8 +174,7 @@ impl<K: Fn(Vec<SavedDevice>) -> Result<()>> Simulation<'_, K> {
             None => "no rollout of the image yet".to_owned(),
             Some(rollout) => {
                 self.board.rollout(rollout);
-                let why = rollout.waiting_for.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
-                format!("{} {}{why}", rollout.new_tag.as_deref().unwrap_or("?"), rollout.status)
+                format!("{} {}", rollout.new_tag.as_deref().unwrap_or("?"), rollout.standing())
             }
         };
         self.board.waits(&format!("{} · {waits}", doing.join(", ")));

@@ -52,6 +52,16 @@ impl Rollout {
         )
     }
 
+    /// How it stands, and why nothing moves now, in words.
+    pub(crate) fn standing(&self) -> String {
+        let status = self.status.replace('_', " ");
+        match self.waiting_for.as_deref().filter(|why| !why.is_empty()) {
+            Some(why) if why.starts_with(&status) => why.to_owned(),
+            Some(why) => format!("{status}: {why}"),
+            None => status,
+        }
+    }
+
     /// Devices of all batches that went back.
     pub(crate) fn rolled_back(&self) -> u32 {
         self.batches.iter().map(|batch| batch.rolled_back).sum()

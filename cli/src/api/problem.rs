@@ -73,14 +73,14 @@ impl fmt::Display for Problem {
 /// Why a call came to nothing.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ApiError {
-    /// No answer.
+    /// No answer. Its innermost cause stands in the message, so it is not told as a source once more.
     #[error("the server cannot be reached: {}", root(.0))]
-    Unreachable(#[source] reqwest::Error),
+    Unreachable(reqwest::Error),
     /// An answer that is no success.
     #[error("{0}")]
     Refused(Box<Problem>),
     /// An answer that this program does not understand.
-    #[error("the server's answer cannot be read: {0}")]
+    #[error("the server's answer cannot be read")]
     Unreadable(#[source] serde_json::Error),
     /// The address is none.
     #[error("{0} is no address of a server")]
@@ -120,6 +120,11 @@ impl ApiError {
             Self::Refused(problem) => matches!(problem.status, 408 | 429 | 500 | 502 | 503 | 504),
             Self::Unreadable(_) | Self::Address(_) | Self::NoSecret(_) => false,
         }
+    }
+
+    /// Whether nobody listens at all: waiting for that is for those who run for long.
+    pub(super) fn is_nobody(&self) -> bool {
+        matches!(self, Self::Unreachable(error) if error.is_connect())
     }
 
     /// How long the server asks to wait.

@@ -54,7 +54,7 @@ impl Story<'_> {
         self.nobody_runs(BAD).await?;
         let mut alerts = BTreeSet::new();
         let told = self.alerted(&bad, &mut alerts).await?;
-        self.board.say(&format!("   administrators were told: {}", told.join(", ")));
+        self.board.say(&format!("   admins were told: {}", told.join(", ")));
 
         let reason = json!({ "reason": "the demo's bad version" });
         self.api.command(&bad, "rollback-all", &reason).await.context("the rollback was refused")?;
@@ -63,7 +63,10 @@ impl Story<'_> {
             .say("   (its end is declared a minute after the call at the earliest: no older copy is in use then)");
         let back = self.follow(&bad, &["rolled_back"]).await?;
         self.board.end_of_rollout(&back);
-        self.board.say(&format!("   {}", back.waiting_for.as_deref().unwrap_or("rolled back")));
+        let never = back.total_devices - back.updated_devices.min(back.total_devices);
+        let (took, home) = (back.updated_devices, back.rolled_back());
+        self.board
+            .say(&format!("   rolled back: {took} devices had taken {BAD}, {home} went back, {never} never had it"));
 
         let (events, published) = self.count_events(&[good.clone(), bad.clone()]).await?;
         self.board.waits("comparing every device with where it should be");
@@ -101,8 +104,8 @@ impl Story<'_> {
                 Err(error) => return Err(error.into()),
             };
             self.board.rollout(&rollout);
-            let why = rollout.waiting_for.clone().unwrap_or_else(|| rollout.status.clone());
-            self.board.waits(&format!("{}: {why}", rollout.status));
+            let why = rollout.standing();
+            self.board.waits(&why);
             if wanted.contains(&rollout.status.as_str()) {
                 return Ok(rollout);
             }
@@ -161,7 +164,7 @@ impl Story<'_> {
         }
     }
 
-    /// Waits until administrators were told of the stop.
+    /// Waits until admins were told of the stop.
     async fn alerted(&mut self, rollout: &str, seen: &mut BTreeSet<Published>) -> Result<Vec<String>> {
         let began = Instant::now();
         loop {

@@ -84,7 +84,7 @@ fn parameters(access: &Access) -> BTreeMap<String, String> {
         ("PollIdleSeconds", "10"),
         ("PollNearSeconds", "2"),
         // Where a registry on this machine, and the demo's, is.
-        ("ExtraRegistries", "localhost:5000"),
+        ("ExtraRegistries", "localhost:*,127.0.0.1:*"),
         ("DeviceStateConcurrency", "0"),
         ("Scale", "small"),
         ("LogRetentionDays", "1"),

@@ -6,7 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{ImageError, Repository, normal_registry};
 
-/// The hosts of the registries that images may come from; anything else is refused.
+/// After a host: whatever its port, or none.
+const ANY_PORT: &str = ":*";
+
+/// The hosts of the registries that images may come from; anything else is refused. `localhost:*` is that host with any
+/// port, for registries on a developer's machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<String>", into = "Vec<String>")]
 pub struct AllowedRegistries(Vec<String>);
@@ -27,7 +31,9 @@ impl AllowedRegistries {
         let mut list = Vec::new();
         for host in hosts {
             let host = host.as_ref().trim();
-            let host = normal_registry(host).ok_or_else(|| ImageError::Registry(host.to_owned()))?;
+            let (name, any_port) = host.strip_suffix(ANY_PORT).map_or((host, ""), |name| (name, ANY_PORT));
+            let normal = normal_registry(name).ok_or_else(|| ImageError::Registry(host.to_owned()))?;
+            let host = format!("{normal}{any_port}");
             if !list.contains(&host) {
                 list.push(host);
             }
@@ -47,7 +53,9 @@ impl AllowedRegistries {
 
     /// Whether images of this registry (in its normal spelling) may be used.
     pub fn allows_registry(&self, registry: &str) -> Result<(), NotAllowed> {
-        if self.0.iter().any(|host| host == registry) {
+        let name = registry.split_once(':').map_or(registry, |(name, _)| name);
+        let allows = |host: &str| host == registry || host.strip_suffix(ANY_PORT) == Some(name);
+        if self.0.iter().any(|host| allows(host)) {
             Ok(())
         } else {
             Err(NotAllowed { registry: registry.to_owned(), allowed: self.clone() })
@@ -84,5 +92,28 @@ impl TryFrom<Vec<String>> for AllowedRegistries {
 impl From<AllowedRegistries> for Vec<String> {
     fn from(list: AllowedRegistries) -> Self {
         list.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_port_is_a_host_with_or_without_one() {
+        let local = AllowedRegistries::parse("docker.io, localhost:*,127.0.0.1:*").unwrap();
+        for (registry, allowed) in [
+            ("localhost:5000", true),
+            ("localhost", true),
+            ("127.0.0.1:5901", true),
+            ("docker.io", true),
+            ("docker.io:5000", false),
+            ("localhost.evil.example:5000", false),
+            ("127.0.0.11:5000", false),
+        ] {
+            assert_eq!(local.allows_registry(registry).is_ok(), allowed, "{registry}");
+        }
+        assert_eq!(local.to_string(), "docker.io, localhost:*, 127.0.0.1:*");
+        assert!(AllowedRegistries::parse("*:*").is_err());
     }
 }

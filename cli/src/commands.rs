@@ -1,5 +1,6 @@
 //! The subcommands: one file each, with its arguments and its `run`.
 
+mod capacity;
 mod demo;
 mod devices;
 mod down;
@@ -30,6 +31,8 @@ pub(crate) enum Command {
     Simulate(simulate::Arguments),
     /// Run the engine itself over seeds, in memory and under faults.
     SimulateEngine(simulate_engine::Arguments),
+    /// Count what each operation costs in DynamoDB's units, in small fleets and in large ones.
+    Capacity(capacity::Arguments),
     /// The policies that rollouts follow.
     #[command(subcommand)]
     Policies(policies::Command),
@@ -51,6 +54,7 @@ impl Command {
             Self::Demo(arguments) => arguments.run().await,
             Self::Simulate(arguments) => arguments.run().await,
             Self::SimulateEngine(arguments) => arguments.run().await,
+            Self::Capacity(arguments) => arguments.run().await,
             Self::Policies(command) => command.run().await,
             Self::Rollouts(command) => command.run().await,
             Self::Devices(command) => command.run().await,

@@ -4,6 +4,7 @@
 //! the devices afterwards. So one of the two always sees the other.
 
 mod join;
+mod planned;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -175,7 +176,7 @@ impl Newcomer {
 /// An operator lets a device enrol again: once, within a day. Also one that was deleted.
 pub async fn allow_reenrolment(ports: &Ports, uuid: DeviceUuid, now: Timestamp) -> Result<Device, EngineError> {
     let until = now.saturating_add(SignedDuration::from_hours(REENROL_HOURS)).unwrap_or(Timestamp::MAX);
-    change(ports, uuid, |device| {
+    change(ports, uuid, Reach::DeletedToo, |device| {
         device.reenrol_until = Some(until);
         vec![events::put(&audit("device.reenrolment_allowed", device, now))]
     })
@@ -207,7 +208,7 @@ pub struct Patch {
 
 /// Changes a device, and where another policy selects it now, lets it join what that policy rolls out.
 pub async fn patch(ports: &Ports, uuid: DeviceUuid, patch: &Patch, now: Timestamp) -> Result<Device, EngineError> {
-    let device = change(ports, uuid, |device| {
+    let device = change(ports, uuid, Reach::Living, |device| {
         match &patch.name {
             Naming::Stays => {}
             Naming::Unnamed => device.name = None,
@@ -219,7 +220,7 @@ pub async fn patch(ports: &Ports, uuid: DeviceUuid, patch: &Patch, now: Timestam
         if let Some(tags) = &patch.tags {
             device.tags.clone_from(tags);
         }
-        if device.deleted_at.is_some() { Vec::new() } else { images(device, &repositories(device)) }
+        images(device, &repositories(device))
     })
     .await?;
     let repositories = repositories(&device);
@@ -229,7 +230,7 @@ pub async fn patch(ports: &Ports, uuid: DeviceUuid, patch: &Patch, now: Timestam
 /// Deletes a device: its item stays, to answer its last token. Where nothing was swapped yet it takes no part any
 /// more; what is past the swap is given up by its clocks.
 pub async fn delete(ports: &Ports, uuid: DeviceUuid, now: Timestamp) -> Result<Device, EngineError> {
-    change(ports, uuid, |device| {
+    change(ports, uuid, Reach::Living, |device| {
         device.deleted_at = Some(now);
         device.reenrol_until = None;
         let mut log = Vec::new();
@@ -251,21 +252,27 @@ pub async fn delete(ports: &Ports, uuid: DeviceUuid, now: Timestamp) -> Result<D
     .await
 }
 
-/// Changes a device that is there, in one transaction with what `edit` adds. A deleted one is not there, but for an
-/// operator who lets it come back.
+/// Which devices a change is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// Those that are not deleted; a deleted one is not there.
+    Living,
+    /// Every one.
+    DeletedToo,
+}
+
+/// Changes a device, in one transaction with what `edit` adds.
 async fn change(
     ports: &Ports,
     uuid: DeviceUuid,
+    reach: Reach,
     edit: impl Fn(&mut Device) -> Vec<Write>,
 ) -> Result<Device, EngineError> {
     for _ in 0..TRIES {
         let stored = devices::get(&*ports.store, uuid, Freshness::Consistent).await?;
-        let stored = stored.ok_or(EngineError::NotFound("device"))?;
-        let mut device = stored.next_revision();
+        let stored = stored.filter(|stored| stored.deleted_at.is_none() || reach == Reach::DeletedToo);
+        let mut device = stored.ok_or(EngineError::NotFound("device"))?.next_revision();
         let also = edit(&mut device);
-        if stored.deleted_at.is_some() && device.reenrol_until.is_none() {
-            return Err(EngineError::NotFound("device"));
-        }
         let writes: Vec<Write> = std::iter::once(devices::save(&device)).chain(also).collect();
         match ports.store.write(&writes).await {
             Ok(()) => return Ok(device),

@@ -32,7 +32,7 @@ pub async fn serve(routes: Router) -> Result<(), Error> {
 }
 
 /// A request that has no id gets the gateway's, so that its access log and ours tell of the same request.
-fn with_the_gateways_id(mut request: Request) -> Request {
+pub fn with_the_gateways_id(mut request: Request) -> Request {
     let id = match request.extensions().get::<RequestContext>() {
         Some(RequestContext::ApiGatewayV2(context)) => context.request_id.clone(),
         _ => None,

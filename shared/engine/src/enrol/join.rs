@@ -12,6 +12,7 @@ use tidegate_domain::policy::Policy;
 use tidegate_domain::rollout::{Knowledge, Known, Status};
 
 use super::images;
+use super::planned::by_planner;
 use crate::create::TRIES;
 use crate::entities::device_images::DeviceImage;
 use crate::entities::{devices, heads, policies};
@@ -74,8 +75,10 @@ async fn join_one(
             }
         }
         let Some((head, known)) = best else { return Ok(device) };
+        let planned = by_planner(store, &known.rollout, device.device_uuid).await?;
+        let rollout = Some(&*known).filter(|known| !planned && open_to_latecomers(&head, known));
         let old = memory.knowledge(store, device.rollout_ids(), Age::Remembered, now).await?;
-        let Some(next) = joined(&device, &head, &known, &old, fresh, now) else { return Ok(device) };
+        let Some(next) = joined(&device, &head, rollout, &old, fresh, now) else { return Ok(device) };
         match store.write(&[devices::save(&next)]).await {
             Ok(()) => return Ok(next),
             Err(WriteError::Refused(_) | WriteError::Conflict) => {
@@ -96,21 +99,32 @@ fn takes(head: &Head, known: &Known, policies: &[Policy], device: &Device) -> bo
         && known.plan.policy.selector.selects(&device.fleet_id, &device.tags)
 }
 
-/// The device's next revision; `None` where nothing changes.
-fn joined(device: &Device, head: &Head, known: &Known, old: &Knowledge, fresh: bool, now: Timestamp) -> Option<Device> {
+/// A live rollout takes whoever comes; one that completed does while what it proved is what counts.
+fn open_to_latecomers(head: &Head, known: &Known) -> bool {
     let rollout = &known.rollout;
-    let promoted = head.promoted.as_ref();
-    let takes_part = rollout.status.live()
-        || rollout.status == Status::Completed
-            && promoted.is_some_and(|promoted| promoted.rollout_id == rollout.rollout_id);
-    // Behind everyone planned, and in the last batch.
-    let place_of_latecomers = (u32::MAX, rollout.batches.len().max(1) as u32);
-    let placed = takes_part.then(|| place(device, known, place_of_latecomers, old, now));
+    let promoted = head.promoted.as_ref().is_some_and(|promoted| promoted.rollout_id == rollout.rollout_id);
+    rollout.status.live() || rollout.status == Status::Completed && promoted
+}
+
+/// The device's next revision, with a place in the rollout if there is one; `None` where nothing changes.
+fn joined(
+    device: &Device,
+    head: &Head,
+    rollout: Option<&Known>,
+    old: &Knowledge,
+    fresh: bool,
+    now: Timestamp,
+) -> Option<Device> {
+    let placed = rollout.map(|known| {
+        // Behind everyone planned, and in the last batch.
+        let place_of_latecomers = (u32::MAX, known.rollout.batches.len().max(1) as u32);
+        place(device, known, place_of_latecomers, old, now)
+    });
     let assigned = match placed {
         Some(Placed::Assigned(placed)) => Some(placed.0),
         Some(Placed::Known(_) | Placed::Skipped(_)) | None => None,
     };
-    let rests_on = promoted.filter(|_| fresh).map(|promoted| &promoted.pin);
+    let rests_on = head.promoted.as_ref().filter(|_| fresh).map(|promoted| &promoted.pin);
     rest(assigned, device, &head.repository, rests_on)
 }
 

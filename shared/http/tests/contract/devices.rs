@@ -105,6 +105,24 @@ async fn operators_look_after_devices() {
 }
 
 #[tokio::test]
+async fn a_deleted_device_comes_back_where_an_operator_allows_it() {
+    let world = World::new();
+    let (uuid, token) = world.enrol("north").await;
+    let path = format!("/api/v1/devices/{uuid}");
+    world.call(Method::DELETE, &path, OPERATOR, None).await.is(204);
+    let body = json!({"uuid": uuid, "fleet_id": "south", "current_token": token, "services": {"web": {"image": V1}}});
+    enrol(&world, PROVISIONING, body.clone()).await.is_problem(409, "");
+    world.call(Method::POST, &format!("{path}/allow-reenrolment"), OPERATOR, None).await.is(200);
+    world.get(&path).await.is_problem(404, "");
+    world.call(Method::PATCH, &path, OPERATOR, Some(json!({"name": "x"}))).await.is_problem(404, "");
+    let new = enrol(&world, PROVISIONING, body).await.is(201)["token"].as_str().unwrap().to_owned();
+    assert_eq!(world.get(&path).await.is(200)["fleet_id"], "south", "it starts anew");
+    let state = format!("/api/v1/device/{uuid}/state");
+    world.call(Method::GET, &state, &new, None).await.is(200);
+    world.call(Method::GET, &state, &token, None).await.is_problem(401, "");
+}
+
+#[tokio::test]
 async fn a_settled_poll_is_a_304_for_half_a_read_unit() {
     let world = World::new();
     let (uuid, token) = world.enrol("north").await;

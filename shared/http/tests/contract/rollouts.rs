@@ -211,3 +211,24 @@ async fn a_latecomer_gets_what_was_proven() {
     assert_eq!(target["services"]["web"]["digest"], DIGEST_2);
     assert!(target["services"]["web"]["rollout"].is_null(), "no row of a finished rollout");
 }
+
+#[tokio::test]
+async fn a_device_that_enrols_before_the_plan_is_planned_and_one_after_it_comes_last() {
+    let world = World::new();
+    world.policy("production", "north").await;
+    fleet(&world, 3).await;
+    let id = world.push("e1", "v2", DIGEST_2).await.is(202)["rollout_id"].as_str().unwrap().to_owned();
+    fleet(&world, 1).await;
+    world.settle().await;
+    let path = format!("/api/v1/rollouts/{id}");
+    let planned = world.get(&path).await.is(200);
+    assert_eq!((&planned["total_devices"], &planned["batches"][0]["devices"]), (&json!(4), &json!(1)), "{planned}");
+
+    let late = fleet(&world, 1).await;
+    world.settle().await;
+    let device = late[0].path.split('/').nth(4).unwrap().to_owned();
+    let shown = world.get(&format!("/api/v1/devices/{device}")).await.is(200);
+    let last = planned["batches"].as_array().unwrap().len();
+    assert_eq!((&shown["services"]["web"]["rollout"]["batch"], &shown["status"]), (&json!(last), &json!("pending")));
+    assert!(late[0].get(&world).await["services"]["web"]["rollout"].is_null(), "it never bypasses a canary");
+}

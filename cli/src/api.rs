@@ -5,6 +5,8 @@
 mod connection;
 mod model;
 mod problem;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
@@ -204,10 +206,21 @@ impl Api {
         filters: &[(&str, Option<String>)],
         most: Option<usize>,
     ) -> Result<Vec<T>, ApiError> {
+        self.list_by(path, filters, most, PAGE).await
+    }
+
+    /// The same, in pages of this size.
+    async fn list_by<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        filters: &[(&str, Option<String>)],
+        most: Option<usize>,
+        page: u32,
+    ) -> Result<Vec<T>, ApiError> {
         let mut items = Vec::new();
         let mut cursor: Option<String> = None;
         loop {
-            let mut call = Call::new(Method::GET, path, Caller::Operator).query("limit", Some(PAGE));
+            let mut call = Call::new(Method::GET, path, Caller::Operator).query("limit", Some(page));
             for (name, value) in filters {
                 call = call.query(name, value.as_ref());
             }

@@ -11,6 +11,8 @@ mod policies_apply;
 mod policies_windows;
 mod progress;
 mod push;
+#[cfg(test)]
+mod routes_in_memory;
 mod seed;
 mod simulation;
 mod stack;

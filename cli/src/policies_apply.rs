@@ -151,3 +151,6 @@ impl fmt::Display for Applied {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -41,14 +41,19 @@ impl Connection {
         Ok(Self::from(&access))
     }
 
+    /// The secrets of [`Self::for_tests`].
+    #[cfg(test)]
+    pub(crate) const SECRETS_FOR_TESTS: SecretsForTests =
+        SecretsForTests { operator: "operator", provisioning: "provisioning", webhook: "webhook" };
+
     #[cfg(test)]
     pub(crate) fn for_tests(url: &str) -> Self {
-        let secret = |text: &str| Some(text.to_owned());
+        let secrets = Self::SECRETS_FOR_TESTS;
         Self {
             url: url.to_owned(),
-            operator_token: secret("operator"),
-            provisioning_key: secret("provisioning"),
-            webhook_secret: secret("webhook"),
+            operator_token: Some(secrets.operator.to_owned()),
+            provisioning_key: Some(secrets.provisioning.to_owned()),
+            webhook_secret: Some(secrets.webhook.to_owned()),
         }
     }
 
@@ -71,6 +76,14 @@ impl Connection {
     pub(crate) fn webhook_secret(&self) -> Result<&str, ApiError> {
         self.webhook_secret.as_deref().ok_or(ApiError::NoSecret("TIDEGATE_WEBHOOK_SECRET"))
     }
+}
+
+/// The secrets of a stack in a test.
+#[cfg(test)]
+pub(crate) struct SecretsForTests {
+    pub(crate) operator: &'static str,
+    pub(crate) provisioning: &'static str,
+    pub(crate) webhook: &'static str,
 }
 
 impl From<&Access> for Connection {

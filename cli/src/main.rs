@@ -16,6 +16,7 @@ mod routes_in_memory;
 mod seed;
 mod simulation;
 mod stack;
+mod stdout;
 mod table;
 mod verify;
 

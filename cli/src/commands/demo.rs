@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use clap::Args;
 
-use crate::demo;
+use crate::{demo, stdout};
 
 /// Arguments of `tidegate demo`.
 #[derive(Args)]
@@ -33,9 +33,9 @@ impl Arguments {
         let verdict = demo::run(self.devices, self.port).await?;
         if self.json {
             eprint!("{verdict}");
-            println!("{}", serde_json::to_string(&verdict.summary())?);
+            stdout::line(serde_json::to_string(&verdict.summary())?)?;
         } else {
-            print!("{verdict}");
+            stdout::print(&verdict)?;
         }
         Ok(if verdict.ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }

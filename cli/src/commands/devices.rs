@@ -9,6 +9,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::api::{Api, Call, Caller, Connection, Device, RunningService};
+use crate::stdout;
 use crate::table::{Table, cell};
 
 /// What can be done with devices.
@@ -94,7 +95,7 @@ impl Command {
 
 fn list(found: &[Value], json: bool) -> Result<()> {
     if json {
-        println!("{}", serde_json::to_string_pretty(found)?);
+        stdout::json(&found)?;
         return Ok(());
     }
     let mut table = Table::new(["DEVICE", "NAME", "FLEET", "STATUS", "RUNS", "TAGS", "LAST SEEN"]);
@@ -110,8 +111,8 @@ fn list(found: &[Value], json: bool) -> Result<()> {
             cell(device.last_seen.as_ref()),
         ]);
     }
-    print!("{table}");
-    println!("{} devices", found.len());
+    stdout::print(&table)?;
+    stdout::line(format_args!("{} devices", found.len()))?;
     Ok(())
 }
 
@@ -144,11 +145,11 @@ impl Enrol {
         // Not repeated by itself: the token of a lost answer is lost.
         let answer: Value = api.once(&call).await.context("the device was not enrolled")?.read()?;
         if self.json {
-            println!("{}", serde_json::to_string_pretty(&answer)?);
+            stdout::json(&answer)?;
         } else {
-            println!("uuid   {}", answer["uuid"].as_str().unwrap_or_default());
-            println!("token  {}", answer["token"].as_str().unwrap_or_default());
-            println!("The token is shown this once.");
+            stdout::line(format_args!("uuid   {}", answer["uuid"].as_str().unwrap_or_default()))?;
+            stdout::line(format_args!("token  {}", answer["token"].as_str().unwrap_or_default()))?;
+            stdout::line("The token is shown this once.")?;
         }
         Ok(())
     }

@@ -8,9 +8,9 @@ use clap::Subcommand;
 use serde_json::Value;
 
 use crate::api::{Api, Connection, Policy};
-use crate::policies_apply;
 use crate::policies_windows::{self, WindowsArgs};
 use crate::table::{Table, cell};
+use crate::{policies_apply, stdout};
 
 /// What can be done with policies.
 #[derive(Subcommand)]
@@ -63,9 +63,9 @@ async fn apply(file: &std::path::Path, prune: bool, json: bool) -> Result<()> {
     let api = Api::new(Connection::find()?)?;
     let applied = policies_apply::apply(&api, &policies, prune).await?;
     if json {
-        println!("{}", serde_json::to_string_pretty(&applied)?);
+        stdout::json(&applied)?;
     } else {
-        print!("{applied}");
+        stdout::print(&applied)?;
     }
     Ok(())
 }
@@ -74,7 +74,7 @@ async fn list(json: bool) -> Result<()> {
     let api = Api::new(Connection::find()?)?;
     let found: Vec<Value> = api.list("/api/v1/image-policies", &[], None).await?;
     if json {
-        println!("{}", serde_json::to_string_pretty(&found)?);
+        stdout::json(&found)?;
         return Ok(());
     }
     let mut table = Table::new(["NAME", "IMAGE", "STRATEGY", "BATCHES", "DEVICES", "WINDOW", "FROM"]);
@@ -91,9 +91,9 @@ async fn list(json: bool) -> Result<()> {
         ]);
     }
     if table.is_empty() {
-        println!("There are no policies; tidegate policies apply policies.yaml brings those of a file.");
+        stdout::line("There are no policies; tidegate policies apply policies.yaml brings those of a file.")?;
     } else {
-        print!("{table}");
+        stdout::print(&table)?;
     }
     Ok(())
 }
@@ -106,13 +106,13 @@ async fn get(name: &str, json: bool) -> Result<()> {
         bail!("there is no policy {name:?}; tidegate policies list lists them");
     };
     if json {
-        println!("{}", serde_json::to_string_pretty(policy)?);
+        stdout::json(policy)?;
         return Ok(());
     }
     let fields = policy.as_object().context("the server's answer is no policy")?;
     let width = fields.keys().map(String::len).max().unwrap_or(0);
     for (field, value) in fields {
-        println!("{field:width$}  {}", plain(value));
+        stdout::line(format_args!("{field:width$}  {}", plain(value)))?;
     }
     Ok(())
 }

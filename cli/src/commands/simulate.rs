@@ -19,6 +19,7 @@ use crate::device::target::Image;
 use crate::fleet::{Fleet, Kind, SavedDevice, SavedFleet, World, enrol};
 use crate::simulation::{End, Outcome, Simulation};
 use crate::stack::Project;
+use crate::stdout;
 
 /// Enrolments that may be under way at once: the emulator takes no more at a time.
 const ENROL_AT_ONCE: usize = 12;
@@ -126,9 +127,9 @@ impl Arguments {
 
     fn print(&self, outcome: &Outcome) -> Result<()> {
         if self.json {
-            println!("{}", serde_json::to_string(outcome)?);
+            stdout::line(serde_json::to_string(outcome)?)?;
         } else {
-            print!("{outcome}");
+            stdout::print(&outcome)?;
         }
         Ok(())
     }

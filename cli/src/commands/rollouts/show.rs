@@ -4,12 +4,13 @@ use anyhow::Result;
 use serde_json::Value;
 
 use crate::api::{Event, Rollout, Row};
+use crate::stdout;
 use crate::table::{Table, cell};
 
 /// Prints the value as it came, where that is asked for.
 fn as_json(value: &impl serde::Serialize, json: bool) -> Result<bool> {
     if json {
-        println!("{}", serde_json::to_string_pretty(value)?);
+        stdout::json(value)?;
     }
     Ok(json)
 }
@@ -36,9 +37,9 @@ pub(super) fn rollouts(found: &[Value], json: bool) -> Result<()> {
         ]);
     }
     if table.is_empty() {
-        println!("There are no such rollouts.");
+        stdout::line("There are no such rollouts.")?;
     } else {
-        print!("{table}");
+        stdout::print(&table)?;
     }
     Ok(())
 }
@@ -50,25 +51,26 @@ pub(super) fn rollout(found: &Value, json: bool) -> Result<()> {
     }
     let rollout: Rollout = serde_json::from_value(found.clone())?;
     let to = cell(rollout.new_tag.as_ref());
-    println!("rollout    {}", rollout.rollout_id);
-    println!("image      {}: {} to {to}", rollout.image_name, cell(rollout.old_tag.as_ref()));
-    println!("digest     {}", cell(rollout.new_digest.as_ref()));
-    println!("policy     {} ({})", cell(rollout.policy.as_ref()), rollout.strategy);
-    println!("status     {}", rollout.status);
-    if let Some(waiting_for) = rollout.waiting_for.as_ref().filter(|text| !text.is_empty()) {
-        println!("now        {waiting_for}");
+    stdout::line(format_args!("rollout    {}", rollout.rollout_id))?;
+    stdout::line(format_args!("image      {}: {} to {to}", rollout.image_name, cell(rollout.old_tag.as_ref())))?;
+    stdout::line(format_args!("digest     {}", cell(rollout.new_digest.as_ref())))?;
+    stdout::line(format_args!("policy     {} ({})", cell(rollout.policy.as_ref()), rollout.strategy))?;
+    stdout::line(format_args!("status     {}", rollout.status))?;
+    let told = rollout.error_message.clone().unwrap_or_default();
+    if let Some(waiting_for) = rollout.waiting_for.as_ref().filter(|text| **text != told) {
+        stdout::line(format_args!("now        {waiting_for}"))?;
     }
     if let Some(error) = &rollout.error_message {
-        println!("error      {error}");
+        stdout::line(format_args!("error      {error}"))?;
     }
     for (what, at) in
         [("created", &rollout.created_at), ("started", &rollout.started_at), ("completed", &rollout.completed_at)]
     {
         if let Some(at) = at {
-            println!("{what:<10} {at}");
+            stdout::line(format_args!("{what:<10} {at}"))?;
         }
     }
-    println!("devices    {}, of them {} put off", rollout.total_devices, rollout.deferred_devices);
+    stdout::line(format_args!("devices    {}, of them {} put off", rollout.total_devices, rollout.deferred_devices))?;
     let mut table = Table::new(["BATCH", "DEVICES", "UPDATED", "HEALTHY", "FAILED", "BACK", "OPENED", "COMPLETED"]);
     for batch in &rollout.batches {
         table.row([
@@ -83,7 +85,7 @@ pub(super) fn rollout(found: &Value, json: bool) -> Result<()> {
         ]);
     }
     if !table.is_empty() {
-        print!("\n{table}");
+        stdout::print(format_args!("\n{table}"))?;
     }
     Ok(())
 }
@@ -106,8 +108,8 @@ pub(super) fn rows(found: &[Value], json: bool) -> Result<()> {
             cell(row.error_message.as_ref()),
         ]);
     }
-    print!("{table}");
-    println!("{} devices", found.len());
+    stdout::print(&table)?;
+    stdout::line(format_args!("{} devices", found.len()))?;
     Ok(())
 }
 
@@ -127,8 +129,8 @@ pub(super) fn events(found: &[Value], json: bool) -> Result<()> {
             details.map_or_else(|| "-".to_owned(), ToString::to_string),
         ]);
     }
-    print!("{table}");
-    println!("{} events", found.len());
+    stdout::print(&table)?;
+    stdout::line(format_args!("{} events", found.len()))?;
     Ok(())
 }
 
@@ -148,15 +150,15 @@ pub(super) fn triggered(answer: &Value, json: bool) -> Result<()> {
             let devices = text(&rollout["affected_devices"]);
             table.row([text(&rollout["rollout_id"]), text(&rollout["policy"]), text(&rollout["status"]), devices]);
         }
-        print!("{table}");
+        stdout::print(&table)?;
         return Ok(());
     }
-    println!("{} devices would take part", text(&answer["total_devices"]));
+    stdout::line(format_args!("{} devices would take part", text(&answer["total_devices"])))?;
     for batch in answer["batches"].as_array().into_iter().flatten() {
-        println!("  {}", batch_in_words(batch));
+        stdout::line(format_args!("  {}", batch_in_words(batch)))?;
     }
     for (reason, count) in answer["skipped"].as_object().into_iter().flatten() {
-        println!("{count} would be skipped: {reason}");
+        stdout::line(format_args!("{count} would be skipped: {reason}"))?;
     }
     Ok(())
 }

@@ -106,7 +106,7 @@ impl Arguments {
         };
         let count = devices.len();
         let fleet = Fleet::start(&api, devices, &world);
-        board.say(&format!("{count} devices of the fleet {} run {}", self.fleet, self.image));
+        board.say(&format!("{count} devices of the fleet {} are started", self.fleet));
         let mut simulation = Simulation {
             api: &api,
             fleet,
@@ -129,7 +129,7 @@ impl Arguments {
         if self.json {
             stdout::line(serde_json::to_string(outcome)?)?;
         } else {
-            stdout::print(&outcome)?;
+            stdout::print(outcome)?;
         }
         Ok(())
     }

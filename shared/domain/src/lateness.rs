@@ -56,7 +56,9 @@ fn verdict(device: &Device, assignment: &Assignment, facts: &Known, now: Timesta
         Progress::Blocked { since, .. } => {
             past(*since, SignedDuration::from_hours(i64::from(policy.lock_grace_hours))).then_some(Progress::Deferred)
         }
-        Progress::Offered | Progress::Pulled if rollout.status == Status::InProgress => {
+        Progress::Offered | Progress::Pulled
+            if matches!(rollout.status, Status::InProgress | Status::Completed) =>
+        {
             match swap_time(policy, device.timezone.as_deref(), now) {
                 SwapTime::Open(window) => silent(assignment, facts, window, now).then_some(timed_out(false)),
                 SwapTime::Closed(_) => None,
@@ -110,3 +112,6 @@ fn silent(assignment: &Assignment, facts: &Known, window_opened: Option<Timestam
     };
     past(heard, policy.stall_seconds) || past(start, policy.total_seconds)
 }
+
+#[cfg(test)]
+mod tests;

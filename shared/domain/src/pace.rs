@@ -67,7 +67,9 @@ fn wanted(device: &Device, current: &Assignment, known: &Known, pace: Pace, entr
             | Status::RollingBack
             | Status::RolledBack => pace.idle_seconds,
         },
-        Progress::Offered | Progress::Pulled | Progress::Blocked { .. } if rollout.status == Status::InProgress => {
+        Progress::Offered | Progress::Pulled | Progress::Blocked { .. }
+            if matches!(rollout.status, Status::InProgress | Status::Completed) =>
+        {
             pace.near_seconds
         }
         Progress::Swapping | Progress::Reverting | Progress::Failed { swapped: true, .. } => pace.near_seconds,

@@ -3,14 +3,17 @@
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
-use crate::assignment::{Assignment, Reason};
+use crate::assignment::{Assignment, Progress, Reason};
 use crate::counts::Class;
 use crate::device::{Device, holds};
 use crate::ids::{DeviceUuid, RolloutId};
 use crate::pin::Pin;
 use crate::policy::OnDrift;
-use crate::rollout::{Known, Knowledge};
+use crate::rollout::{Known, Knowledge, Rollout};
 use crate::row::Row;
+
+/// The position of a device that no plan has: behind everyone planned.
+pub const LATECOMER: u32 = u32::MAX;
 
 /// Devices per page of the plan: what one message plans.
 pub const PAGE_SIZE: usize = 1_000;
@@ -57,6 +60,9 @@ pub fn place(device: &Device, new: &Known, (position, batch): (u32, u32), old: &
         let id = rollout.rollout_id.clone();
         Row::planned(id, device.device_uuid, (position, batch), (class, reason), old, now)
     };
+    if let Some(moved) = planned_after_all(device, rollout, (position, batch)) {
+        return Placed::Assigned(Box::new((moved, row(Class::Pending, None, track.baseline))));
+    }
     // Where its write went through before and its row perhaps did not, the row is as that write would have made it.
     if track.assignment(&rollout.rollout_id).is_some() || track.generation() > rollout.generation {
         return Placed::Known(row(Class::Pending, None, track.baseline));
@@ -82,6 +88,20 @@ pub fn place(device: &Device, new: &Known, (position, batch): (u32, u32), old: &
     }
     let row = row(Class::Pending, None, slot.baseline.clone());
     Placed::Assigned(Box::new((next, row)))
+}
+
+/// A device that came between the rollout's creation and its planning has a latecomer's place: it gets a planned one.
+fn planned_after_all(device: &Device, rollout: &Rollout, (position, batch): (u32, u32)) -> Option<Device> {
+    let mut next = device.next_revision();
+    let track = next.tracks.get_mut(&rollout.repository)?;
+    let places = [&mut track.current, &mut track.next].into_iter().flatten();
+    let place = places.into_iter().find(|place| place.rollout_id == rollout.rollout_id)?;
+    let came_late = place.position == LATECOMER && position != LATECOMER;
+    if !came_late || place.progress != Progress::Waiting {
+        return None;
+    }
+    (place.position, place.batch) = (position, batch);
+    Some(next)
 }
 
 fn unfit(device: &Device, new: &Known, baseline: &Option<Pin>) -> Option<Reason> {
@@ -129,3 +149,6 @@ fn is_drift(
     let expected = track.resting.as_ref().or(baseline.as_ref()).and_then(|pin| pin.digest.as_ref());
     expected.is_some_and(|expected| expected != runs)
 }
+
+#[cfg(test)]
+mod tests;

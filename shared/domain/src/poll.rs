@@ -179,7 +179,8 @@ fn moving(other: Option<&Assignment>, known: &Knowledge) -> bool {
 }
 
 fn may_swap(device: &Device, current: &Assignment, facts: &Known, now: Timestamp) -> bool {
-    facts.rollout.status == Status::InProgress
+    // An offer can cross the rollout's completion: the image is proven then, and the device goes on.
+    matches!(facts.rollout.status, Status::InProgress | Status::Completed)
         && facts.rollout.open_for(current.position)
         && matches!(swap_time(&facts.plan.policy, device.timezone.as_deref(), now), SwapTime::Open(_))
 }
@@ -224,3 +225,6 @@ fn take_back(
     };
     Some(Step { to, offer: true, event: None, told: true })
 }
+
+#[cfg(test)]
+mod tests;

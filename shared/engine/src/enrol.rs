@@ -4,7 +4,6 @@
 //! the devices afterwards. So one of the two always sees the other.
 
 mod join;
-mod planned;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -10,6 +10,7 @@ use tidegate_domain::report::{Reports, Verdict, report};
 use tidegate_domain::target::target_state;
 
 use crate::create::TRIES;
+use crate::enrol::images;
 use crate::entities::devices;
 use crate::error::EngineError;
 use crate::memory::{Age, RolloutMemory};
@@ -60,7 +61,11 @@ pub async fn accept(
         let reported = report(&device, body, &known, now);
         let before = repositories(&device);
         if let Some(next) = reported.device {
-            match store.write(&[devices::save(&next)]).await {
+            // Planners learn of a new repository in the same transaction: a repeat of this report would not tell it.
+            let new: Vec<Repository> = repositories(&next).difference(&before).cloned().collect();
+            let mut writes = vec![devices::save(&next)];
+            writes.extend(images(&next, &new));
+            match store.write(&writes).await {
                 Ok(()) => device = next,
                 Err(WriteError::Refused(_) | WriteError::Conflict) => continue,
                 Err(WriteError::Store(error)) => return Err(error.into()),

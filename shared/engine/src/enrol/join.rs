@@ -7,12 +7,11 @@ use tidegate_domain::device::Device;
 use tidegate_domain::head::Head;
 use tidegate_domain::image::Repository;
 use tidegate_domain::pin::Pin;
-use tidegate_domain::planning::{Placed, place};
+use tidegate_domain::planning::{LATECOMER, Placed, place};
 use tidegate_domain::policy::Policy;
 use tidegate_domain::rollout::{Knowledge, Known, Status};
 
 use super::images;
-use super::planned::by_planner;
 use crate::create::TRIES;
 use crate::entities::device_images::DeviceImage;
 use crate::entities::{devices, heads, policies};
@@ -75,8 +74,7 @@ async fn join_one(
             }
         }
         let Some((head, known)) = best else { return Ok(device) };
-        let planned = by_planner(store, &known.rollout, device.device_uuid).await?;
-        let rollout = Some(&*known).filter(|known| !planned && open_to_latecomers(&head, known));
+        let rollout = Some(&*known).filter(|known| open_to_latecomers(&head, known));
         let old = memory.knowledge(store, device.rollout_ids(), Age::Remembered, now).await?;
         let Some(next) = joined(&device, &head, rollout, &old, fresh, now) else { return Ok(device) };
         match store.write(&[devices::save(&next)]).await {
@@ -116,8 +114,8 @@ fn joined(
     now: Timestamp,
 ) -> Option<Device> {
     let placed = rollout.map(|known| {
-        // Behind everyone planned, and in the last batch.
-        let place_of_latecomers = (u32::MAX, known.rollout.batches.len().max(1) as u32);
+        // In the last batch; a planner that still lists the device gives it a place of its own.
+        let place_of_latecomers = (LATECOMER, known.rollout.batches.len().max(1) as u32);
         place(device, known, place_of_latecomers, old, now)
     });
     let assigned = match placed {

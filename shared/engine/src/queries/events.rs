@@ -149,7 +149,8 @@ fn view(row: &Row, n: usize, happened: &Happened) -> EventView {
         details.insert("message".to_owned(), message.as_str().into());
     }
     EventView {
-        event_id: format!("{}-{n:04}", row.device_uuid),
+        // Behind the rollout's id and a slash, this is the id on the bus.
+        event_id: format!("{}/{n}", row.device_uuid),
         name: happened.event.name().to_owned(),
         at: happened.at,
         device_uuid: Some(row.device_uuid),

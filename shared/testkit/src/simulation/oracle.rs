@@ -249,7 +249,8 @@ impl Oracle {
         }
         let counts = rollout.current().map(|batch| batch.counts.clone()).unwrap_or_default();
         let failed = counts.failed() + counts.of(Class::RolledBack);
-        let excess = self.policy.max_failure_rate.exceeded_by(failed, counts.devices());
+        // Of all that were planned: who is skipped later makes no outcome worse after the fact.
+        let excess = self.policy.max_failure_rate.exceeded_by(failed, counts.rows());
         if excess && rollout.judged_from == 0 && self.policy.count_timeouts && rollout.batch > 0 {
             let id = &rollout.rollout_id;
             self.wrong(format!("{id} goes on although {failed} of {} devices of its batch failed", counts.devices()));
@@ -294,7 +295,8 @@ impl Oracle {
         let since = now - MEMORY_SECONDS * 1_000 - SKEW;
         let ends = states.iter().skip(1).map(|(at, _)| *at).chain([i64::MAX]);
         states.iter().zip(ends).any(|((_, rollout), until)| {
-            until >= since && rollout.status == Status::InProgress && rollout.open_for(position)
+            let offers = matches!(rollout.status, Status::InProgress | Status::Completed);
+            until >= since && offers && rollout.open_for(position)
         })
     }
 

@@ -1,4 +1,5 @@
-//! Where things are: the checkout, and `.tidegate/` in it, which holds all that the local stack keeps.
+//! Where things are: the checkout, and `.tidegate/` in it, which holds all that the local stack keeps (or the folder that
+//! `TIDEGATE_STATE` names).
 
 use std::fs::{self, File, TryLockError};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -6,10 +7,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+/// Names another folder than `.tidegate/`: a second stack beside the first.
+const STATE: &str = "TIDEGATE_STATE";
+
 /// A checkout of Tidegate.
 #[derive(Debug, Clone)]
 pub(crate) struct Project {
     root: PathBuf,
+    state: PathBuf,
 }
 
 impl Project {
@@ -20,7 +25,11 @@ impl Project {
         here.ancestors()
             .chain(built_in)
             .find(|folder| folder.join("infra/template.yaml").is_file())
-            .map(|root| Self { root: root.to_path_buf() })
+            .map(|root| {
+                let named = std::env::var_os(STATE).filter(|folder| !folder.is_empty());
+                let state = named.map_or_else(|| root.join(".tidegate"), |folder| here.join(folder));
+                Self { root: root.to_path_buf(), state }
+            })
             .context("this is not inside a checkout of Tidegate (no infra/template.yaml here or above)")
     }
 
@@ -34,14 +43,14 @@ impl Project {
         self.root.join("infra").join(file)
     }
 
-    /// The folder of everything that the local stack keeps.
+    /// The folder of everything that the local stack keeps: `.tidegate/` of the checkout, or what `TIDEGATE_STATE` names.
     pub(crate) fn state(&self) -> PathBuf {
-        self.root.join(".tidegate")
+        self.state.clone()
     }
 
     /// A file or folder in [`Self::state`].
     pub(crate) fn state_file(&self, name: &str) -> PathBuf {
-        self.state().join(name)
+        self.state.join(name)
     }
 
     /// Makes [`Self::state`] (readable by its owner only) and keeps other runs of `up` and `down` out while the answer
@@ -51,6 +60,7 @@ impl Project {
         if !state.is_dir() {
             fs::DirBuilder::new()
                 .mode(0o700)
+                .recursive(true)
                 .create(&state)
                 .with_context(|| format!("{} cannot be created", state.display()))?;
         }

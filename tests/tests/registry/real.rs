@@ -37,10 +37,15 @@ pub(crate) struct RealRegistry {
 impl RealRegistry {
     /// Starts one that is ready; nothing where the program is missing and may be.
     pub(crate) fn start(login: Option<&Login>) -> Option<Self> {
+        Self::start_at(0, login, None)
+    }
+
+    /// Starts one on this port (0: any free one) that tells of its pushes: where, and with which `Authorization`.
+    pub(crate) fn start_at(port: u16, login: Option<&Login>, notify: Option<(&str, &str)>) -> Option<Self> {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(uuid::Uuid::new_v4().simple().to_string());
         fs::create_dir_all(&folder).expect("a folder");
         let config = folder.join("registry.yml");
-        fs::write(&config, configuration(&folder, login)).expect("a configuration");
+        fs::write(&config, configuration(&folder, port, login, notify)).expect("a configuration");
         let started = Command::new(PROGRAM)
             .arg("serve")
             .arg(&config)
@@ -97,17 +102,27 @@ impl Drop for RealRegistry {
     }
 }
 
-fn configuration(folder: &Path, login: Option<&Login>) -> String {
+fn configuration(folder: &Path, port: u16, login: Option<&Login>, notify: Option<(&str, &str)>) -> String {
     let data = folder.join("data").display().to_string();
     let mut config = serde_json::json!({
         "version": "0.1",
         "storage": {"filesystem": {"rootdirectory": data}},
-        "http": {"addr": "127.0.0.1:0"},
+        "http": {"addr": format!("127.0.0.1:{port}")},
     });
     if let Some(login) = login {
         let path = folder.join("htpasswd");
         fs::write(&path, login.htpasswd).expect("a password file");
         config["auth"] = serde_json::json!({"htpasswd": {"realm": "tests", "path": path.display().to_string()}});
+    }
+    if let Some((url, authorization)) = notify {
+        config["notifications"] = serde_json::json!({"endpoints": [{
+            "name": "tidegate",
+            "url": url,
+            "headers": {"Authorization": [authorization]},
+            "timeout": "10s",
+            "threshold": 20,
+            "backoff": "500ms",
+        }]});
     }
     config.to_string()
 }

@@ -1,6 +1,6 @@
 //! Ends: completed, failed, and what is left to do after any of them.
 
-use super::{Detail, Effect, Stepping};
+use super::{Detail, Effect, SETTLE_SECONDS, Stepping, later};
 use crate::counts::Class;
 use crate::event::ImageEvent;
 use crate::rollout::Status;
@@ -51,21 +51,32 @@ impl Stepping<'_> {
         self.next.completed_at = Some(self.now);
         self.next.resume_to = None;
         self.next.check_at = None;
-        if !reason.is_empty() {
-            self.next.reason = Some(reason.to_owned());
-        }
+        // A pause's or a resume's reason does not explain the end.
+        self.next.reason = Some(reason).filter(|reason| !reason.is_empty()).map(str::to_owned);
     }
 
     /// An ended rollout: devices past the swap still settle in it, and who waited for its place gets it.
     pub(super) fn drain(&mut self) -> String {
         let in_flight = self.next.in_flight();
         if in_flight > 0 {
+            // Also where the sweep had let go of it already: an offer can cross the end.
+            self.next.live = Some("1".to_owned());
             self.watch();
             return format!("{}; {in_flight} devices are still settling", self.next.status.name());
         }
-        if self.next.live.is_some() && self.settled_since_command() {
+        if self.next.live.is_some() && self.settled_since_end() && self.settled_since_command() {
             self.next.live = None;
         }
         self.next.reason.clone().unwrap_or_else(|| self.next.status.name().to_owned())
+    }
+
+    /// Whether what was offered just before the end has been written down by now.
+    fn settled_since_end(&mut self) -> bool {
+        let Some(at) = self.next.completed_at else { return true };
+        let due = later(at, SETTLE_SECONDS);
+        if due > self.now {
+            self.wake(due);
+        }
+        due <= self.now
     }
 }

@@ -64,6 +64,9 @@ pub struct Judge {
     /// The resume since which it remembers.
     #[serde(rename = "s", with = "ms_opt", default, skip_serializing_if = "Option::is_none")]
     since: Option<Timestamp>,
+    /// Whether admins were told that a rule fired; once is enough until somebody resumes.
+    #[serde(rename = "t", default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) told: bool,
     /// Failures in a row, across batches.
     #[serde(rename = "r", default)]
     row: u32,
@@ -76,7 +79,7 @@ impl Judge {
     /// Forgets everything when the rollout was resumed since.
     pub fn resumed(&mut self, resumed_at: Option<Timestamp>) {
         if self.since != resumed_at {
-            *self = Self { since: resumed_at, row: 0, batches: Vec::new() };
+            *self = Self { since: resumed_at, ..Self::default() };
         }
     }
 
@@ -123,3 +126,6 @@ impl Judge {
         (settled >= EARLY_SAMPLE && exceeds(settled)).then_some(Rule::FailureRate { failed, of: settled, allowed_ppm })
     }
 }
+
+#[cfg(test)]
+mod tests;

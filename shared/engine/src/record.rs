@@ -43,8 +43,8 @@ pub async fn record(ports: &Ports, images: &[Device], _now: Timestamp) -> Result
     }
     let jobs: Vec<Job> = nudges.into_iter().map(|rollout_id| Job::Step { rollout_id }).collect();
     if !jobs.is_empty() {
-        // Level-triggered: the sweep does what a lost nudge would have done sooner.
-        let _ = ports.queues.send(&jobs, NUDGE_SECONDS).await;
+        // The sweep steps live rollouts anyway; one that ended and has a device settling late needs this nudge.
+        ports.queues.send(&jobs, NUDGE_SECONDS).await?;
     }
     Ok(())
 }
@@ -71,7 +71,8 @@ fn by_rollout(images: &[Device]) -> BTreeMap<RolloutId, Vec<Revisions>> {
     all
 }
 
-/// Records some devices' revisions in one rollout. Says whether a page was written.
+/// Records some devices' revisions in one rollout. Says whether the step is to know: a page was written, or everything
+/// was recorded before and perhaps nobody told the step.
 async fn record_chunk(store: &dyn Store, id: &RolloutId, devices: &[Revisions]) -> Result<bool, EngineError> {
     for _ in 0..TRIES {
         let stored = try_join_all(devices.iter().map(|revisions| rows::get(store, id, revisions.device))).await?;
@@ -81,12 +82,13 @@ async fn record_chunk(store: &dyn Store, id: &RolloutId, devices: &[Revisions]) 
             let Some((write, changes)) = bring_up(revisions, row, &mut page) else { continue };
             if changes { counted.push(write) } else { alone.push(write) }
         }
+        let nothing_new = counted.is_empty() && alone.is_empty();
         // A row whose counting did not change needs no transaction: half the price.
         let alone = try_join_all(alone.iter().map(|write| store_row(store, write)));
         let all_alone = alone.await?.into_iter().all(|stored| stored);
         let counted_stored = counted.is_empty() || store_page(store, id, &counted, &page).await?;
         if all_alone && counted_stored {
-            return Ok(!counted.is_empty());
+            return Ok(!counted.is_empty() || nothing_new);
         }
     }
     Err(EngineError::Contended { what: "the rollout's journal" })

@@ -50,12 +50,13 @@ impl Stepping<'_> {
         if let Some(report) = self.nothing_healthy() {
             return report;
         }
-        if let Some(fired) = fired {
+        if let Some(fired) = fired
+            && !self.next.judge.told
+        {
             let reason = fired.to_string();
-            if self.next.reason.as_deref() != Some(&reason) {
-                self.next.reason = Some(reason.clone());
-                self.emit(ImageEvent::RolloutFailed, Detail::because(&reason));
-            }
+            self.next.judge.told = true;
+            self.next.reason = Some(reason.clone());
+            self.emit(ImageEvent::RolloutFailed, Detail::because(&reason));
         }
         let why = self.next.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
         format!("paused{why}")
@@ -77,6 +78,7 @@ impl Stepping<'_> {
     fn stop(&mut self, fired: &Fired) -> String {
         let reason = fired.to_string();
         self.next.reason = Some(reason.clone());
+        self.next.judge.told = true;
         self.emit(ImageEvent::RolloutFailed, Detail { batch: Some(self.next.batch), ..Detail::because(&reason) });
         match self.plan.policy.on_failure {
             OnFailure::Pause => {
@@ -111,7 +113,9 @@ impl Stepping<'_> {
         }
         let Some(batch) = self.next.current() else { return };
         let closed = batch.end - self.next.open_to;
-        let in_flight = batch.counts.unsettled().saturating_sub(closed);
+        // Of the closed places those that take no part are settled already, so at least who is at work is counted.
+        let at_work = batch.counts.of(Class::Updating) + batch.counts.of(Class::Blocked);
+        let in_flight = batch.counts.unsettled().saturating_sub(closed).max(at_work);
         let room = limit.max(1).saturating_sub(in_flight);
         self.next.open_to = batch.end.min(self.next.open_to + room);
     }

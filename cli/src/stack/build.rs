@@ -37,6 +37,9 @@ pub(super) async fn functions(project: &Project, progress: &Progress) -> Result<
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(&cargo);
     command.args(["build", "--message-format=json-render-diagnostics", "--color", "never"]);
+    // With this program among them, as in `cargo run`: other packages would mean other features, and every shared crate
+    // once more.
+    command.args(["-p", "tidegate-cli"]);
     for name in FUNCTIONS {
         command.args(["-p", &format!("tidegate-fn-{name}")]);
     }

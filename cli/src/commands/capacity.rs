@@ -15,8 +15,8 @@ pub(crate) struct Arguments {
     /// Print JSON.
     #[arg(long)]
     json: bool,
-    /// Measure everything on a DynamoDB in this process (minutes, in a debug build); without it, that one only checks
-    /// the figures of small fleets.
+    /// Measure everything on a DynamoDB in this process (a quarter of an hour in a debug build); without it, that one
+    /// only checks the figures of small fleets.
     #[arg(long)]
     dynamodb: bool,
 }

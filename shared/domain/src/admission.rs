@@ -82,3 +82,6 @@ fn same(other: &Rollout, target: &Pin, now: Timestamp) -> bool {
         (Some(_), None) | (None, Some(_)) => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -177,3 +177,6 @@ fn unproven(rollout: &Rollout) -> bool {
         counts.unsettled() == 0 && counts.of(Class::Healthy) == 0 && counts.devices() > counts.of(Class::Deferred)
     })
 }
+
+#[cfg(test)]
+mod tests;

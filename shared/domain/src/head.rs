@@ -110,3 +110,6 @@ impl Head {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

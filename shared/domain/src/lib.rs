@@ -25,5 +25,7 @@ pub mod rollout;
 pub mod row;
 pub mod step;
 pub mod target;
+#[cfg(test)]
+mod testing;
 pub mod webhook;
 pub mod window;

@@ -259,3 +259,6 @@ fn one(class: Class, by: i64) -> Counts {
     counts.add(class, by);
     counts
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,7 @@ use crate::ids::{DeviceUuid, RolloutId};
 use crate::image::{Digest, Repository};
 use crate::pin::Pin;
 use crate::poll::{SwapTime, swap_time};
-use crate::rollout::{Known, Knowledge, Status};
+use crate::rollout::{Knowledge, Known, Status};
 
 /// What a device should run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -209,4 +209,131 @@ fn moving(
         deadline_seconds: policy.deadline_seconds(),
     });
     Some(target)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::assignment::Reason;
+    use crate::rollout::Rollout;
+    use crate::testing::*;
+
+    /// What a service is told: which tag, and which move.
+    fn told(device: &Device, known: Known, now: i64) -> (String, Option<(Action, Phase)>) {
+        let state = target_state(device, &knowledge([known]), at(now));
+        let web = &state.services["web"];
+        let tag = web.image.rsplit(':').next().unwrap().to_owned();
+        (tag, web.rollout.as_ref().map(|moving| (moving.action, moving.phase)))
+    }
+
+    #[test]
+    fn every_progress_in_every_status() {
+        let download = Some((Action::Update, Phase::Download));
+        let swap = Some((Action::Update, Phase::Swap));
+        let rollback = Some((Action::Rollback, Phase::Swap));
+        for status in Status::ALL {
+            for progress in every_progress() {
+                let mut device = placed(progress.clone());
+                track(&mut device).resting = Some(pin(9));
+                let expected = match &progress {
+                    Progress::Waiting | Progress::Deferred if status == Status::Completed => ("v2", None),
+                    Progress::Waiting | Progress::Deferred | Progress::Skipped { .. } => ("v9", None),
+                    Progress::Offered | Progress::Pulled | Progress::Blocked { .. } if status.withdraws() => {
+                        ("v9", None)
+                    }
+                    Progress::Offered | Progress::Pulled | Progress::Blocked { .. } => ("v2", download),
+                    Progress::Swapping => ("v2", swap),
+                    Progress::Healthy => ("v2", None),
+                    Progress::Failed { swapped: true, .. } | Progress::Reverting | Progress::NotSeen => {
+                        ("v1", rollback)
+                    }
+                    Progress::Failed { swapped: false, .. } => ("v9", None),
+                    Progress::RolledBack { .. } => ("v1", None),
+                    Progress::Stuck { .. } => ("v1", None),
+                };
+                let (tag, moving) = told(&device, known(rollout(status), json!({})), 60);
+                assert_eq!((tag.as_str(), moving), expected, "{progress:?} in {status:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_failed_device_stays_where_it_cannot_or_must_not_go_back() {
+        let device = placed(failed(Reason::Unhealthy, true));
+        let by_order = known(rollout(Status::InProgress), json!({"auto_rollback": false}));
+        assert_eq!(told(&device, by_order, 60), ("v2".to_owned(), None));
+        let mut first = device;
+        track(&mut first).baseline = None;
+        assert_eq!(told(&first, known(rollout(Status::InProgress), json!({})), 60), ("v2".to_owned(), None));
+    }
+
+    #[test]
+    fn a_stuck_device_keeps_what_it_runs() {
+        let mut device = placed(stuck(Reason::RollbackFailed));
+        device.services.insert("web".to_owned(), service(7));
+        assert_eq!(told(&device, known(rollout(Status::RolledBack), json!({})), 60), ("v7".to_owned(), None));
+    }
+
+    #[test]
+    fn a_latecomer_is_brought_to_the_promoted_image_inside_its_window() {
+        let latecomer = placed(Progress::Waiting);
+        let mut there = latecomer.clone();
+        there.services.insert("web".to_owned(), service(2));
+        for (label, device, now, tag) in [
+            ("outside", &latecomer, HOUR, "v1"),
+            ("inside", &latecomer, 3 * HOUR, "v2"),
+            ("outside, and there already", &there, HOUR, "v2"),
+        ] {
+            let known = known(rollout(Status::Completed), nightly());
+            assert_eq!(told(device, known, now), (tag.to_owned(), None), "{label}");
+        }
+    }
+
+    #[test]
+    fn without_a_rollout_it_rests() {
+        let mut device = device();
+        let state = |device: &Device| target_state(device, &Knowledge::new(), at(0));
+        assert_eq!(state(&device).services["web"].digest, Some(digest(1)));
+        track(&mut device).resting = Some(pin(9));
+        assert_eq!(state(&device).services["web"].digest, Some(digest(9)), "what it rests on comes first");
+        *track(&mut device) = Track::default();
+        assert!(state(&device).services.is_empty(), "nobody knows what it should run");
+    }
+
+    #[test]
+    fn a_move_says_all_that_the_device_needs() {
+        let device = placed(Progress::Swapping);
+        let state = target_state(&device, &knowledge([known(rollout(Status::InProgress), json!({}))]), at(0));
+        assert_eq!(
+            serde_json::to_value(&state.services["web"]).unwrap(),
+            json!({
+                "image": "docker.io/acme/app:v2", "digest": digest(2),
+                "health_check": {"type": "container_running", "timeout_seconds": 30, "retry_count": 3,
+                                 "interval_seconds": 30},
+                "rollout": {"rollout_id": "R", "batch": 1, "attempt": 1, "action": "update", "phase": "swap",
+                            "previous": {"image": "docker.io/acme/app:v1", "digest": digest(1)}, "auto_rollback": true,
+                            "healthy_for_seconds": 60, "health_check_timeout_seconds": 300, "deadline_seconds": 900},
+            })
+        );
+        let off = known(rollout(Status::InProgress), json!({"health_check_enabled": false}));
+        let state = target_state(&device, &knowledge([off]), at(0));
+        assert_eq!(state.services["web"].health_check, None);
+    }
+
+    #[test]
+    fn the_hash_is_of_the_target_alone() {
+        let hash = |device: &Device, rollout: Rollout| {
+            target_state(device, &knowledge([known(rollout, json!({}))]), at(60)).hash()
+        };
+        let healthy = placed(Progress::Healthy);
+        let before = hash(&healthy, rollout(Status::InProgress));
+        let paused = Rollout { revision: 99, ..rollout(Status::Paused) };
+        assert_eq!(hash(&healthy, paused), before, "a pause is no new target");
+        let mut written = healthy.clone();
+        written.rev += 1;
+        assert_eq!(hash(&written, rollout(Status::InProgress)), before);
+        assert_ne!(hash(&placed(Progress::Offered), rollout(Status::InProgress)), before);
+    }
 }

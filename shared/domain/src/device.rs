@@ -172,7 +172,16 @@ impl Track {
         let kept = matches!(settled.progress, Progress::Healthy)
             || matches!(&settled.progress, Progress::Failed { swapped: true, .. } if !known.plan.policy.auto_rollback)
             || joined;
-        if !kept || rollout.status.takes_back() {
+        let untouched = match &settled.progress {
+            Progress::Waiting | Progress::Deferred | Progress::Skipped { .. } => true,
+            Progress::Failed { swapped, .. } => !swapped,
+            progress => progress.before_swap(),
+        };
+        let taken_back = rollout.status.takes_back();
+        if untouched && !joined {
+            // What it rested on still runs, unless that is what this rollout brought and took back.
+            self.resting.take_if(|resting| taken_back && resting.same_image(&rollout.target));
+        } else if !kept || taken_back {
             self.resting = None;
         } else if rollout.status == Status::Completed && !matches!(settled.progress, Progress::Failed { .. }) {
             self.baseline = Some(rollout.target.clone());
@@ -237,3 +246,6 @@ pub fn holds(assignment: &Assignment, known: &Known) -> bool {
         );
     owed || assignment.progress.busy(known.plan.policy.auto_rollback)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+use serde_json::json;
+
+use super::*;
+use crate::assignment::Reason;
+use crate::testing::*;
+
+/// The baseline and the resting image of a device that stood so when a newer place replaced its own.
+fn replaced(progress: Progress, status: Status, auto_rollback: bool, resting: Option<Pin>) -> (Pin, Option<Pin>) {
+    let mut device = placed(progress);
+    let track = track(&mut device);
+    track.resting = resting;
+    let old = known(crate::testing::rollout(status), json!({"auto_rollback": auto_rollback}));
+    track.replace(Assignment::new(id("R3"), 3, 0, 1), Some(&old), None, at(0));
+    assert_eq!(track.last.as_ref().unwrap().rollout_id, id("R"));
+    (track.baseline.clone().unwrap(), track.resting.clone())
+}
+
+#[test]
+fn the_baseline_advances_only_when_healthy_and_completed() {
+    for status in Status::ALL {
+        for progress in every_progress() {
+            let (baseline, _) = replaced(progress.clone(), status, true, None);
+            let proven = progress == Progress::Healthy && status == Status::Completed;
+            assert_eq!(baseline, if proven { pin(2) } else { pin(1) }, "{progress:?} in {status:?}");
+        }
+    }
+}
+
+#[test]
+fn healthy_in_a_rollout_that_ended_early_is_rested_on() {
+    for status in [Status::Superseded, Status::Cancelled, Status::Failed] {
+        assert_eq!(replaced(Progress::Healthy, status, true, None), (pin(1), Some(pin(2))), "{status:?}");
+        let kept = replaced(failed(Reason::Unhealthy, true), status, false, None);
+        assert_eq!(kept, (pin(1), Some(pin(2))), "{status:?}: it does not go back by itself");
+    }
+    assert_eq!(replaced(Progress::Healthy, Status::Completed, true, Some(pin(9))), (pin(2), None));
+    assert_eq!(replaced(Progress::Healthy, Status::RolledBack, true, Some(pin(9))), (pin(1), None));
+}
+
+#[test]
+fn who_never_swapped_rests_on_what_it_rested_on() {
+    let untouched = [
+        Progress::Waiting,
+        Progress::Deferred,
+        Progress::Offered,
+        Progress::Pulled,
+        blocked(true),
+        failed(Reason::PullFailed, false),
+        skipped(Reason::Removed),
+    ];
+    for progress in untouched {
+        for status in Status::ALL {
+            let (baseline, resting) = replaced(progress.clone(), status, true, Some(pin(9)));
+            assert_eq!((baseline, resting), (pin(1), Some(pin(9))), "{progress:?} in {status:?}");
+        }
+        let (_, resting) = replaced(progress.clone(), Status::RolledBack, true, Some(pin(2)));
+        assert_eq!(resting, None, "{progress:?}: never on what was taken back");
+    }
+    for progress in [back(Reason::Unhealthy), Progress::Reverting, failed(Reason::Unhealthy, true)] {
+        let (_, resting) = replaced(progress.clone(), Status::Superseded, true, Some(pin(9)));
+        assert_eq!(resting, None, "{progress:?} went back to its baseline");
+    }
+}
+
+#[test]
+fn a_latecomer_that_was_brought_there_has_proven_it() {
+    for (status, ran, baseline) in [
+        (Status::Completed, Some(digest(2)), pin(2)),
+        (Status::Completed, Some(digest(1)), pin(1)),
+        (Status::Completed, None, pin(1)),
+        (Status::Cancelled, Some(digest(2)), pin(1)),
+    ] {
+        let mut device = placed(Progress::Waiting);
+        let old = known(crate::testing::rollout(status), json!({}));
+        let track = track(&mut device);
+        track.replace(Assignment::new(id("R3"), 3, 0, 1), Some(&old), ran.as_ref(), at(0));
+        assert_eq!(track.baseline, Some(baseline), "{status:?}, {ran:?}");
+    }
+}
+
+#[test]
+fn an_offer_that_is_replaced_is_withdrawn_in_its_row() {
+    for progress in every_progress() {
+        let mut device = placed(progress.clone());
+        let old = known(crate::testing::rollout(Status::Superseded), json!({}));
+        let log = track(&mut device).replace(Assignment::new(id("R3"), 3, 0, 1), Some(&old), None, at(0));
+        assert_eq!(log.len(), usize::from(progress.before_swap()), "{progress:?}");
+        for entry in log {
+            assert_eq!((entry.rollout_id, entry.reason), (id("R"), Some(Reason::Withdrawn)));
+        }
+    }
+}
+
+#[test]
+fn a_swap_holds_a_newer_place_back() {
+    for status in Status::ALL {
+        for progress in every_progress() {
+            let known = known(crate::testing::rollout(status), json!({}));
+            let swap =
+                matches!(progress, Progress::Swapping | Progress::Reverting | Progress::Failed { swapped: true, .. });
+            let owed = status == Status::RollingBack && progress == Progress::Healthy;
+            assert_eq!(holds(&place(progress.clone()), &known), swap || owed, "{progress:?} in {status:?}");
+        }
+    }
+}

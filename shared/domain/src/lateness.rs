@@ -65,13 +65,17 @@ fn verdict(device: &Device, assignment: &Assignment, facts: &Known, now: Timesta
             }
         }
         Progress::Swapping if !rollout.status.takes_back() => {
-            silent(assignment, facts, None, now).then_some(timed_out(true))
+            let opened = assignment.offered_at.and_then(|offered| last_opening(device, facts, offered, now));
+            silent(assignment, facts, opened, now).then_some(timed_out(true))
         }
         Progress::Swapping | Progress::Healthy | Progress::Failed { swapped: true, .. } | Progress::Reverting
             if rollout.status == Status::RollingBack =>
         {
             let started = rollout.rollback.as_ref()?.started_at;
             let since = [assignment.offered_at, assignment.progress_at].into_iter().flatten().fold(started, Timestamp::max);
+            let respects = rollout.rollback.as_ref().is_some_and(|rollback| rollback.respect_windows);
+            // Who waits for its window is not absent.
+            let since = if respects { first_chance(device, facts, since).unwrap_or(since) } else { since };
             (rollout.rollback_open_for(assignment.position) && past(since, offline_grace)).then_some(Progress::NotSeen)
         }
         Progress::Waiting
@@ -99,6 +103,13 @@ fn first_chance(device: &Device, facts: &Known, opened: Timestamp) -> Option<Tim
         SwapTime::Open(_) => Some(opened),
         SwapTime::Closed(next) => next,
     }
+}
+
+/// The newest opening of the device's window after its offer: a swap that it let start may outlast the window.
+fn last_opening(device: &Device, facts: &Known, offered: Timestamp, now: Timestamp) -> Option<Timestamp> {
+    let window = facts.plan.policy.window.as_ref()?;
+    let (zone, _) = window.zone_for(device.timezone.as_deref());
+    window.intervals(&zone, offered).map(|interval| interval.opens_at).take_while(|opens_at| *opens_at <= now).last()
 }
 
 /// The stall clock and the total clock: the first starts again with each report, the second does not.

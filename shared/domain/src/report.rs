@@ -1,5 +1,7 @@
 //! What a device reports, and what it changes.
 
+mod observe;
+
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
@@ -7,12 +9,11 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::assignment::{Assignment, LogEntry, Progress, ROLLBACK_ATTEMPTS, Reason};
-use crate::device::{Device, Running, Service, Track};
+use crate::device::Device;
 use crate::event::DeviceEvent;
 use crate::ids::RolloutId;
 use crate::image::{Digest, ImageRef, Repository};
 use crate::judge::Outcome;
-use crate::pin::Pin;
 use crate::rollout::{Known, Knowledge};
 
 /// How long a lock is taken to last where the device does not say, in minutes.
@@ -113,7 +114,7 @@ pub fn report(device: &Device, body: &Reports, known: &Knowledge, now: Timestamp
         next.platform.clone_from(&body.platform);
     }
     for (name, observed) in &body.services {
-        observe(&mut next, name, observed);
+        observe::observe(&mut next, name, observed);
     }
     let mut order: Vec<usize> = (0..body.reports.len()).collect();
     // Stable: reports without a `seq` keep their place behind those that have one.
@@ -132,46 +133,6 @@ pub fn report(device: &Device, body: &Reports, known: &Knowledge, now: Timestamp
             next
         }),
         verdicts,
-    }
-}
-
-/// Takes over what a service runs. A service that nobody knew brings its image as its baseline.
-fn observe(device: &mut Device, name: &str, observed: &Observed) {
-    let Some(repository) = observed
-        .image
-        .as_ref()
-        .map(|image| image.repository.clone())
-        .or_else(|| device.services.get(name).map(|service| service.repository.clone()))
-    else {
-        return;
-    };
-    let tag = observed.image.as_ref().and_then(|image| image.tag.clone());
-    let service =
-        device.services.entry(name.to_owned()).or_insert(Service { repository: repository.clone(), running: None });
-    service.repository = repository.clone();
-    let old = service.running.take();
-    let digest = observed.digest.clone().or_else(|| observed.image.as_ref().and_then(|image| image.digest.clone()));
-    let running = Running {
-        tag: tag.or_else(|| old.as_ref().and_then(|old| old.tag.clone())),
-        digest: digest.or_else(|| old.as_ref().and_then(|old| old.digest.clone())),
-        status: observed.status.clone().or_else(|| old.as_ref().and_then(|old| old.status.clone())),
-        healthy: observed.healthy.unwrap_or_else(|| old.as_ref().is_some_and(|old| old.healthy)),
-    };
-    let pin = Pin { tag: running.tag.clone(), digest: running.digest.clone() };
-    service.running = Some(running);
-    fill_baseline(device.tracks.entry(repository).or_default(), pin);
-}
-
-fn fill_baseline(track: &mut Track, runs: Pin) {
-    let untouched = track.current.as_ref().is_none_or(|current| {
-        matches!(current.progress, Progress::Waiting | Progress::Deferred | Progress::Offered | Progress::Pulled)
-    });
-    match &mut track.baseline {
-        None if runs.tag.is_some() || runs.digest.is_some() => track.baseline = Some(runs),
-        Some(baseline) if baseline.digest.is_none() && baseline.tag == runs.tag && untouched => {
-            baseline.digest = runs.digest;
-        }
-        None | Some(_) => {}
     }
 }
 
@@ -247,11 +208,14 @@ struct Runs {
 
 impl Runs {
     fn of(device: &Device, repository: &Repository, service: Option<&str>) -> Self {
-        let named = service.and_then(|name| Some((name.to_owned(), device.services.get(name)?)));
-        let first = || device.services_of(repository).next().map(|(name, service)| (name.clone(), service));
-        let found = named.or_else(first);
+        let named = service.and_then(|name| device.services.get_key_value(name));
+        // A service of another image proves nothing about this one.
+        let found = match named {
+            Some((_, service)) => named.filter(|_| service.repository == *repository),
+            None => device.services_of(repository).next(),
+        };
         Self {
-            service: found.as_ref().map(|(name, _)| name.clone()),
+            service: found.map(|(name, _)| name.clone()),
             moving: device.services_of(repository).count(),
             digest: found.and_then(|(_, service)| service.running.as_ref()?.digest.clone()),
             platform: device.platform.clone(),
@@ -272,8 +236,9 @@ fn apply(
     match assignment.progress.clone() {
         Progress::Waiting | Progress::Deferred => Err(Verdict::NotOffered),
         Progress::Offered | Progress::Pulled | Progress::Blocked { .. } | Progress::Swapping => {
+            let entry = under_way(assignment, report, facts, runs, has_way_back, now)?;
             assignment.progress_at = Some(now);
-            under_way(assignment, report, facts, runs, now)
+            Ok(entry)
         }
         Progress::Failed { reason: Reason::TimedOut, swapped } => {
             after_timeout(assignment, report, facts, runs, swapped, now)
@@ -312,6 +277,7 @@ fn under_way(
     report: &Report,
     facts: &Known,
     runs: &Runs,
+    has_way_back: bool,
     now: Timestamp,
 ) -> Result<LogEntry, Verdict> {
     let swapping = matches!(assignment.progress, Progress::Swapping);
@@ -339,7 +305,13 @@ fn under_way(
         DeviceEvent::UpdateFailed => fails(assignment, Reason::PullFailed, false),
         DeviceEvent::RolledBack => {
             let reason = if swapping { Reason::Unhealthy } else { Reason::UpdateFailed };
-            Ok(assignment.moves(Progress::RolledBack { reason }, now).outcome(Some(Outcome::Failed)))
+            let entry = going_back_ends(assignment, facts, runs, reason, now)?;
+            Ok(entry.outcome(Some(Outcome::Failed)))
+        }
+        // The failure before it was never told. The device has finished this attempt: it needs a new one.
+        DeviceEvent::RollbackFailed if facts.plan.policy.auto_rollback && has_way_back => {
+            assignment.progress = Progress::Failed { reason: Reason::RollbackFailed, swapped: true };
+            Ok(way_back_failed(assignment, now).outcome(Some(Outcome::Failed)))
         }
         DeviceEvent::RollbackFailed => fails(assignment, Reason::RollbackFailed, true),
         DeviceEvent::UpdateBlocked | DeviceEvent::UpdateDeferred => {
@@ -422,7 +394,9 @@ fn after_timeout(
             let entry = going_back_ends(assignment, facts, runs, Reason::TimedOut, now)?;
             Ok(entry.outcome(Some(Outcome::FailedAfterAll)))
         }
-        DeviceEvent::RollbackFailed => Ok(way_back_failed(assignment, now)),
+        DeviceEvent::RollbackFailed => {
+            Ok(way_back_failed(assignment, now).outcome(Some(Outcome::FailedAfterAll)))
+        }
         DeviceEvent::ContainerUpdating | DeviceEvent::UpdateCompleted | DeviceEvent::HealthCheckPassed => {
             Ok(assignment.moves(Progress::Failed { reason: Reason::TimedOut, swapped: true }, now))
         }
@@ -454,3 +428,6 @@ fn way_back_failed(assignment: &mut Assignment, now: Timestamp) -> LogEntry {
     assignment.offered_at = Some(now);
     assignment.log(now)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,46 @@
+//! What a body says of services, whatever its reports say.
+
+use super::Observed;
+use crate::assignment::Progress;
+use crate::device::{Device, Running, Service, Track};
+use crate::pin::Pin;
+
+/// Takes over what a service runs. A service that nobody knew brings its image as its baseline.
+pub(super) fn observe(device: &mut Device, name: &str, observed: &Observed) {
+    let Some(repository) = observed
+        .image
+        .as_ref()
+        .map(|image| image.repository.clone())
+        .or_else(|| device.services.get(name).map(|service| service.repository.clone()))
+    else {
+        return;
+    };
+    let tag = observed.image.as_ref().and_then(|image| image.tag.clone());
+    let service =
+        device.services.entry(name.to_owned()).or_insert(Service { repository: repository.clone(), running: None });
+    service.repository = repository.clone();
+    let old = service.running.take();
+    let digest = observed.digest.clone().or_else(|| observed.image.as_ref().and_then(|image| image.digest.clone()));
+    let running = Running {
+        tag: tag.or_else(|| old.as_ref().and_then(|old| old.tag.clone())),
+        digest: digest.or_else(|| old.as_ref().and_then(|old| old.digest.clone())),
+        status: observed.status.clone().or_else(|| old.as_ref().and_then(|old| old.status.clone())),
+        healthy: observed.healthy.unwrap_or_else(|| old.as_ref().is_some_and(|old| old.healthy)),
+    };
+    let pin = Pin { tag: running.tag.clone(), digest: running.digest.clone() };
+    service.running = Some(running);
+    fill_baseline(device.tracks.entry(repository).or_default(), pin);
+}
+
+fn fill_baseline(track: &mut Track, runs: Pin) {
+    let untouched = track.current.as_ref().is_none_or(|current| {
+        matches!(current.progress, Progress::Waiting | Progress::Deferred | Progress::Offered | Progress::Pulled)
+    });
+    match &mut track.baseline {
+        None if runs.tag.is_some() || runs.digest.is_some() => track.baseline = Some(runs),
+        Some(baseline) if baseline.digest.is_none() && baseline.tag == runs.tag && untouched => {
+            baseline.digest = runs.digest;
+        }
+        None | Some(_) => {}
+    }
+}

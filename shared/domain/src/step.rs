@@ -242,3 +242,6 @@ impl Effect {
 pub(crate) fn later(at: Timestamp, seconds: i64) -> Timestamp {
     at.saturating_add(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX)
 }
+
+#[cfg(test)]
+mod tests;

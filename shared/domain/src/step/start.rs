@@ -10,6 +10,7 @@ use crate::window::WindowZone;
 impl Stepping<'_> {
     /// Resolves, takes the head's place, plans. Nothing is offered before every page of the plan is assigned.
     pub(super) fn prepare(&mut self) -> String {
+        let unresolved = self.next.target.digest.is_none();
         match &self.inputs.preparation.resolution {
             None if later(self.next.created_at, RESOLVE_SECONDS) > self.now => {
                 self.effects.push(Effect::Resolve);
@@ -21,7 +22,7 @@ impl Stepping<'_> {
             }
             None | Some(Resolution::Digest(_) | Resolution::Unresolved(_)) => {}
         }
-        if let Some(report) = self.needless() {
+        if let Some(report) = self.needless(unresolved) {
             return report;
         }
         if self.inputs.standing.waits {
@@ -34,13 +35,14 @@ impl Stepping<'_> {
         self.planned()
     }
 
-    /// Ends a rollout that has nothing to bring: its digest is there already, or kept out.
-    fn needless(&mut self) -> Option<String> {
+    /// Ends a rollout that has nothing to bring: its digest is there already, or kept out. One that was admitted with
+    /// its digest and has the live place brings devices back that the rollout before it moved away.
+    fn needless(&mut self, unresolved: bool) -> Option<String> {
         let standing = self.inputs.standing;
         let digest = self.next.target.digest.as_ref()?;
         let reason = match &standing.bad {
             Some(why) => format!("the digest is kept out: {why}"),
-            None if standing.ahead.as_ref() == Some(digest) => "up_to_date".to_owned(),
+            None if (unresolved || standing.waits) && standing.ahead.as_ref() == Some(digest) => "up_to_date".to_owned(),
             None => return None,
         };
         self.end(Status::Cancelled, &reason);

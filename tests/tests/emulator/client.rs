@@ -39,7 +39,7 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn new(stack: &'static Stack) -> Self {
-        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build().expect("a client");
+        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_mins(1)).build().expect("a client");
         Self { stack, http }
     }
 

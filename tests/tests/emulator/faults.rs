@@ -41,9 +41,9 @@ async fn killed_functions_and_twin_messages_change_nothing() {
     send_everything_twice(&client, &id).await;
     client.settled(&scene.name, DEVICES, 60).await;
     if let Some(killer) = killer {
-        let killed = killer.end().await;
-        say(&format!("{killed} functions were killed on the way"));
-        assert!(killed > 10, "only {killed} functions were killed");
+        let victims = killer.end().await;
+        say(&format!("{victims} functions were killed on the way"));
+        assert!(victims > 10, "only {victims} functions were killed");
     }
 
     let (rows, rollout) = (client.rows(&id).await, client.rollout(&id).await);

@@ -12,7 +12,7 @@ use crate::client::Client;
 use crate::scene::Scene;
 
 /// How long a fleet may take to count itself at its end.
-const LAST_COUNT: Duration = Duration::from_secs(60);
+const LAST_COUNT: Duration = Duration::from_mins(3);
 
 /// A running fleet; ended with the case.
 pub(crate) struct Fleet {

@@ -119,8 +119,7 @@ impl Stack {
         let mut stack = Self::of(values.collect(), program)?;
         stack.emulator = record["pid"].as_u64().map(|pid| pid as u32);
         stack.registry = Some(registry);
-        stack._keeper = keeper;
-        Ok(stack)
+        Ok(Self { _keeper: keeper, ..stack })
     }
 
     fn of(values: BTreeMap<String, String>, program: PathBuf) -> Result<Self, String> {

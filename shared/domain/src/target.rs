@@ -239,7 +239,10 @@ mod tests {
                 track(&mut device).resting = Some(pin(9));
                 let expected = match &progress {
                     Progress::Waiting | Progress::Deferred if status == Status::Completed => ("v2", None),
-                    Progress::Waiting | Progress::Deferred | Progress::Skipped { .. } => ("v9", None),
+                    Progress::Waiting
+                    | Progress::Deferred
+                    | Progress::Skipped { .. }
+                    | Progress::Failed { swapped: false, .. } => ("v9", None),
                     Progress::Offered | Progress::Pulled | Progress::Blocked { .. } if status.withdraws() => {
                         ("v9", None)
                     }
@@ -249,9 +252,7 @@ mod tests {
                     Progress::Failed { swapped: true, .. } | Progress::Reverting | Progress::NotSeen => {
                         ("v1", rollback)
                     }
-                    Progress::Failed { swapped: false, .. } => ("v9", None),
-                    Progress::RolledBack { .. } => ("v1", None),
-                    Progress::Stuck { .. } => ("v1", None),
+                    Progress::RolledBack { .. } | Progress::Stuck { .. } => ("v1", None),
                 };
                 let (tag, moving) = told(&device, known(rollout(status), json!({})), 60);
                 assert_eq!((tag.as_str(), moving), expected, "{progress:?} in {status:?}");

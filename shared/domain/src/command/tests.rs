@@ -10,19 +10,19 @@ fn leads_to(wanted: &Command, from: Status) -> Option<Status> {
     match (wanted, from) {
         (Command::Pause, S::Scheduled | S::InProgress | S::Paused) => Some(S::Paused),
         (Command::Resume { .. }, S::Paused) => Some(S::InProgress),
-        (Command::Resume { .. }, S::InProgress | S::Scheduled) => Some(from),
         (
             Command::Cancel,
             S::Pending | S::AwaitingApproval | S::Scheduled | S::InProgress | S::Paused | S::Cancelled,
         ) => Some(S::Cancelled),
         (Command::Approve, S::AwaitingApproval) => Some(S::Scheduled),
         (Command::Approve, S::Expired) => Some(S::AwaitingApproval),
-        (Command::Approve, S::Scheduled | S::InProgress | S::Completed) => Some(from),
+        (Command::Resume { .. }, S::InProgress | S::Scheduled)
+        | (Command::Approve, S::Scheduled | S::InProgress | S::Completed)
+        | (Command::RollbackAll { .. }, S::RollingBack | S::RolledBack) => Some(from),
         (Command::Reject, S::AwaitingApproval | S::Rejected) => Some(S::Rejected),
         (Command::RollbackAll { .. }, S::InProgress | S::Paused | S::Completed | S::Failed | S::Cancelled) => {
             Some(S::RollingBack)
         }
-        (Command::RollbackAll { .. }, S::RollingBack | S::RolledBack) => Some(from),
         _ => None,
     }
 }

@@ -44,10 +44,12 @@ fn an_offer_needs_an_open_place() {
     assert_eq!(after(&placed(Progress::Waiting), unplanned, json!({}), 60), None, "no plan, no last batch");
 }
 
+type Change = fn(&mut Device);
+
 #[test]
 fn who_needs_no_offer_is_skipped_with_the_reason() {
     let arm = |device: &mut Device| device.platform = Some("linux/arm64".to_owned());
-    let cases: [(&str, fn(&mut Device), Reason); 4] = [
+    let cases: [(&str, Change, Reason); 4] = [
         ("another fleet", |device| device.fleet_id = "ships".to_owned(), Reason::Removed),
         ("no such service", |device| device.services.clear(), Reason::Removed),
         ("another platform", |device| device.platform = Some("linux/s390x".to_owned()), Reason::NotApplicable),

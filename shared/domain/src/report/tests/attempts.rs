@@ -35,8 +35,7 @@ fn a_body_is_taken_by_seq_and_answered_in_its_own_order() {
         rollout(Status::InProgress),
         json!({}),
     );
-    use Verdict::{Accepted, NotAssigned};
-    assert_eq!(told.verdicts, [Accepted, NotAssigned, Accepted, Accepted]);
+    assert_eq!(told.verdicts, [Verdict::Accepted, Verdict::NotAssigned, Verdict::Accepted, Verdict::Accepted]);
     let events: Vec<_> = told.device.unwrap().log.iter().filter_map(|entry| entry.event).collect();
     assert_eq!(events, [DeviceEvent::ImagePulling, DeviceEvent::ContainerUpdating, DeviceEvent::HealthCheckPassed]);
 }

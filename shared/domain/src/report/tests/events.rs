@@ -9,6 +9,9 @@ fn locked(since: i64, pulled: bool) -> Progress {
     Progress::Blocked { since: at(since), until: at(100 + LOCK_MINUTES * 60), pulled }
 }
 
+/// How the device stands afterwards, and its outcome.
+type Becomes = (Progress, Option<Outcome>);
+
 #[test]
 fn before_and_in_the_swap() {
     use DeviceEvent as E;
@@ -17,7 +20,7 @@ fn before_and_in_the_swap() {
     // From Offered, Pulled, Blocked (not pulled), Blocked (pulled), Swapping.
     let from = [Progress::Offered, Progress::Pulled, blocked(false), blocked(true), Progress::Swapping];
     let all = |to: Progress, outcome: Option<Outcome>| std::array::from_fn::<_, 5, _>(|_| (to.clone(), outcome));
-    let cases: [(E, [(Progress, Option<Outcome>); 5]); 9] = [
+    let cases: [(E, [Becomes; 5]); 9] = [
         (
             E::ImagePulling,
             [

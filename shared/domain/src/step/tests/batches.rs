@@ -2,7 +2,9 @@
 
 use super::*;
 
-const PENDING: [&[(Class, i64)]; 3] = [&[(Class::Pending, 1)], &[(Class::Pending, 4)], &[(Class::Pending, 5)]];
+type Classes = &'static [(Class, i64)];
+
+const PENDING: [Classes; 3] = [&[(Class::Pending, 1)], &[(Class::Pending, 4)], &[(Class::Pending, 5)]];
 
 #[test]
 fn a_rollout_goes_through_its_batches() {
@@ -75,7 +77,7 @@ fn an_empty_batch_is_passed_over() {
 #[test]
 fn nothing_proven_is_no_success() {
     let many: &[(Class, i64)] = &[(Class::Pending, 4)];
-    let cases: [(&str, &[(Class, i64)], &str); 3] = [
+    let cases: [(&str, Classes, &str); 3] = [
         ("all offline", &[(Class::Deferred, 2)], "every device of batch 1 is offline"),
         ("all failed", &[(Class::RolledBack, 2)], "settled with no healthy device"),
         ("failed and offline", &[(Class::Unchanged, 1), (Class::Deferred, 1)], "settled with no healthy device"),

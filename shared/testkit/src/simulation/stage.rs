@@ -306,6 +306,10 @@ impl Stage {
 
     fn decide(&mut self, ticket: Ticket) {
         let Some(waiting) = self.driver.waiting().into_iter().find(|waiting| waiting.ticket == ticket) else { return };
+        let recorder = matches!(self.owners.get(&waiting.task), Some(Owner::Stream { .. }));
+        if self.faults && recorder && self.scenario.crash > 0 && self.one_in_thousand(20) {
+            return self.given_up(waiting.task, ticket);
+        }
         if self.faults && self.one_in_thousand(self.scenario.crash) {
             return match self.rng.random_range(0..3) {
                 0 => self.given_up(waiting.task, ticket),
@@ -346,7 +350,13 @@ impl Stage {
 
     /// Its caller takes it for dead and asks again; it goes on all the same.
     fn given_up(&mut self, task: TaskId, ticket: Ticket) {
-        self.after(5, Event::Call(ticket));
+        let works = matches!(
+            self.owners.get(&task),
+            Some(Owner::Message(_) | Owner::Stream { .. } | Owner::Publisher { .. } | Owner::Sweep)
+        );
+        // A worker may stand still for longer than its message waits; an API's caller has hung up long before.
+        let still = if works { self.rng.random_range(5..8_000) } else { self.rng.random_range(5..1_000) };
+        self.after(still, Event::Call(ticket));
         if let Some(owner) = self.owners.insert(task, Owner::Nobody)
             && owner != Owner::Nobody
         {

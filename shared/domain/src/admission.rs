@@ -55,9 +55,8 @@ pub fn admit(
         return Admission::Duplicate(twin.rollout_id.clone());
     }
     let Some(live) = live else {
-        let promoted = head.promoted.as_ref().filter(|promoted| {
-            target.digest.is_some() && promoted.pin.digest == target.digest
-        });
+        let promoted =
+            head.promoted.as_ref().filter(|promoted| target.digest.is_some() && promoted.pin.digest == target.digest);
         return match promoted {
             Some(promoted) if !retry => Admission::UpToDate(promoted.rollout_id.clone()),
             Some(_) | None => Admission::Start,

@@ -118,7 +118,8 @@ pub fn command(rollout: &Rollout, command: &Command, reason: Option<&str>, last_
         }
         Command::Resume { skip_batch } => {
             if unproven(rollout) && !skip_batch {
-                let because = format!("batch {} settled with no healthy device; say skip_batch to go on", rollout.batch);
+                let because =
+                    format!("batch {} settled with no healthy device; say skip_batch to go on", rollout.batch);
                 return Verdict::Refused { allowed, because: Some(because) };
             }
             next.status = rollout.resume_to.unwrap_or(Status::InProgress);

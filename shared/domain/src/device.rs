@@ -10,7 +10,7 @@ use crate::assignment::{Assignment, LogEntry, Progress};
 use crate::ids::{DeviceUuid, RolloutId};
 use crate::image::{Digest, Repository, Tag};
 use crate::pin::Pin;
-use crate::rollout::{Known, Knowledge, Status};
+use crate::rollout::{Knowledge, Known, Status};
 
 /// A device. Names are short: with one service and one assignment it is at most 1 KB.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -143,7 +143,13 @@ impl Track {
 
     /// Puts a new assignment in the place of the current one, whose rollout is `old` (where it is known). What the
     /// device proved, or rests on, is kept. Returns what that means for the old row.
-    pub fn replace(&mut self, new: Assignment, old: Option<&Known>, ran: Option<&Digest>, now: Timestamp) -> Vec<LogEntry> {
+    pub fn replace(
+        &mut self,
+        new: Assignment,
+        old: Option<&Known>,
+        ran: Option<&Digest>,
+        now: Timestamp,
+    ) -> Vec<LogEntry> {
         let mut log = Vec::new();
         if let Some(mut current) = self.current.take() {
             if current.progress.before_swap() {
@@ -156,8 +162,7 @@ impl Track {
             if let Some(known) = old {
                 self.settle_baseline(&current, known, ran);
             }
-            self.last =
-                Some(LastPlace { rollout_id: current.rollout_id, attempt: current.attempt, seq: current.seq });
+            self.last = Some(LastPlace { rollout_id: current.rollout_id, attempt: current.attempt, seq: current.seq });
         }
         self.current = Some(new);
         log
@@ -226,9 +231,10 @@ impl Device {
         for repository in repositories {
             let ran = self.running_digest(&repository).cloned();
             let Some(track) = self.tracks.get_mut(&repository) else { continue };
-            let free = track.current.as_ref().is_none_or(|current| {
-                known.get(&current.rollout_id).is_some_and(|known| !holds(current, known))
-            });
+            let free = track
+                .current
+                .as_ref()
+                .is_none_or(|current| known.get(&current.rollout_id).is_some_and(|known| !holds(current, known)));
             if free && let Some(next) = track.next.take() {
                 let old = track.current.as_ref().and_then(|current| known.get(&current.rollout_id)).cloned();
                 self.log.extend(track.replace(next, old.as_deref(), ran.as_ref(), now));

@@ -11,7 +11,7 @@ use crate::event::DeviceEvent;
 use crate::ids::RolloutId;
 use crate::judge::Outcome;
 use crate::poll::{SwapTime, swap_time};
-use crate::rollout::{Known, Knowledge, Status};
+use crate::rollout::{Knowledge, Known, Status};
 
 /// The device's item after what is overdue in one rollout was written down; `None` where nothing is.
 pub fn overdue(device: &Device, rollout_id: &RolloutId, known: &Knowledge, now: Timestamp) -> Option<Device> {
@@ -56,9 +56,7 @@ fn verdict(device: &Device, assignment: &Assignment, facts: &Known, now: Timesta
         Progress::Blocked { since, .. } => {
             past(*since, SignedDuration::from_hours(i64::from(policy.lock_grace_hours))).then_some(Progress::Deferred)
         }
-        Progress::Offered | Progress::Pulled
-            if matches!(rollout.status, Status::InProgress | Status::Completed) =>
-        {
+        Progress::Offered | Progress::Pulled if matches!(rollout.status, Status::InProgress | Status::Completed) => {
             match swap_time(policy, device.timezone.as_deref(), now) {
                 SwapTime::Open(window) => silent(assignment, facts, window, now).then_some(timed_out(false)),
                 SwapTime::Closed(_) => None,
@@ -72,7 +70,8 @@ fn verdict(device: &Device, assignment: &Assignment, facts: &Known, now: Timesta
             if rollout.status == Status::RollingBack =>
         {
             let started = rollout.rollback.as_ref()?.started_at;
-            let since = [assignment.offered_at, assignment.progress_at].into_iter().flatten().fold(started, Timestamp::max);
+            let since =
+                [assignment.offered_at, assignment.progress_at].into_iter().flatten().fold(started, Timestamp::max);
             let respects = rollout.rollback.as_ref().is_some_and(|rollback| rollback.respect_windows);
             // Who waits for its window is not absent.
             let since = if respects { first_chance(device, facts, since).unwrap_or(since) } else { since };

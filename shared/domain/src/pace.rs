@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::assignment::{Assignment, Progress};
 use crate::device::Device;
 use crate::poll::{SwapTime, swap_time};
-use crate::rollout::{Known, Knowledge, Status};
+use crate::rollout::{Knowledge, Known, Status};
 
 /// The configured intervals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

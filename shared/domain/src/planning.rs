@@ -9,7 +9,7 @@ use crate::device::{Device, holds};
 use crate::ids::{DeviceUuid, RolloutId};
 use crate::pin::Pin;
 use crate::policy::OnDrift;
-use crate::rollout::{Known, Knowledge, Rollout};
+use crate::rollout::{Knowledge, Known, Rollout};
 use crate::row::Row;
 
 /// The position of a device that no plan has: behind everyone planned.

@@ -10,7 +10,7 @@ use crate::device::Device;
 use crate::event::DeviceEvent;
 use crate::image::Repository;
 use crate::policy::Policy;
-use crate::rollout::{Known, Knowledge, Status};
+use crate::rollout::{Knowledge, Known, Status};
 use crate::window::WindowAnswer;
 
 /// `last_seen` is at most this old while a device polls, in hours: it costs a write of its own on a settled device.
@@ -78,9 +78,7 @@ fn advance(device: &mut Device, repository: &Repository, known: &Knowledge, now:
         }
         Progress::Waiting | Progress::Deferred => offer(device, repository, current, &facts, known, now),
         Progress::Pulled => allow_swap(device, current, &facts, now),
-        Progress::Blocked { until, pulled, .. } if *until <= now => {
-            unblock(device, current, &facts, *pulled, now)
-        }
+        Progress::Blocked { until, pulled, .. } if *until <= now => unblock(device, current, &facts, *pulled, now),
         Progress::Swapping | Progress::Healthy | Progress::NotSeen | Progress::Failed { swapped: true, .. }
             if status.takes_back() =>
         {
@@ -174,7 +172,8 @@ fn offer(
 
 fn moving(other: Option<&Assignment>, known: &Knowledge) -> bool {
     other.is_some_and(|a| {
-        a.progress.before_swap() || known.get(&a.rollout_id).is_some_and(|k| a.progress.busy(k.plan.policy.auto_rollback))
+        a.progress.before_swap()
+            || known.get(&a.rollout_id).is_some_and(|k| a.progress.busy(k.plan.policy.auto_rollback))
     })
 }
 

@@ -14,7 +14,7 @@ use crate::event::DeviceEvent;
 use crate::ids::RolloutId;
 use crate::image::{Digest, ImageRef, Repository};
 use crate::judge::Outcome;
-use crate::rollout::{Known, Knowledge};
+use crate::rollout::{Knowledge, Known};
 
 /// How long a lock is taken to last where the device does not say, in minutes.
 const LOCK_MINUTES: i64 = 5;
@@ -126,7 +126,8 @@ pub fn report(device: &Device, body: &Reports, known: &Knowledge, now: Timestamp
     if !next.log.is_empty() {
         next.move_up(known, now);
     }
-    let changed = Device { rev: device.rev, log: device.log.clone(), ..next.clone() } != *device || !next.log.is_empty();
+    let changed =
+        Device { rev: device.rev, log: device.log.clone(), ..next.clone() } != *device || !next.log.is_empty();
     Reported {
         device: changed.then(|| {
             next.last_seen = now.max(device.last_seen);
@@ -245,9 +246,7 @@ fn apply(
         }
         Progress::Failed { reason, .. } => match report.event {
             DeviceEvent::RolledBack => going_back_ends(assignment, facts, runs, reason, now),
-            DeviceEvent::RollbackFailed if policy.auto_rollback && has_way_back => {
-                Ok(way_back_failed(assignment, now))
-            }
+            DeviceEvent::RollbackFailed if policy.auto_rollback && has_way_back => Ok(way_back_failed(assignment, now)),
             _ => Ok(noted(assignment, now)),
         },
         Progress::Reverting | Progress::NotSeen => match report.event {
@@ -315,7 +314,8 @@ fn under_way(
         }
         DeviceEvent::RollbackFailed => fails(assignment, Reason::RollbackFailed, true),
         DeviceEvent::UpdateBlocked | DeviceEvent::UpdateDeferred => {
-            let pulled = swapping || matches!(assignment.progress, Progress::Pulled | Progress::Blocked { pulled: true, .. });
+            let pulled =
+                swapping || matches!(assignment.progress, Progress::Pulled | Progress::Blocked { pulled: true, .. });
             let since = match assignment.progress {
                 Progress::Blocked { since, .. } => since,
                 _ => now,
@@ -394,9 +394,7 @@ fn after_timeout(
             let entry = going_back_ends(assignment, facts, runs, Reason::TimedOut, now)?;
             Ok(entry.outcome(Some(Outcome::FailedAfterAll)))
         }
-        DeviceEvent::RollbackFailed => {
-            Ok(way_back_failed(assignment, now).outcome(Some(Outcome::FailedAfterAll)))
-        }
+        DeviceEvent::RollbackFailed => Ok(way_back_failed(assignment, now).outcome(Some(Outcome::FailedAfterAll))),
         DeviceEvent::ContainerUpdating | DeviceEvent::UpdateCompleted | DeviceEvent::HealthCheckPassed => {
             Ok(assignment.moves(Progress::Failed { reason: Reason::TimedOut, swapped: true }, now))
         }

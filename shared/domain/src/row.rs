@@ -142,11 +142,8 @@ impl Row {
         old: Option<Pin>,
         now: Timestamp,
     ) -> Self {
-        let event = if class == Class::Skipped {
-            DeviceEvent::UpdateSkipped
-        } else {
-            DeviceEvent::ImageUpdateScheduled
-        };
+        let event =
+            if class == Class::Skipped { DeviceEvent::UpdateSkipped } else { DeviceEvent::ImageUpdateScheduled };
         Self {
             rollout_id,
             device_uuid,
@@ -221,7 +218,12 @@ impl Row {
                 self.message.clone_from(&entry.message);
             }
             if self.history.len() < HISTORY_MAX {
-                self.history.push(Happened { event, at: entry.at, attempt: entry.attempt, message: entry.message.clone() });
+                self.history.push(Happened {
+                    event,
+                    at: entry.at,
+                    attempt: entry.attempt,
+                    message: entry.message.clone(),
+                });
             }
         }
     }

@@ -14,8 +14,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::event::ImageEvent;
 use crate::image::Digest;
 use crate::journal::Page;
-use crate::rollout::{Rollout, Status};
 use crate::rollout::Plan;
+use crate::rollout::{Rollout, Status};
 
 /// How old a function's copy of a rollout may be, in seconds: how late a pause can be.
 pub const MEMORY_SECONDS: i64 = 5;
@@ -157,8 +157,7 @@ struct Stepping<'a> {
 
 /// Decides how the rollout goes on.
 pub fn step(rollout: &Rollout, plan: &Plan, inputs: &Inputs<'_>) -> Step {
-    let mut stepping =
-        Stepping { next: rollout.clone(), plan, inputs, now: inputs.now, effects: Vec::new() };
+    let mut stepping = Stepping { next: rollout.clone(), plan, inputs, now: inputs.now, effects: Vec::new() };
     let fired = stepping.fold();
     let report = match stepping.next.status {
         Status::Pending => stepping.prepare(),
@@ -228,12 +227,9 @@ impl Effect {
     pub const fn in_transaction(&self) -> bool {
         match self {
             Self::Emit(..) | Self::Promote | Self::Ban(_) => true,
-            Self::TakeOver
-            | Self::Resolve
-            | Self::Plan
-            | Self::PlanPages(_)
-            | Self::CheckDeadlines
-            | Self::Wake(_) => false,
+            Self::TakeOver | Self::Resolve | Self::Plan | Self::PlanPages(_) | Self::CheckDeadlines | Self::Wake(_) => {
+                false
+            }
         }
     }
 }

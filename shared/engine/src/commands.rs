@@ -44,9 +44,8 @@ pub async fn carry_out(
 ) -> Result<Commanded, EngineError> {
     let store = &*ports.store;
     for _ in 0..TRIES {
-        let rollout = rollouts::get(store, rollout_id, Freshness::Consistent)
-            .await?
-            .ok_or(EngineError::NotFound("rollout"))?;
+        let rollout =
+            rollouts::get(store, rollout_id, Freshness::Consistent).await?.ok_or(EngineError::NotFound("rollout"))?;
         let last_page = match wanted {
             Command::Resume { .. } => journal::last(store, rollout_id).await?,
             _ => 0,

@@ -40,12 +40,9 @@ fn can_be_late(row: &Row, rollout: &Rollout) -> bool {
         Class::Pending => rollout.open_for(row.position),
         Class::Updating | Class::Blocked => true,
         Class::Healthy | Class::Failed | Class::Reverting => rollout.status == Status::RollingBack,
-        Class::Unchanged
-        | Class::RolledBack
-        | Class::Stuck
-        | Class::NotSeen
-        | Class::Deferred
-        | Class::Skipped => false,
+        Class::Unchanged | Class::RolledBack | Class::Stuck | Class::NotSeen | Class::Deferred | Class::Skipped => {
+            false
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use tidegate_domain::ids::RolloutId;
-use tidegate_domain::rollout::{Known, Knowledge, Status};
+use tidegate_domain::rollout::{Knowledge, Known, Status};
 use tidegate_domain::step::MEMORY_SECONDS;
 
 use crate::entities::{plans, rollouts};

@@ -16,7 +16,7 @@ pub use bus::{Bus, BusEntry};
 pub use entropy::Entropy;
 pub use meter::{Meter, Units};
 pub use queue::{Job, Queue, QueueError, Queues};
-pub use registry::{Registry, Resolved, ResolveError};
+pub use registry::{Registry, ResolveError, Resolved};
 pub use schedule::Scheduler;
 pub use store::{
     Condition, Freshness, Index, Item, Key, Page, Query, Source, Store, StoreError, Table, Write, WriteError,

@@ -103,8 +103,7 @@ async fn standing(store: &dyn Store, rollout: &Rollout) -> Result<Standing, Engi
     let live = live.filter(|live| live.status.live());
     let proven = head.promoted.as_ref().and_then(|promoted| promoted.pin.digest.clone());
     let policy = plans::plan(store, &rollout.rollout_id).await?.map(|plan| plan.policy);
-    let supersedes =
-        policy.is_some_and(|policy| policy.on_newer == tidegate_domain::policy::OnNewer::Supersede);
+    let supersedes = policy.is_some_and(|policy| policy.on_newer == tidegate_domain::policy::OnNewer::Supersede);
     let digest = rollout.target.digest.clone();
     let resolved = plans::resolved(store, &rollout.rollout_id).await?.and_then(|resolved| resolved.digest);
     let bad = digest.or(resolved).and_then(|digest| head.bad(&digest).map(|bad| bad.reason.clone()));

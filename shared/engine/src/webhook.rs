@@ -98,7 +98,8 @@ pub async fn ingest(
     delivery: &Delivery,
     now: Timestamp,
 ) -> Result<Ingested, EngineError> {
-    let delivery_id = delivery.entries.iter().flat_map(keys).next().map_or(delivery.body_sha256.as_str(), DeliveryKey::as_str);
+    let delivery_id =
+        delivery.entries.iter().flat_map(keys).next().map_or(delivery.body_sha256.as_str(), DeliveryKey::as_str);
     let mut deliveries = Vec::new();
     for (n, entry) in delivery.entries.iter().enumerate() {
         match entry {
@@ -123,12 +124,7 @@ fn keys(entry: &Entry) -> impl Iterator<Item = &DeliveryKey> {
     }
 }
 
-fn received(
-    of: &dyn Fn(&str, Timestamp, &str) -> Event,
-    delivery_id: &str,
-    source: &str,
-    now: Timestamp,
-) -> Event {
+fn received(of: &dyn Fn(&str, Timestamp, &str) -> Event, delivery_id: &str, source: &str, now: Timestamp) -> Event {
     of(ImageEvent::WebhookReceived.name(), now, &format!("0-{delivery_id}"))
         .with("source", source)
         .with("delivery_id", delivery_id)
@@ -202,8 +198,7 @@ impl Ingest<'_> {
     async fn roll_out(&self, policy: &Policy, affected: u32, entry: Told) -> Result<Told, EngineError> {
         let (store, notice) = (&*self.ports.store, self.notice);
         // What this delivery led to under this policy is stored with the rollout itself: no repeat makes another.
-        let marks: Vec<String> =
-            notice.keys.iter().map(|key| format!("{}@{}", key.as_str(), policy.id)).collect();
+        let marks: Vec<String> = notice.keys.iter().map(|key| format!("{}@{}", key.as_str(), policy.id)).collect();
         for mark in &marks {
             if let Some(before) = deliveries::get(store, self.source, mark).await? {
                 return Ok(duplicates(&before.answer).pop().unwrap_or(entry));
@@ -248,14 +243,9 @@ impl Ingest<'_> {
     /// Keeps the answer for repeats: by the sender's ids, and by the tag.
     async fn remember(&self, told: &[Told], event_time: Option<Timestamp>) -> Result<(), EngineError> {
         let notice = self.notice;
-        let answer: Vec<serde_json::Value> =
-            told.iter().filter_map(|told| serde_json::to_value(told).ok()).collect();
-        let last = TagNotice {
-            digest: notice.digest.clone(),
-            event_time,
-            accepted_at: self.now,
-            answer: answer.clone(),
-        };
+        let answer: Vec<serde_json::Value> = told.iter().filter_map(|told| serde_json::to_value(told).ok()).collect();
+        let last =
+            TagNotice { digest: notice.digest.clone(), event_time, accepted_at: self.now, answer: answer.clone() };
         let mut writes: Vec<Write> = vec![tags::put(&notice.repository, &notice.tag, &last)];
         let delivered = Delivered { answer };
         writes.extend(notice.keys.iter().map(|key| deliveries::put(self.source, key.as_str(), &delivered, self.now)));

@@ -1,8 +1,8 @@
 //! Folding the journal: counts, and the judgement of outcomes one by one.
 
 use super::Stepping;
-use crate::judge::{Outcome, Rule};
 use crate::journal::PageOutcome;
+use crate::judge::{Outcome, Rule};
 
 /// What the folded pages set off.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +54,9 @@ impl Stepping<'_> {
                 None
             }
             Some(first) if first == digest => None,
-            Some(first) => Some(Fired::Differs(format!("healthy devices run different contents: {first} and {digest}"))),
+            Some(first) => {
+                Some(Fired::Differs(format!("healthy devices run different contents: {first} and {digest}")))
+            }
         }
     }
 }

@@ -20,7 +20,8 @@ impl Stepping<'_> {
             return format!("rolling back: {owed} devices have not reported their old image yet");
         }
         if !self.settled_since_command() {
-            return "rolling back: every device reported; waiting until no older copy of this rollout is in use".to_owned();
+            return "rolling back: every device reported; waiting until no older copy of this rollout is in use"
+                .to_owned();
         }
         let stuck = counts.of(Class::Stuck);
         let not_seen = counts.of(Class::NotSeen);

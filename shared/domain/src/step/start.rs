@@ -42,7 +42,9 @@ impl Stepping<'_> {
         let digest = self.next.target.digest.as_ref()?;
         let reason = match &standing.bad {
             Some(why) => format!("the digest is kept out: {why}"),
-            None if (unresolved || standing.waits) && standing.ahead.as_ref() == Some(digest) => "up_to_date".to_owned(),
+            None if (unresolved || standing.waits) && standing.ahead.as_ref() == Some(digest) => {
+                "up_to_date".to_owned()
+            }
             None => return None,
         };
         self.end(Status::Cancelled, &reason);
@@ -60,11 +62,7 @@ impl Stepping<'_> {
         if !preparation.missing_pages.is_empty() {
             self.effects.push(Effect::PlanPages(preparation.missing_pages.clone()));
             self.wake(later(self.now, 60));
-            return format!(
-                "assigning devices: {} of {} pages are left",
-                preparation.missing_pages.len(),
-                order.pages
-            );
+            return format!("assigning devices: {} of {} pages are left", preparation.missing_pages.len(), order.pages);
         }
         self.next.total = order.total;
         self.next.batches = self

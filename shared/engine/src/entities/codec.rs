@@ -10,8 +10,7 @@ use crate::ports::{Item, Table};
 
 /// Reads an item as what its table holds; attributes that the type does not know are ignored.
 pub fn read<T: DeserializeOwned>(table: Table, item: Item) -> Result<T, EngineError> {
-    serde_json::from_value(Value::Object(item))
-        .map_err(|source| EngineError::Corrupt { table: table.name(), source })
+    serde_json::from_value(Value::Object(item)).map_err(|source| EngineError::Corrupt { table: table.name(), source })
 }
 
 /// An item of the entity and further attributes (its key).

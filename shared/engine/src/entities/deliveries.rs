@@ -29,7 +29,6 @@ pub async fn get(store: &dyn Store, source: &str, id: &str) -> Result<Option<Del
 
 /// Stores the first answer to a delivery; refused where there is one.
 pub fn put(source: &str, id: &str, delivered: &Delivered, now: jiff::Timestamp) -> Write {
-    let attributes =
-        [("delivery", key(source, id).pk.into()), ("expires_at", (now.as_second() + KEPT_SECONDS).into())];
+    let attributes = [("delivery", key(source, id).pk.into()), ("expires_at", (now.as_second() + KEPT_SECONDS).into())];
     Write::Put { table: Table::Deliveries, item: codec::write(delivered, attributes), condition: Condition::Absent }
 }

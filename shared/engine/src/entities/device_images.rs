@@ -89,7 +89,11 @@ pub async fn all(store: &dyn Store, repository: &Repository) -> Result<Vec<Devic
 }
 
 /// The devices of a repository, as long as they are at most `most`; else none, and whether there are any.
-pub async fn some(store: &dyn Store, repository: &Repository, most: usize) -> Result<Option<Vec<DeviceImage>>, EngineError> {
+pub async fn some(
+    store: &dyn Store,
+    repository: &Repository,
+    most: usize,
+) -> Result<Option<Vec<DeviceImage>>, EngineError> {
     let per_shard = most as u32 / SHARDS * 2;
     let shards = (0..SHARDS).map(|shard| page(store, repository, shard, None, Some(per_shard)));
     let pages = futures::future::try_join_all(shards).await?;

@@ -32,8 +32,7 @@ pub fn append(rollout: &RolloutId, number: u32, page: &Page) -> Write {
 
 /// The number of the last page; 0 where there is none.
 pub async fn last(store: &dyn Store, rollout: &RolloutId) -> Result<u32, EngineError> {
-    let query =
-        Query { descending: true, limit: Some(1), ..Query::partition(Table::RolloutJournal, rollout.as_str()) };
+    let query = Query { descending: true, limit: Some(1), ..Query::partition(Table::RolloutJournal, rollout.as_str()) };
     let page = store.query(&query).await?;
     Ok(page.items.first().and_then(|item| number(item, PAGES)).unwrap_or(0))
 }

@@ -144,7 +144,14 @@ impl Key {
     pub fn of(table: Table, item: &Item) -> Option<Self> {
         let (pk, sk) = table.key_attributes();
         let text = |name: &str| item.get(name).and_then(Value::as_str).map(str::to_owned);
-        Some(Self { table, pk: text(pk)?, sk: match sk { Some(name) => Some(text(name)?), None => None } })
+        Some(Self {
+            table,
+            pk: text(pk)?,
+            sk: match sk {
+                Some(name) => Some(text(name)?),
+                None => None,
+            },
+        })
     }
 }
 

@@ -163,9 +163,10 @@ impl Stage {
     pub(super) fn leave(&mut self, agent: usize) {
         let (ports, now, uuid) = (self.ports.clone(), self.time(), self.agents[agent].uuid);
         self.coverage.met("fleet: a device is deleted");
-        self.spawn_api(Owner::Leave(agent), async move {
-            Value::Done(enrol::delete(&ports, uuid, now).await.map(|_| ()))
-        });
+        self.spawn_api(
+            Owner::Leave(agent),
+            async move { Value::Done(enrol::delete(&ports, uuid, now).await.map(|_| ())) },
+        );
     }
 
     pub(super) fn poll(&mut self, n: usize) {
@@ -482,11 +483,8 @@ impl Stage {
     fn command(&mut self, id: RolloutId, command: Command, status: Status) {
         let (ports, now) = (self.ports.clone(), self.time());
         self.tell(|| format!("operator: {} {id} ({})", command.name(), status.name()));
-        let owner = Owner::Command {
-            rollout: id.clone(),
-            command: command.clone(),
-            status_before: status.name().to_owned(),
-        };
+        let owner =
+            Owner::Command { rollout: id.clone(), command: command.clone(), status_before: status.name().to_owned() };
         self.spawn_api(owner, async move {
             Value::Commanded(commands::carry_out(&ports, &id, &command, Some("the simulation says so"), now).await)
         });

@@ -12,7 +12,7 @@ use tidegate_domain::ids::{DeviceUuid, RolloutId};
 use tidegate_domain::journal::Page;
 use tidegate_domain::judge::{Judge, Outcome};
 use tidegate_domain::policy::Policy;
-use tidegate_domain::rollout::{Known, Knowledge, Plan, Rollout, Status};
+use tidegate_domain::rollout::{Knowledge, Known, Plan, Rollout, Status};
 use tidegate_domain::row::Row;
 use tidegate_domain::step::MEMORY_SECONDS;
 use tidegate_domain::target::target_state;
@@ -94,7 +94,8 @@ impl Oracle {
         let mut news = Vec::new();
         let all = rollouts(store);
         for rollout in &all {
-            let last = self.history.get(&rollout.rollout_id).and_then(|states| states.last()).map(|(_, old)| old.clone());
+            let last =
+                self.history.get(&rollout.rollout_id).and_then(|states| states.last()).map(|(_, old)| old.clone());
             if last.as_ref() == Some(rollout) {
                 continue;
             }
@@ -116,7 +117,10 @@ impl Oracle {
                 if old.batch != rollout.batch {
                     news.push(News {
                         coverage: format!("batch {} opens", rollout.batch),
-                        words: format!("rollout {}: batch {} opens to {}", rollout.rollout_id, rollout.batch, rollout.open_to),
+                        words: format!(
+                            "rollout {}: batch {} opens to {}",
+                            rollout.rollout_id, rollout.batch, rollout.open_to
+                        ),
                     });
                 }
                 self.check_change(store, old, rollout, now);
@@ -133,10 +137,7 @@ impl Oracle {
     fn check_owners(&mut self, all: &[Rollout]) {
         let mut owners: BTreeMap<String, Vec<&Rollout>> = BTreeMap::new();
         for rollout in all.iter().filter(|rollout| {
-            matches!(
-                rollout.status,
-                Status::AwaitingApproval | Status::Scheduled | Status::InProgress | Status::Paused
-            )
+            matches!(rollout.status, Status::AwaitingApproval | Status::Scheduled | Status::InProgress | Status::Paused)
         }) {
             owners.entry(format!("{}/{}", rollout.repository, rollout.policy_id)).or_default().push(rollout);
         }
@@ -150,7 +151,11 @@ impl Oracle {
         let same = |one: &Rollout, two: &Rollout| one.target.digest.is_some() && one.target.digest == two.target.digest;
         let twice = newest.iter().enumerate().find_map(|(n, rollout)| {
             let mut later = newest[n + 1..].iter();
-            let twin = if self.twins { later.next().filter(|next| same(rollout, next)) } else { later.find(|next| same(rollout, next)) };
+            let twin = if self.twins {
+                later.next().filter(|next| same(rollout, next))
+            } else {
+                later.find(|next| same(rollout, next))
+            };
             twin.map(|twin| format!("{} and {} bring the same delivered image", rollout.rollout_id, twin.rollout_id))
         });
         if let Some(twice) = twice {
@@ -203,11 +208,17 @@ impl Oracle {
         }
         let Some(before) = new.batches.get(old.batch as usize - 1) else { return };
         let counts = &before.counts;
-        let rows: Vec<Row> = all_rows(store).into_iter().filter(|row| row.rollout_id == *id && row.batch == old.batch).collect();
+        let rows: Vec<Row> =
+            all_rows(store).into_iter().filter(|row| row.rollout_id == *id && row.batch == old.batch).collect();
         // What a device did since the step read the journal is for the next step.
         let folded = pages(store, id).keys().max().is_none_or(|last| *last <= new.cursor);
         if counts.unsettled() > 0 || (folded && rows.iter().any(|row| row.class.unsettled())) {
-            self.wrong(format!("{id}: batch {} opened while {} devices of batch {} are unsettled", new.batch, counts.unsettled(), old.batch));
+            self.wrong(format!(
+                "{id}: batch {} opened while {} devices of batch {} are unsettled",
+                new.batch,
+                counts.unsettled(),
+                old.batch
+            ));
         }
         if counts.of(Class::Healthy) == 0 && counts.devices() > 0 && !old.skip_batch {
             self.wrong(format!("{id}: batch {} opened although nothing is healthy in batch {}", new.batch, old.batch));
@@ -274,7 +285,8 @@ impl Oracle {
                 self.wrong(format!("device {}: waits for an older rollout", new.device_uuid));
             }
             let Some(current) = &track.current else { continue };
-            let was = before.and_then(|before| before.current.as_ref()).filter(|was| was.rollout_id == current.rollout_id);
+            let was =
+                before.and_then(|before| before.current.as_ref()).filter(|was| was.rollout_id == current.rollout_id);
             let starts = matches!(current.progress, Progress::Offered)
                 && !was.is_some_and(|was| matches!(was.progress, Progress::Offered | Progress::Blocked { .. }));
             let swaps = matches!(current.progress, Progress::Swapping)
@@ -304,7 +316,8 @@ impl Oracle {
     pub(super) fn swap_begins(&mut self, store: &MemoryStore, device: DeviceUuid, id: &RolloutId, _now: i64) {
         let stored = all_devices(store).into_iter().find(|stored| stored.device_uuid == device);
         let Some((_, assignment)) = stored.as_ref().and_then(|stored| stored.assignment(id)) else { return };
-        let ever = self.history.get(id).is_some_and(|states| states.iter().any(|(_, r)| r.open_for(assignment.position)));
+        let ever =
+            self.history.get(id).is_some_and(|states| states.iter().any(|(_, r)| r.open_for(assignment.position)));
         if !ever {
             let position = assignment.position;
             self.wrong(format!("device {device} runs the image of {id} at position {position}, which was never open"));
@@ -313,7 +326,8 @@ impl Oracle {
 
     /// What a command did is stored: its revision, with its status.
     pub(super) fn command_done(&mut self, id: &RolloutId, command: &Command, status: Status, _revision: u64) {
-        let seen = self.history.get(id).is_some_and(|states| states.iter().rev().take(4).any(|(_, r)| r.status == status));
+        let seen =
+            self.history.get(id).is_some_and(|states| states.iter().rev().take(4).any(|(_, r)| r.status == status));
         if !seen {
             self.wrong(format!("{} of {id} was confirmed and is not stored", command.name()));
         }
@@ -353,9 +367,9 @@ impl Oracle {
 
     /// Nothing moves any more: every rollout ended and drained, every reachable device is where it should be.
     pub(super) fn is_at_rest(&self, store: &MemoryStore, agents: &[Agent]) -> bool {
-        let over = rollouts(store).iter().all(|rollout| {
-            !rollout.status.live() && rollout.status != Status::RollingBack && rollout.live.is_none()
-        });
+        let over = rollouts(store)
+            .iter()
+            .all(|rollout| !rollout.status.live() && rollout.status != Status::RollingBack && rollout.live.is_none());
         over && agents.iter().all(|agent| {
             agent.away_until == i64::MAX
                 || agent.gone
@@ -380,7 +394,9 @@ impl Oracle {
         let known: Knowledge =
             all.iter().map(|rollout| (rollout.rollout_id.clone(), std::sync::Arc::new(self.known(rollout)))).collect();
         let stored = all_devices(store);
-        for agent in agents.iter().filter(|agent| !agent.liar && !agent.gone && agent.away_until <= now.as_millisecond()) {
+        for agent in
+            agents.iter().filter(|agent| !agent.liar && !agent.gone && agent.away_until <= now.as_millisecond())
+        {
             if let Some(device) = stored.iter().find(|device| device.device_uuid == agent.uuid) {
                 self.judge_device(agent, device, &known, now);
             }
@@ -413,7 +429,11 @@ impl Oracle {
             let progress = device.tracks.values().next().and_then(|track| track.current.as_ref()).map(|c| &c.progress);
             self.wrong(format!(
                 "device {} runs {} and should run {} ({:?}, {:?})",
-                agent.uuid, agent.runs.0, service.image, service.rollout.as_ref().map(|m| m.action), progress
+                agent.uuid,
+                agent.runs.0,
+                service.image,
+                service.rollout.as_ref().map(|m| m.action),
+                progress
             ));
         }
     }
@@ -424,7 +444,10 @@ impl Oracle {
         for row in all_rows(store) {
             let status = all.iter().find(|rollout| rollout.rollout_id == row.rollout_id).map(|rollout| rollout.status);
             if status == Some(Status::RolledBack) && row.class.may_run_new() {
-                self.wrong(format!("{} is rolled back, and device {} counts as {:?}", row.rollout_id, row.device_uuid, row.class));
+                self.wrong(format!(
+                    "{} is rolled back, and device {} counts as {:?}",
+                    row.rollout_id, row.device_uuid, row.class
+                ));
             }
             if matches!(row.class, Class::Updating | Class::Reverting) {
                 self.wrong(format!("device {} never settled in {}", row.device_uuid, row.rollout_id));
@@ -483,16 +506,17 @@ fn may_follow(old: Status, new: Status) -> bool {
         return true;
     }
     match old {
-        S::Pending => !matches!(new, S::Paused | S::Completed | S::RollingBack | S::RolledBack | S::Expired | S::Rejected),
+        S::Pending => {
+            !matches!(new, S::Paused | S::Completed | S::RollingBack | S::RolledBack | S::Expired | S::Rejected)
+        }
         S::AwaitingApproval => {
             matches!(new, S::Scheduled | S::Rejected | S::Expired | S::Cancelled | S::Superseded)
         }
         S::Expired => matches!(new, S::AwaitingApproval | S::Superseded),
         S::Scheduled => matches!(new, S::InProgress | S::Paused | S::Cancelled | S::Superseded),
-        S::InProgress => matches!(
-            new,
-            S::Paused | S::Completed | S::Failed | S::Cancelled | S::Superseded | S::RollingBack
-        ),
+        S::InProgress => {
+            matches!(new, S::Paused | S::Completed | S::Failed | S::Cancelled | S::Superseded | S::RollingBack)
+        }
         S::Paused => {
             matches!(new, S::InProgress | S::Scheduled | S::Failed | S::Cancelled | S::Superseded | S::RollingBack)
         }

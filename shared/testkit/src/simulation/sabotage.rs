@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use tidegate_engine::ports::{Condition, Freshness, Item, Key, Page, Query, Store, StoreError, Table, Write, WriteError};
+use tidegate_engine::ports::{
+    Condition, Freshness, Item, Key, Page, Query, Store, StoreError, Table, Write, WriteError,
+};
 
 /// A broken rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -1,5 +1,6 @@
 //! What a seed means: the fleet, its policy, the faults, the pushes, the operators.
 
+use jiff::Timestamp;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
@@ -7,7 +8,6 @@ use sha2::{Digest as _, Sha256};
 use tidegate_domain::ids::PolicyId;
 use tidegate_domain::image::Digest;
 use tidegate_domain::policy::{Origin, Policy, PolicyDefaults, RawPolicy};
-use jiff::Timestamp;
 
 use crate::world::Chances;
 
@@ -99,7 +99,8 @@ impl Scenario {
 
     pub(super) fn new(rng: &mut ChaCha8Rng) -> Self {
         let hour = 3_600_000;
-        let start = Timestamp::from_second(1_790_000_000 + rng.random_range(0..14 * 86_400)).expect("within the calendar");
+        let start =
+            Timestamp::from_second(1_790_000_000 + rng.random_range(0..14 * 86_400)).expect("within the calendar");
         let active = rng.random_range(hour / 2..3 * hour);
         let devices = match rng.random_range(0..10) {
             0 => rng.random_range(1..4),
@@ -110,8 +111,12 @@ impl Scenario {
         let chances = match heavy {
             0 => Chances::default(),
             1 => Chances { fail_before: 4, fail_after: 4, fail_halfway: 4, conflict: 10, stale: 100, short_page: 20 },
-            2 => Chances { fail_before: 20, fail_after: 15, fail_halfway: 10, conflict: 30, stale: 300, short_page: 50 },
-            _ => Chances { fail_before: 80, fail_after: 30, fail_halfway: 20, conflict: 50, stale: 400, short_page: 100 },
+            2 => {
+                Chances { fail_before: 20, fail_after: 15, fail_halfway: 10, conflict: 30, stale: 300, short_page: 50 }
+            }
+            _ => {
+                Chances { fail_before: 80, fail_after: 30, fail_halfway: 20, conflict: 50, stale: 400, short_page: 100 }
+            }
         };
         let pushes = pushes(rng, active);
         let versions = pushes.len() as u32;
@@ -155,11 +160,13 @@ fn pushes(rng: &mut ChaCha8Rng, active: i64) -> Vec<Push> {
         if at > active {
             break;
         }
-        let repeats = (0..rng.random_range(0..4)).map(|_| match rng.random_range(0..3) {
-            0 => rng.random_range(0..200),
-            1 => rng.random_range(0..60_000),
-            _ => rng.random_range(0..2 * 3_600_000),
-        }).collect();
+        let repeats = (0..rng.random_range(0..4))
+            .map(|_| match rng.random_range(0..3) {
+                0 => rng.random_range(0..200),
+                1 => rng.random_range(0..60_000),
+                _ => rng.random_range(0..2 * 3_600_000),
+            })
+            .collect();
         pushes.push(Push {
             at,
             version,

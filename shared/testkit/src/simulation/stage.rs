@@ -79,13 +79,25 @@ pub(super) enum Event {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Owner {
     Message(u64),
-    Stream { shard: usize, upto: usize },
-    Publisher { upto: usize },
+    Stream {
+        shard: usize,
+        upto: usize,
+    },
+    Publisher {
+        upto: usize,
+    },
     Sweep,
     Push(usize),
-    Command { rollout: RolloutId, command: Command, status_before: String },
+    Command {
+        rollout: RolloutId,
+        command: Command,
+        status_before: String,
+    },
     Poll(usize),
-    Report { agent: usize, ids: Vec<String> },
+    Report {
+        agent: usize,
+        ids: Vec<String>,
+    },
     Join(DeviceUuid),
     Leave(usize),
     /// Nobody waits for it any more: its caller gave up, or asked twice.
@@ -268,9 +280,11 @@ impl Stage {
             Event::Pump(shard) => self.pump(shard),
             Event::Sweep => {
                 let ports = self.ports.clone();
-                self.spawn(Owner::Sweep, WORKER_TIMEOUT, async move {
-                    Value::Done(step::sweep(&ports).await.map(|_| ()))
-                });
+                self.spawn(
+                    Owner::Sweep,
+                    WORKER_TIMEOUT,
+                    async move { Value::Done(step::sweep(&ports).await.map(|_| ())) },
+                );
                 self.after(SWEEP, Event::Sweep);
             }
             Event::Push(n, repeat) => self.push(n, repeat),
@@ -288,12 +302,7 @@ impl Stage {
         }
     }
 
-    pub(super) fn spawn(
-        &mut self,
-        owner: Owner,
-        timeout: i64,
-        task: impl Future<Output = Value> + 'static,
-    ) -> TaskId {
+    pub(super) fn spawn(&mut self, owner: Owner, timeout: i64, task: impl Future<Output = Value> + 'static) -> TaskId {
         let id = self.driver.spawn(String::new(), task);
         self.owners.insert(id, owner);
         self.after(timeout, Event::Timeout(id));
@@ -510,15 +519,14 @@ impl Stage {
             self.oracle.violations.push(format!("a message went to the dead-letter queue: {job:?}"));
             return;
         }
-        let (job, ports, memory, now) = (message.job.clone(), self.ports.clone(), Arc::clone(&self.worker), self.time());
+        let (job, ports, memory, now) =
+            (message.job.clone(), self.ports.clone(), Arc::clone(&self.worker), self.time());
         self.spawn(Owner::Message(id), WORKER_TIMEOUT, async move {
             Value::Done(match job {
                 Job::Step { rollout_id } => step::run(&ports, &rollout_id, now).await.map(|_| ()),
                 Job::Resolve { rollout_id } => resolve::resolve(&ports, &rollout_id).await,
                 Job::Plan { rollout_id } => plan::freeze(&ports, &rollout_id).await,
-                Job::PlanPage { rollout_id, page } => {
-                    plan::assign_page(&ports, &memory, &rollout_id, page, now).await
-                }
+                Job::PlanPage { rollout_id, page } => plan::assign_page(&ports, &memory, &rollout_id, page, now).await,
                 Job::CheckDeadlines { rollout_id, shard } => {
                     deadlines::check(&ports, &memory, &rollout_id, shard, now).await.map(|_| ())
                 }
@@ -528,17 +536,18 @@ impl Stage {
 
     fn finished(&mut self, owner: Owner, value: Value, injected: u32) {
         match (owner, value) {
-            (owner @ (Owner::Message(_) | Owner::Stream { .. } | Owner::Publisher { .. } | Owner::Sweep), Value::Done(result)) => {
-                match result {
-                    Ok(()) => self.succeeded(owner),
-                    Err(error) => {
-                        if !error.retryable() {
-                            self.oracle.violations.push(format!("{} cannot succeed: {error}", owner_name(&owner)));
-                        }
-                        self.failed(owner);
+            (
+                owner @ (Owner::Message(_) | Owner::Stream { .. } | Owner::Publisher { .. } | Owner::Sweep),
+                Value::Done(result),
+            ) => match result {
+                Ok(()) => self.succeeded(owner),
+                Err(error) => {
+                    if !error.retryable() {
+                        self.oracle.violations.push(format!("{} cannot succeed: {error}", owner_name(&owner)));
                     }
+                    self.failed(owner);
                 }
-            }
+            },
             (Owner::Poll(agent), Value::Polled(result)) => self.polled(agent, result),
             (Owner::Report { agent, ids }, Value::Reported(result)) => self.reported(agent, &ids, result),
             (Owner::Command { rollout, command, status_before }, Value::Commanded(result)) => {

@@ -45,11 +45,10 @@ pub fn admit(
     let live = live.filter(|live| live.status.live());
     let waiting = waiting.filter(|waiting| waiting.status == Status::Pending);
     if let Some(digest) = &target.digest
+        && let Some(bad) = head.bad(digest)
         && !retry
     {
-        if let Some(bad) = head.bad(digest) {
-            return Admission::Bad(bad.reason.clone());
-        }
+        return Admission::Bad(bad.reason.clone());
     }
     if let Some(twin) = live.into_iter().chain(waiting).find(|other| same(other, target, now)) {
         return Admission::Duplicate(twin.rollout_id.clone());

@@ -100,6 +100,7 @@ pub struct Counts {
     updated: i64,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
 fn is_zero(n: &i64) -> bool {
     *n == 0
 }

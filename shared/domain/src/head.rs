@@ -99,6 +99,10 @@ impl Head {
         if self.promoted.as_ref().is_some_and(|promoted| promoted.rollout_id == *rollout_id) {
             return;
         }
+        if let Some(digest) = &pin.digest {
+            // A person had it tried again, and it proved itself.
+            self.clear(digest);
+        }
         self.previous = self.promoted.take();
         self.promoted = Some(Promoted { rollout_id: rollout_id.clone(), pin: pin.clone() });
     }

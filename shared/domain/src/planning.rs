@@ -7,6 +7,7 @@ use crate::assignment::{Assignment, Progress, Reason};
 use crate::counts::Class;
 use crate::device::{Device, holds};
 use crate::ids::{DeviceUuid, RolloutId};
+use crate::image::{Digest, Repository};
 use crate::pin::Pin;
 use crate::policy::OnDrift;
 use crate::rollout::{Knowledge, Known, Rollout};
@@ -67,7 +68,7 @@ pub fn place(device: &Device, new: &Known, (position, batch): (u32, u32), old: &
     if track.assignment(&rollout.rollout_id).is_some() || track.generation() > rollout.generation {
         return Placed::Known(row(Class::Pending, None, track.baseline));
     }
-    if let Some(reason) = unfit(device, new, &track.baseline) {
+    if let Some(reason) = unfit(device, new, track.baseline.as_ref()) {
         return Placed::Skipped(row(Class::Skipped, Some(reason), track.baseline));
     }
     let mut next = device.next_revision();
@@ -104,7 +105,7 @@ fn planned_after_all(device: &Device, rollout: &Rollout, (position, batch): (u32
     Some(next)
 }
 
-fn unfit(device: &Device, new: &Known, baseline: &Option<Pin>) -> Option<Reason> {
+fn unfit(device: &Device, new: &Known, baseline: Option<&Pin>) -> Option<Reason> {
     let repository = &new.rollout.repository;
     let platform = device.platform.as_deref();
     if device.deleted_at.is_some()
@@ -130,23 +131,19 @@ fn drift(device: &Device, new: &Known, track: &crate::device::Track) -> Option<P
     let (_, service) = device.services_of(repository).next()?;
     let running = service.running.as_ref()?;
     let digest = running.digest.as_ref()?;
-    let adopt = new.plan.policy.on_drift == OnDrift::Adopt && is_drift(device, repository, digest, &track.baseline);
+    let adopt =
+        new.plan.policy.on_drift == OnDrift::Adopt && is_drift(device, repository, digest, track.baseline.as_ref());
     adopt.then(|| Pin { tag: running.tag.clone(), digest: Some(digest.clone()) })
 }
 
 /// Neither the baseline nor what it rests on nor what a rollout brought: nobody of ours put it there.
-fn is_drift(
-    device: &Device,
-    repository: &crate::image::Repository,
-    runs: &crate::image::Digest,
-    baseline: &Option<Pin>,
-) -> bool {
+fn is_drift(device: &Device, repository: &Repository, runs: &Digest, baseline: Option<&Pin>) -> bool {
     let Some(track) = device.tracks.get(repository) else { return false };
     if track.current.is_some() {
         // The rollout that it is in, or was last in, explains what runs.
         return false;
     }
-    let expected = track.resting.as_ref().or(baseline.as_ref()).and_then(|pin| pin.digest.as_ref());
+    let expected = track.resting.as_ref().or(baseline).and_then(|pin| pin.digest.as_ref());
     expected.is_some_and(|expected| expected != runs)
 }
 

@@ -78,7 +78,9 @@ fn advance(device: &mut Device, repository: &Repository, known: &Knowledge, now:
         }
         Progress::Waiting | Progress::Deferred => offer(device, repository, current, &facts, known, now),
         Progress::Pulled => allow_swap(device, current, &facts, now),
-        Progress::Blocked { until, pulled, .. } if *until <= now => unblock(device, current, &facts, *pulled, now),
+        Progress::Blocked { until, pulled, .. } if *until <= now => {
+            Some(unblock(device, current, &facts, *pulled, now))
+        }
         Progress::Swapping | Progress::Healthy | Progress::NotSeen | Progress::Failed { swapped: true, .. }
             if status.takes_back() =>
         {
@@ -194,14 +196,14 @@ fn allow_swap(device: &Device, current: &Assignment, facts: &Known, now: Timesta
     })
 }
 
-fn unblock(device: &Device, current: &Assignment, facts: &Known, pulled: bool, now: Timestamp) -> Option<Step> {
+fn unblock(device: &Device, current: &Assignment, facts: &Known, pulled: bool, now: Timestamp) -> Step {
     let to = match (pulled, may_swap(device, current, facts, now)) {
         (true, true) => Progress::Swapping,
         (true, false) => Progress::Pulled,
         (false, _) => Progress::Offered,
     };
     // The clocks start again at the end of the lock.
-    Some(Step { to, offer: true, event: None, told: true })
+    Step { to, offer: true, event: None, told: true }
 }
 
 fn take_back(

@@ -264,6 +264,7 @@ pub struct Rollout {
     pub live: Option<String>,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
 fn is_false(b: &bool) -> bool {
     !*b
 }

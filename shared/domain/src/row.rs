@@ -76,6 +76,7 @@ fn first() -> u8 {
     1
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
 fn is_first(attempt: &u8) -> bool {
     *attempt == 1
 }

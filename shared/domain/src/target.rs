@@ -144,15 +144,15 @@ fn service_target(
                 SwapTime::Closed(_) => idle(),
             }
         }
-        Progress::Waiting | Progress::Deferred | Progress::Skipped { .. } => idle(),
+        Progress::Waiting | Progress::Deferred | Progress::Skipped { .. } | Progress::Failed { swapped: false, .. } => {
+            idle()
+        }
         Progress::Offered | Progress::Pulled | Progress::Blocked { .. } if rollout.status.withdraws() => idle(),
         Progress::Offered | Progress::Pulled | Progress::Blocked { .. } | Progress::Swapping => new(Action::Update),
-        Progress::Healthy => stay(),
         Progress::Failed { swapped: true, .. } if known.plan.policy.auto_rollback && track.baseline.is_some() => {
             new(Action::Rollback)
         }
-        Progress::Failed { swapped: true, .. } => stay(),
-        Progress::Failed { swapped: false, .. } => idle(),
+        Progress::Healthy | Progress::Failed { swapped: true, .. } => stay(),
         Progress::Reverting | Progress::NotSeen => new(Action::Rollback),
         Progress::RolledBack { .. } => at_rest(repository, track.baseline.as_ref()?, Some(known)),
         Progress::Stuck { .. } => {

@@ -25,8 +25,10 @@ impl Stepping<'_> {
             self.watch();
             return waiting_for(counts, self.next.batch);
         }
-        if let Some(report) = self.without_proof(counts) {
-            return report;
+        match self.proof(counts) {
+            Proof::Given => {}
+            Proof::Awaited(report) => return report,
+            Proof::Missing(reason) => return self.pause(&reason),
         }
         if batch.completed_at.is_none() {
             self.complete_batch();
@@ -81,13 +83,7 @@ impl Stepping<'_> {
         self.next.judge.told = true;
         self.emit(ImageEvent::RolloutFailed, Detail { batch: Some(self.next.batch), ..Detail::because(&reason) });
         match self.plan.policy.on_failure {
-            OnFailure::Pause => {
-                self.next.status = Status::Paused;
-                self.next.resume_to = Some(Status::InProgress);
-                self.emit(ImageEvent::RolloutPaused, Detail::because(&reason));
-                self.watch();
-                format!("paused: {reason}")
-            }
+            OnFailure::Pause => self.pause(&reason),
             OnFailure::RollbackAll => {
                 self.next.status = Status::RollingBack;
                 self.next.command_at = Some(self.now);
@@ -102,6 +98,16 @@ impl Stepping<'_> {
                 format!("rolling everything back: {reason}")
             }
         }
+    }
+
+    /// Stops by itself, until a person resumes.
+    fn pause(&mut self, reason: &str) -> String {
+        self.next.status = Status::Paused;
+        self.next.resume_to = Some(Status::InProgress);
+        self.next.reason = Some(reason.to_owned());
+        self.emit(ImageEvent::RolloutPaused, Detail::because(reason));
+        self.watch();
+        format!("paused: {reason}")
     }
 
     /// Moves `open_to` on inside the open batch, where only so many may be in flight.
@@ -120,22 +126,22 @@ impl Stepping<'_> {
         self.next.open_to = batch.end.min(self.next.open_to + room);
     }
 
-    /// A settled batch without a healthy device proves nothing: says what would let it go on.
-    fn without_proof(&self, counts: &Counts) -> Option<String> {
+    /// A settled batch without a healthy device proves nothing.
+    fn proof(&self, counts: &Counts) -> Proof {
         if counts.of(Class::Healthy) > 0 || counts.devices() == 0 || self.next.skip_batch {
-            return None;
+            return Proof::Given;
         }
         let last = self.next.batch as usize == self.next.batches.len();
         if last && self.next.counts().of(Class::Healthy) > 0 {
-            return None;
+            return Proof::Given;
         }
         if counts.of(Class::Deferred) == counts.devices() {
-            return Some(format!(
+            return Proof::Awaited(format!(
                 "every device of batch {} is offline; it goes on when one of them is back and healthy",
                 self.next.batch
             ));
         }
-        Some(format!(
+        Proof::Missing(format!(
             "batch {} settled with no healthy device; resume with skip_batch to go on without",
             self.next.batch
         ))
@@ -192,6 +198,16 @@ impl Stepping<'_> {
         }
         self.complete()
     }
+}
+
+/// Whether a settled batch shows that the next may open.
+enum Proof {
+    /// It does, or a person said to go on without.
+    Given,
+    /// It may still: for this.
+    Awaited(String),
+    /// It does not, and nothing will come of waiting.
+    Missing(String),
 }
 
 impl std::fmt::Display for Fired {

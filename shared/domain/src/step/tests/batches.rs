@@ -77,15 +77,16 @@ fn an_empty_batch_is_passed_over() {
 #[test]
 fn nothing_proven_is_no_success() {
     let many: &[(Class, i64)] = &[(Class::Pending, 4)];
-    let cases: [(&str, Classes, &str); 3] = [
-        ("all offline", &[(Class::Deferred, 2)], "every device of batch 1 is offline"),
-        ("all failed", &[(Class::RolledBack, 2)], "settled with no healthy device"),
-        ("failed and offline", &[(Class::Unchanged, 1), (Class::Deferred, 1)], "settled with no healthy device"),
+    let unproven = (Status::Paused, "settled with no healthy device");
+    let cases: [(&str, Classes, (Status, &str)); 3] = [
+        ("all offline", &[(Class::Deferred, 2)], (Status::InProgress, "every device of batch 1 is offline")),
+        ("all failed", &[(Class::RolledBack, 2)], unproven),
+        ("failed and offline", &[(Class::Unchanged, 1), (Class::Deferred, 1)], unproven),
     ];
-    for (label, classes, words) in cases {
+    for (label, classes, (status, words)) in cases {
         let settled = standing_at(Status::InProgress, 1, [classes, many, PENDING[2]]);
         let step = stepped(&settled, json!({}), &[], 9000);
-        assert_eq!((step.next.status, step.next.batch), (Status::InProgress, 1), "{label}");
+        assert_eq!((step.next.status, step.next.batch), (status, 1), "{label}");
         assert!(step.report.contains(words), "{label}: {}", step.report);
         let skipping = Rollout { skip_batch: true, ..settled };
         let left = stepped(&skipping, json!({"batch_delay": "0s"}), &[], 9000).next;

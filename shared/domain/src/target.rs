@@ -128,12 +128,12 @@ fn service_target(
 ) -> Option<ServiceTarget> {
     let current = track.current.as_ref().and_then(|a| Some((a, known.get(&a.rollout_id)?)));
     let Some((assignment, known)) = current else {
-        return at_rest(repository, track.idle()?, None);
+        return Some(at_rest(repository, track.idle()?, None));
     };
     let rollout = &known.rollout;
     let new = |action| moving(repository, track, assignment, known, action);
-    let stay = || at_rest(repository, &rollout.target, Some(known));
-    let idle = || at_rest(repository, track.idle()?, Some(known));
+    let stay = || Some(at_rest(repository, &rollout.target, Some(known)));
+    let idle = || Some(at_rest(repository, track.idle()?, Some(known)));
     match &assignment.progress {
         // Latecomers and devices that were put off get what the rollout proved, inside their window.
         Progress::Waiting | Progress::Deferred if rollout.status == Status::Completed => {
@@ -154,21 +154,22 @@ fn service_target(
         }
         Progress::Healthy | Progress::Failed { swapped: true, .. } => stay(),
         Progress::Reverting | Progress::NotSeen => new(Action::Rollback),
-        Progress::RolledBack { .. } => at_rest(repository, track.baseline.as_ref()?, Some(known)),
+        Progress::RolledBack { .. } => Some(at_rest(repository, track.baseline.as_ref()?, Some(known))),
         Progress::Stuck { .. } => {
             let running = device.services.get(name)?.running.as_ref()?;
-            at_rest(repository, &Pin { tag: running.tag.clone(), digest: running.digest.clone() }, Some(known))
+            let pin = Pin { tag: running.tag.clone(), digest: running.digest.clone() };
+            Some(at_rest(repository, &pin, Some(known)))
         }
     }
 }
 
-fn at_rest(repository: &Repository, pin: &Pin, known: Option<&std::sync::Arc<Known>>) -> Option<ServiceTarget> {
-    Some(ServiceTarget {
+fn at_rest(repository: &Repository, pin: &Pin, known: Option<&std::sync::Arc<Known>>) -> ServiceTarget {
+    ServiceTarget {
         image: pin.image(repository),
         digest: pin.digest.clone(),
         health_check: known.and_then(|known| health_check(known)),
         rollout: None,
-    })
+    }
 }
 
 fn health_check(known: &Known) -> Option<HealthCheck> {
@@ -192,7 +193,7 @@ fn moving(
         (Action::Update, Progress::Offered | Progress::Pulled | Progress::Blocked { .. }) => Phase::Download,
         _ => Phase::Swap,
     };
-    let mut target = at_rest(repository, pin, Some(known))?;
+    let mut target = at_rest(repository, pin, Some(known));
     target.rollout = Some(Move {
         rollout_id: assignment.rollout_id.clone(),
         batch: assignment.batch,

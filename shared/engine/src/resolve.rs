@@ -1,5 +1,7 @@
 //! Asking the registry which digest a rollout's tag means, and which platforms it has.
 
+use std::collections::BTreeMap;
+
 use tidegate_domain::ids::RolloutId;
 use tidegate_domain::rollout::Status;
 
@@ -23,7 +25,7 @@ pub async fn resolve(ports: &Ports, rollout_id: &RolloutId) -> Result<(), Engine
             tracing::warn!(rollout_id = %rollout_id, error = &*error, "the registry did not answer");
             return Ok(());
         }
-        Err(error) => Resolved { digest: told, platforms: Default::default(), why_not: Some(error.to_string()) },
+        Err(error) => Resolved { digest: told, platforms: BTreeMap::default(), why_not: Some(error.to_string()) },
     };
     match store.write(&[plans::put_resolved(rollout_id, &resolved)]).await {
         Ok(()) | Err(WriteError::Refused(_)) => {}

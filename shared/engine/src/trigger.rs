@@ -235,7 +235,7 @@ fn selected(request: &TriggerRequest, device: &DeviceImage) -> bool {
 
 /// What stands in where no policy selects a device: the configured defaults.
 fn default_policy(settings: &Settings, image: &ImageRef, now: Timestamp) -> Result<Policy, FieldError> {
-    let raw = RawPolicy::new(DEFAULT_POLICY, &image.repository.to_string());
+    let raw = RawPolicy::new(DEFAULT_POLICY, image.repository.to_string());
     let id = PolicyId::trusted(DEFAULT_POLICY);
     raw.validate(&settings.policy_defaults, id, now, Origin::Api)
         .map_err(|errors| errors.into_iter().next().unwrap_or_else(|| FieldError::new("/image", "cannot be used")))

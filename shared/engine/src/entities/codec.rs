@@ -15,10 +15,9 @@ pub fn read<T: DeserializeOwned>(table: Table, item: Item) -> Result<T, EngineEr
 
 /// An item of the entity and further attributes (its key).
 pub fn write<T: Serialize>(entity: &T, attributes: impl IntoIterator<Item = (&'static str, Value)>) -> Item {
-    let mut item = match serde_json::to_value(entity) {
-        Ok(Value::Object(item)) => item,
+    let Ok(Value::Object(mut item)) = serde_json::to_value(entity) else {
         // Every entity is a struct of plain data: anything else is a bug that the first test of it meets.
-        Ok(_) | Err(_) => unreachable!("an entity is an object"),
+        unreachable!("an entity is an object")
     };
     for (name, value) in attributes {
         item.insert(name.to_owned(), value);

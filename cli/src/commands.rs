@@ -53,7 +53,7 @@ impl Command {
             Self::Status(arguments) => arguments.run().await,
             Self::Demo(arguments) => arguments.run().await,
             Self::Simulate(arguments) => arguments.run().await,
-            Self::SimulateEngine(arguments) => arguments.run().await,
+            Self::SimulateEngine(arguments) => arguments.run(),
             Self::Capacity(arguments) => arguments.run().await,
             Self::Policies(command) => command.run().await,
             Self::Rollouts(command) => command.run().await,

@@ -46,7 +46,7 @@ struct Findings {
 
 impl Arguments {
     /// Runs the seeds on every core. Fails where a rule was violated; with a broken rule, where none was.
-    pub(crate) async fn run(self) -> Result<ExitCode> {
+    pub(crate) fn run(self) -> Result<ExitCode> {
         if let Some(name) = &self.mutant {
             return self.hunt(name);
         }

@@ -32,6 +32,7 @@ pub(super) enum Work {
 
 /// A device.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "what a device is at, each by itself")]
 pub(super) struct Agent {
     pub uuid: DeviceUuid,
     /// What runs: the truth that nobody else knows.

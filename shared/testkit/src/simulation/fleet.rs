@@ -25,6 +25,7 @@ use tidegate_engine::webhook::{Ingested, ingest};
 use tidegate_engine::{enrol, poll, report};
 
 use super::agent::{Agent, SERVICE, Todo, Work};
+use super::oracle::is_at_rest;
 use super::scenario::{FLEET, REPOSITORY, digest, other_digest};
 use super::stage::{Event, Owner, Stage, Value};
 use crate::memory::Answer as RegistryAnswer;
@@ -139,9 +140,8 @@ impl Stage {
         let uuid = device.device_uuid;
         self.spawn_api(Owner::Join(uuid), async move {
             Value::Done(match enrol::enrol(&ports, &newcomer, now).await {
-                Ok(_) | Err(enrol::EnrolError::AlreadyEnrolled) => Ok(()),
                 Err(enrol::EnrolError::Engine(error)) => Err(error),
-                Err(_) => Ok(()),
+                Ok(_) | Err(_) => Ok(()),
             })
         });
     }
@@ -177,7 +177,10 @@ impl Stage {
         }
         if agent.away_until > now {
             let back = agent.away_until;
-            return if back < i64::MAX { self.at(back, Event::Poll(n)) } else { () };
+            if back < i64::MAX {
+                self.at(back, Event::Poll(n));
+            }
+            return;
         }
         if !agent.outbox.is_empty() || agent.untold {
             return self.report(n);
@@ -294,7 +297,7 @@ impl Stage {
             return self.work_for(n, 500..2_000);
         }
         let version: u32 = tag.trim_start_matches('v').parse().unwrap_or(0);
-        let moved = known.is_none() && version % 2 == 0 && n % 7 == 3;
+        let moved = known.is_none() && version.is_multiple_of(2) && n % 7 == 3;
         let image = known.unwrap_or_else(|| if moved { other_digest(version) } else { digest(version) });
         let time = self.now;
         if is_update && !self.agents[n].liar {
@@ -365,7 +368,10 @@ impl Stage {
         }
         if agent.away_until > now {
             let back = agent.away_until;
-            return if back < i64::MAX { self.at(back, Event::Tell(n)) } else { () };
+            if back < i64::MAX {
+                self.at(back, Event::Tell(n));
+            }
+            return;
         }
         if agent.outbox.is_empty() && !agent.untold {
             return self.after(200, Event::Poll(n));
@@ -456,7 +462,7 @@ impl Stage {
         if rollouts.is_empty() {
             return;
         }
-        let newest = dice % 4 > 0;
+        let newest = !dice.is_multiple_of(4);
         let n = if newest { rollouts.len() - 1 } else { self.rng.random_range(0..rollouts.len()) };
         let rollout = &rollouts[n];
         let back = Command::RollbackAll {
@@ -465,7 +471,7 @@ impl Stage {
         };
         let command = match dice {
             0..30 => Command::Pause,
-            30..50 => Command::Resume { skip_batch: dice % 2 == 0 },
+            30..50 => Command::Resume { skip_batch: dice.is_multiple_of(2) },
             50..62 => Command::Cancel,
             62..80 => back,
             80..95 => Command::Approve,
@@ -495,10 +501,10 @@ impl Stage {
         id: &RolloutId,
         command: &Command,
         before: &str,
-        result: Result<Commanded, EngineError>,
+        result: &Result<Commanded, EngineError>,
         injected: u32,
     ) {
-        let how = match &result {
+        let how = match result {
             Ok(Commanded::Done { changed: true, .. }) => "changes",
             Ok(Commanded::Done { changed: false, .. }) => "holds already",
             Ok(Commanded::Refused { .. }) => "is refused",
@@ -506,10 +512,10 @@ impl Stage {
             Err(_) => "fails",
         };
         self.coverage.met(format!("command: {} {how}", command.name()));
-        if let Ok(Commanded::Done { rollout, changed: true }) = &result {
-            self.oracle.command_done(id, command, rollout.status, rollout.revision);
+        if let Ok(Commanded::Done { rollout, changed: true }) = result {
+            self.oracle.command_done(id, command, rollout.status);
         }
-        if let Err(EngineError::Contended { .. }) = &result
+        if let Err(EngineError::Contended { .. }) = result
             && injected == 0
         {
             self.oracle.violations.push(format!("{} of {id} ({before}) lost to others", command.name()));
@@ -534,7 +540,7 @@ impl Stage {
         }
         self.after(20 * 60_000, Event::Settle(round + 1));
         let (store, agents) = (Arc::clone(&self.memory.store), &self.agents);
-        let at_rest = self.oracle.is_at_rest(&store, agents);
+        let at_rest = is_at_rest(&store, agents);
         self.oracle.at_rest = at_rest && round > 0;
     }
 }

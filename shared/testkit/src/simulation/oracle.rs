@@ -37,7 +37,6 @@ pub(super) struct Oracle {
     pub violations: Vec<String>,
     /// Each rollout's states, with the times when they were stored.
     history: BTreeMap<RolloutId, Vec<(i64, Rollout)>>,
-    commands: BTreeMap<RolloutId, Vec<(Status, u64)>>,
     pub at_rest: bool,
     /// Whether some push is told under two ids.
     twins: bool,
@@ -75,14 +74,7 @@ fn pages(store: &MemoryStore, id: &RolloutId) -> BTreeMap<u32, Page> {
 
 impl Oracle {
     pub(super) fn new(policy: Policy, twins: bool) -> Self {
-        Self {
-            policy,
-            twins,
-            violations: Vec::new(),
-            history: BTreeMap::new(),
-            commands: BTreeMap::new(),
-            at_rest: false,
-        }
+        Self { policy, twins, violations: Vec::new(), history: BTreeMap::new(), at_rest: false }
     }
 
     fn wrong(&mut self, what: impl Into<String>) {
@@ -276,7 +268,7 @@ impl Oracle {
         }
         for (repository, track) in &new.tracks {
             let before = old.and_then(|old| old.tracks.get(repository));
-            if track.generation() < before.map_or(0, |before| before.generation()) {
+            if track.generation() < before.map_or(0, tidegate_domain::device::Track::generation) {
                 self.wrong(format!("device {}: an older rollout took over", new.device_uuid));
             }
             if let (Some(current), Some(next)) = (&track.current, &track.next)
@@ -325,13 +317,12 @@ impl Oracle {
     }
 
     /// What a command did is stored: its revision, with its status.
-    pub(super) fn command_done(&mut self, id: &RolloutId, command: &Command, status: Status, _revision: u64) {
+    pub(super) fn command_done(&mut self, id: &RolloutId, command: &Command, status: Status) {
         let seen =
             self.history.get(id).is_some_and(|states| states.iter().rev().take(4).any(|(_, r)| r.status == status));
         if !seen {
             self.wrong(format!("{} of {id} was confirmed and is not stored", command.name()));
         }
-        self.commands.entry(id.clone()).or_default().push((status, _revision));
     }
 
     /// Counts equal the rows that they count.
@@ -363,18 +354,6 @@ impl Oracle {
                 }
             }
         }
-    }
-
-    /// Nothing moves any more: every rollout ended and drained, every reachable device is where it should be.
-    pub(super) fn is_at_rest(&self, store: &MemoryStore, agents: &[Agent]) -> bool {
-        let over = rollouts(store)
-            .iter()
-            .all(|rollout| !rollout.status.live() && rollout.status != Status::RollingBack && rollout.live.is_none());
-        over && agents.iter().all(|agent| {
-            agent.away_until == i64::MAX
-                || agent.gone
-                || (agent.outbox.is_empty() && matches!(agent.work, Work::Idle | Work::Ready(_)))
-        })
     }
 
     pub(super) fn judge_the_end(&mut self, store: &MemoryStore, agents: &[Agent], bus: &[BusEntry], now: Timestamp) {
@@ -497,6 +476,18 @@ impl Oracle {
             }
         }
     }
+}
+
+/// Nothing moves any more: every rollout ended and drained, every reachable device is where it should be.
+pub(super) fn is_at_rest(store: &MemoryStore, agents: &[Agent]) -> bool {
+    let over = rollouts(store)
+        .iter()
+        .all(|rollout| !rollout.status.live() && rollout.status != Status::RollingBack && rollout.live.is_none());
+    over && agents.iter().all(|agent| {
+        agent.away_until == i64::MAX
+            || agent.gone
+            || (agent.outbox.is_empty() && matches!(agent.work, Work::Idle | Work::Ready(_)))
+    })
 }
 
 /// The statuses that may follow one another.

@@ -70,17 +70,13 @@ pub(super) struct Scenario {
 
 /// The digest of a version.
 pub(super) fn digest(version: u32) -> Digest {
-    let hash = hex(&Sha256::digest(format!("v{version}")));
+    let hash = hex::encode(Sha256::digest(format!("v{version}")));
     Digest::parse(&format!("sha256:{hash}")).expect("64 hexadecimal digits are a digest")
 }
 
 /// What a moved tag brings to some devices.
 pub(super) fn other_digest(version: u32) -> Digest {
     digest(version + 1_000)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Push {

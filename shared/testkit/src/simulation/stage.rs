@@ -230,7 +230,7 @@ impl Stage {
             }
             self.now = self.now.max(at);
             self.memory.store.set_now(self.time());
-            self.happen(event);
+            self.happen(&event);
             self.collect();
             if !self.oracle.violations.is_empty() {
                 break;
@@ -272,8 +272,8 @@ impl Stage {
         !self.faults && self.oracle.at_rest && self.owners.is_empty() && self.messages.is_empty()
     }
 
-    fn happen(&mut self, event: Event) {
-        match event {
+    fn happen(&mut self, event: &Event) {
+        match *event {
             Event::Call(ticket) => self.decide(ticket),
             Event::Timeout(task) => self.crash(task, "times out"),
             Event::Deliver(message) => self.deliver(message),
@@ -325,9 +325,10 @@ impl Stage {
                 _ => self.crash(waiting.task, "dies"),
             };
         }
-        let decision = match self.faults {
-            true => self.scenario.chances.draw(&waiting.call, &mut self.rng),
-            false => crate::world::Decision::Proceed,
+        let decision = if self.faults {
+            self.scenario.chances.draw(&waiting.call, &mut self.rng)
+        } else {
+            crate::world::Decision::Proceed
         };
         if decision != crate::world::Decision::Proceed {
             *self.injected.entry(waiting.task).or_insert(0) += 1;
@@ -353,7 +354,7 @@ impl Stage {
         if let Some(owner) = self.owners.remove(&task) {
             let who = owner_name(&owner);
             self.tell(|| format!("{who} {how}"));
-            self.failed(owner);
+            self.failed(&owner);
         }
     }
 
@@ -372,7 +373,7 @@ impl Stage {
             self.coverage.met("fault: a function is taken for dead");
             let who = owner_name(&owner);
             self.tell(|| format!("{who} is taken for dead, and goes on"));
-            self.failed(owner);
+            self.failed(&owner);
         }
     }
 
@@ -391,9 +392,10 @@ impl Stage {
         self.take_stream();
         self.take_messages();
         let time = self.time();
-        let news = match std::mem::take(&mut self.rollouts_written) {
-            true => self.oracle.watch_rollouts(&self.memory.store, time),
-            false => Vec::new(),
+        let news = if std::mem::take(&mut self.rollouts_written) {
+            self.oracle.watch_rollouts(&self.memory.store, time)
+        } else {
+            Vec::new()
         };
         for line in news {
             self.coverage.met(line.coverage);
@@ -540,18 +542,18 @@ impl Stage {
                 owner @ (Owner::Message(_) | Owner::Stream { .. } | Owner::Publisher { .. } | Owner::Sweep),
                 Value::Done(result),
             ) => match result {
-                Ok(()) => self.succeeded(owner),
+                Ok(()) => self.succeeded(&owner),
                 Err(error) => {
                     if !error.retryable() {
                         self.oracle.violations.push(format!("{} cannot succeed: {error}", owner_name(&owner)));
                     }
-                    self.failed(owner);
+                    self.failed(&owner);
                 }
             },
             (Owner::Poll(agent), Value::Polled(result)) => self.polled(agent, result),
             (Owner::Report { agent, ids }, Value::Reported(result)) => self.reported(agent, &ids, result),
             (Owner::Command { rollout, command, status_before }, Value::Commanded(result)) => {
-                self.commanded(&rollout, &command, &status_before, result, injected);
+                self.commanded(&rollout, &command, &status_before, &result, injected);
             }
             (Owner::Push(n), Value::Ingested(result)) => self.ingested(n, result),
             (Owner::Join(uuid), Value::Done(result)) => self.has_joined(uuid, result.is_ok()),
@@ -565,8 +567,8 @@ impl Stage {
         }
     }
 
-    fn succeeded(&mut self, owner: Owner) {
-        match owner {
+    fn succeeded(&mut self, owner: &Owner) {
+        match *owner {
             Owner::Message(id) => {
                 self.messages.remove(&id);
             }
@@ -595,8 +597,8 @@ impl Stage {
         }
     }
 
-    fn failed(&mut self, owner: Owner) {
-        match owner {
+    fn failed(&mut self, owner: &Owner) {
+        match *owner {
             Owner::Message(id) => {
                 if let Some(message) = self.messages.get_mut(&id) {
                     message.running = false;

@@ -6,7 +6,7 @@ use jiff::fmt::serde::timestamp::millisecond::required as ms;
 use serde::{Deserialize, Serialize};
 
 use crate::counts::Counts;
-use crate::image::Digest;
+use crate::image::{Digest, Tag};
 use crate::judge::Outcome;
 
 /// A page.
@@ -15,6 +15,9 @@ pub struct Page {
     /// Changes of counts, one entry per batch.
     #[serde(rename = "d", default, skip_serializing_if = "Vec::is_empty")]
     pub deltas: Vec<BatchDelta>,
+    /// Of a planner's mark: the tag that (the first of) its devices run before.
+    #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
+    pub old_tag: Option<Tag>,
     /// Outcomes, in the one order that there is.
     #[serde(rename = "o", default, skip_serializing_if = "Vec::is_empty")]
     pub outcomes: Vec<PageOutcome>,

@@ -137,7 +137,8 @@ pub async fn assign_page(
 
 /// The rows as planning counted them; what the recorder made is counted in the journal.
 fn counted(rows: &[Row]) -> Page {
-    let mut page = Page::default();
+    let old_tag = rows.iter().find_map(|row| row.old.as_ref()?.tag.clone());
+    let mut page = Page { old_tag, ..Page::default() };
     for row in rows {
         let Some((batch, class)) = row.planned else { continue };
         match page.deltas.iter_mut().find(|delta| delta.batch == batch) {

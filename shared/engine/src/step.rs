@@ -86,6 +86,7 @@ pub(crate) async fn prepared(store: &dyn Store, rollout: &Rollout) -> Result<(Pr
 fn together(pages: impl Iterator<Item = Page>) -> Page {
     let mut all = Page::default();
     for page in pages {
+        all.old_tag = all.old_tag.or(page.old_tag);
         for delta in page.deltas {
             match all.deltas.iter_mut().find(|known| known.batch == delta.batch) {
                 Some(known) => known.counts.merge(&delta.counts),

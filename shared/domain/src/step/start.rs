@@ -73,6 +73,8 @@ impl Stepping<'_> {
             .map(|end| Batch { end, opened_at: None, completed_at: None, counts: crate::counts::Counts::default() })
             .collect();
         preparation.planned.count_into(&mut self.next.batches);
+        // Where nothing was promoted yet, what the planned devices run says what the fleet ran.
+        self.next.old_tag = self.next.old_tag.take().or_else(|| preparation.planned.old_tag.clone());
         if self.next.counts().devices() == 0 {
             return self.nobody();
         }

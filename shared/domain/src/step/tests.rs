@@ -34,7 +34,11 @@ pub(super) fn page(batch: u32, to: Class, outcomes: &[Outcome], now: i64) -> Pag
     let n = outcomes.len() as i64;
     let counts: Counts = counts(&[(Class::Updating, -n), (to, n)]);
     let outcome = |outcome: &Outcome| PageOutcome { batch, outcome: *outcome, at: at(now), digest: None };
-    Page { deltas: vec![BatchDelta { batch, counts }], outcomes: outcomes.iter().map(outcome).collect() }
+    Page {
+        deltas: vec![BatchDelta { batch, counts }],
+        outcomes: outcomes.iter().map(outcome).collect(),
+        ..Page::default()
+    }
 }
 
 pub(super) fn events(step: &Step) -> Vec<ImageEvent> {

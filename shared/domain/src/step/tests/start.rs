@@ -14,7 +14,7 @@ fn planned() -> Preparation {
         resolution: Some(Resolution::Digest(digest(2))),
         order: Some(Order { total: 10, pages: 1 }),
         missing_pages: Vec::new(),
-        planned: Page { deltas: vec![delta(1, 1), delta(2, 4), delta(3, 5)], outcomes: Vec::new() },
+        planned: Page { deltas: vec![delta(1, 1), delta(2, 4), delta(3, 5)], ..Page::default() },
     }
 }
 

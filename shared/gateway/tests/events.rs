@@ -35,7 +35,7 @@ fn state() -> AppState {
 }
 
 /// An event of payload format 2.0 (<https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>).
-fn event(method: &str, stage: &str, raw_path: &str, headers: Value, body: Option<(&str, bool)>) -> String {
+fn event(method: &str, stage: &str, raw_path: &str, headers: &Value, body: Option<(&str, bool)>) -> String {
     json!({
         "version": "2.0",
         "routeKey": "$default",
@@ -69,14 +69,14 @@ async fn stages_and_ids_of_the_gateway() {
     for (stage, path) in
         [("$default", "/api/v1/rollouts"), ("local", "/local/api/v1/rollouts"), ("local", "/api/v1/rollouts")]
     {
-        let (status, id, body) = answered(&event("GET", stage, path, headers.clone(), None)).await;
+        let (status, id, body) = answered(&event("GET", stage, path, &headers, None)).await;
         assert_eq!((status, id.as_str()), (StatusCode::OK, "gateway-id="), "{stage} {path}: {body}");
         assert_eq!(body["items"], json!([]));
     }
-    let (status, _, _) = answered(&event("GET", "local", "/local/elsewhere", headers, None)).await;
+    let (status, _, _) = answered(&event("GET", "local", "/local/elsewhere", &headers, None)).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
     let named = json!({"host": "api.example", "x-request-id": "callers-own"});
-    let (status, id, _) = answered(&event("GET", "local", "/local/api/v1/rollouts", named, None)).await;
+    let (status, id, _) = answered(&event("GET", "local", "/local/api/v1/rollouts", &named, None)).await;
     assert_eq!((status, id.as_str()), (StatusCode::UNAUTHORIZED, "callers-own"));
 }
 
@@ -93,10 +93,10 @@ async fn a_signature_is_over_the_decoded_body() {
     let path = "/local/api/v1/webhooks/docker-registry";
     let encoded = BASE64.encode(body);
     for sent in [(body, false), (encoded.as_str(), true)] {
-        let (status, _, answer) = answered(&event("POST", "local", path, headers.clone(), Some(sent))).await;
+        let (status, _, answer) = answered(&event("POST", "local", path, &headers, Some(sent))).await;
         assert_eq!(status, StatusCode::ACCEPTED, "{answer}");
         assert_eq!(answer["status"], "ignored");
     }
-    let (status, _, _) = answered(&event("POST", "local", path, headers, Some((&encoded, false)))).await;
+    let (status, _, _) = answered(&event("POST", "local", path, &headers, Some((&encoded, false)))).await;
     assert_eq!(status, StatusCode::UNAUTHORIZED);
 }

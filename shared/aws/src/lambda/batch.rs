@@ -59,11 +59,13 @@ mod tests {
         })
     }
 
+    type Fault = Option<fn() -> EngineError>;
+
     #[tokio::test]
     async fn only_what_cannot_be_mended_is_told_apart() {
         let mends = || EngineError::Contended { what: "a row" };
         let never = || EngineError::NotFound("device");
-        let cases: [(&str, Option<fn() -> EngineError>, &str, &str); 3] = [
+        let cases: [(&str, Fault, &str, &str); 3] = [
             ("all well", None, "1 2 3", ""),
             ("a passing failure", Some(mends), "1 2 3", "1"),
             ("a failure for good", Some(never), "1 2 3, 1, 2", "2"),

@@ -8,7 +8,6 @@ use crate::assignment::{LogEntry, Reason};
 use crate::counts::{Class, Counts};
 use crate::event::DeviceEvent;
 use crate::ids::{DeviceUuid, RolloutId};
-use crate::image::Digest;
 use crate::journal::{BatchDelta, Page, PageOutcome};
 use crate::judge::Outcome;
 use crate::pin::Pin;
@@ -249,11 +248,6 @@ impl Row {
     /// When the event first happened.
     pub fn first(&self, wanted: &[DeviceEvent]) -> Option<Timestamp> {
         self.history.iter().find(|happened| wanted.contains(&happened.event)).map(|happened| happened.at)
-    }
-
-    /// The digest that it ran before.
-    pub fn old_digest(&self) -> Option<&Digest> {
-        self.old.as_ref()?.digest.as_ref()
     }
 }
 

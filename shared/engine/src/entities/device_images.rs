@@ -87,17 +87,3 @@ pub async fn all(store: &dyn Store, repository: &Repository) -> Result<Vec<Devic
     });
     Ok(futures::future::try_join_all(shards).await?.into_iter().flatten().collect())
 }
-
-/// The devices of a repository, as long as they are at most `most`; else none, and whether there are any.
-pub async fn some(
-    store: &dyn Store,
-    repository: &Repository,
-    most: usize,
-) -> Result<Option<Vec<DeviceImage>>, EngineError> {
-    let per_shard = most as u32 / SHARDS * 2;
-    let shards = (0..SHARDS).map(|shard| page(store, repository, shard, None, Some(per_shard)));
-    let pages = futures::future::try_join_all(shards).await?;
-    let whole = pages.iter().all(|(_, next)| next.is_none());
-    let devices: Vec<DeviceImage> = pages.into_iter().flat_map(|(devices, _)| devices).collect();
-    Ok((whole && devices.len() <= most).then_some(devices))
-}

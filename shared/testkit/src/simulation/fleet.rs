@@ -169,19 +169,21 @@ impl Stage {
         );
     }
 
+    /// Whether the device can make a request now; one that is away makes it when it is back.
+    fn can_ask(&mut self, n: usize, when_back: Event) -> bool {
+        let agent = &self.agents[n];
+        let (busy, back) = (agent.gone || agent.asking, agent.away_until);
+        if !busy && back > self.now && back < i64::MAX {
+            self.at(back, when_back);
+        }
+        !busy && back <= self.now
+    }
+
     pub(super) fn poll(&mut self, n: usize) {
-        let now = self.now;
+        if !self.can_ask(n, Event::Poll(n)) {
+            return;
+        }
         let agent = &mut self.agents[n];
-        if agent.gone || agent.asking {
-            return;
-        }
-        if agent.away_until > now {
-            let back = agent.away_until;
-            if back < i64::MAX {
-                self.at(back, Event::Poll(n));
-            }
-            return;
-        }
         if !agent.outbox.is_empty() || agent.untold {
             return self.report(n);
         }
@@ -361,18 +363,10 @@ impl Stage {
     }
 
     pub(super) fn report(&mut self, n: usize) {
-        let now = self.now;
+        if !self.can_ask(n, Event::Tell(n)) {
+            return;
+        }
         let agent = &mut self.agents[n];
-        if agent.gone || agent.asking {
-            return;
-        }
-        if agent.away_until > now {
-            let back = agent.away_until;
-            if back < i64::MAX {
-                self.at(back, Event::Tell(n));
-            }
-            return;
-        }
         if agent.outbox.is_empty() && !agent.untold {
             return self.after(200, Event::Poll(n));
         }

@@ -53,16 +53,23 @@ async fn signal(name: &str, target: &str) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Stdio;
+
+    use tokio::io::AsyncReadExt as _;
+
     use super::*;
 
     #[tokio::test]
     async fn a_process_is_ours_only_with_both_names() {
         let mut child = Command::new("sh")
-            .args(["-c", "sleep 60; :", "/x/emulator.py", "/x/.tidegate"])
+            .args(["-c", "echo; sleep 60; :", "/x/emulator.py", "/x/.tidegate"])
             .process_group(0)
+            .stdout(Stdio::piped())
             .spawn()
             .expect("sh runs");
         let pid = child.id().expect("runs");
+        // Between fork and exec the command line is still this program's: only the shell's word says that it is its own.
+        child.stdout.as_mut().expect("is piped").read_u8().await.expect("sh says something");
         assert!(is_ours(pid, Path::new("/x/emulator.py"), Path::new("/x/.tidegate")).await);
         assert!(!is_ours(pid, Path::new("/x/emulator.py"), Path::new("/y/.tidegate")).await);
         end(pid, Duration::ZERO).await.expect("can be ended");

@@ -24,7 +24,7 @@ use self::serve::Served;
 use super::client::RegistryClient;
 use super::download::Shared;
 use super::looked::Looked;
-use super::spool::{Blob, Spool};
+use super::spool::{Lease, Spool};
 use super::throttle::Throttle;
 use crate::disk;
 use crate::engine::{Fault, Pulled, Reason};
@@ -69,8 +69,8 @@ impl Relays {
     /// Starts a relay for an image that was looked up. What is spooled of images that no relay is for is removed.
     pub async fn start(&self, image: &Image, looked: &Looked) -> Result<Relay, Fault> {
         let (source, _) = self.client.source(image)?;
-        let blobs = self.spool.take(&looked.blobs())?;
-        let missing = blobs.iter().map(|blob| blob.size - blob.here()).fold(0, u64::saturating_add);
+        let lease = self.spool.take(&looked.blobs())?;
+        let missing = lease.blobs().iter().map(|blob| blob.size - blob.here()).fold(0, u64::saturating_add);
         disk::check(self.spool.folder(), missing, self.keep_free)?;
         let name = name(source.repository())?;
         let closed = |error: std::io::Error| {
@@ -78,14 +78,14 @@ impl Relays {
         };
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(closed)?;
         let port = listener.local_addr().map_err(closed)?.port();
-        let served = Served::new(name.clone(), looked, &blobs);
+        let served = Served::new(name.clone(), looked, lease.blobs());
         let mut server = JoinSet::new();
         server.spawn(serve::run(listener, Arc::new(served), Arc::new(source), Arc::clone(&self.shared)));
         Ok(Relay {
             name: format!("127.0.0.1:{port}/{name}"),
             digest: looked.digest.clone(),
             total: looked.total_bytes,
-            blobs,
+            lease,
             spool: Arc::clone(&self.spool),
             _server: server,
         })
@@ -103,7 +103,7 @@ pub struct Relay {
     name: String,
     digest: Digest,
     total: u64,
-    blobs: Vec<Arc<Blob>>,
+    lease: Lease,
     spool: Arc<Spool>,
     /// Ends, with all that it serves and fetches, when it is dropped.
     _server: JoinSet<()>,
@@ -122,7 +122,7 @@ impl Relay {
 
     /// How much is here. Layers that the engine has already are never asked for, so a pull may end below its total.
     pub fn pulled(&self) -> Pulled {
-        let done = self.blobs.iter().map(|blob| blob.here()).fold(0, u64::saturating_add);
+        let done = self.lease.blobs().iter().map(|blob| blob.here()).fold(0, u64::saturating_add);
         Pulled { done, total: self.total }
     }
 
@@ -133,7 +133,7 @@ impl Relay {
         pull: impl Future<Output = Result<T, Fault>>,
         progress: &(dyn Fn(Pulled) + Send + Sync),
     ) -> Result<T, Fault> {
-        let mut states: Vec<_> = self.blobs.iter().map(|blob| blob.follow()).collect();
+        let mut states: Vec<_> = self.lease.blobs().iter().map(|blob| blob.follow()).collect();
         let mut pull = pin!(pull);
         progress(self.pulled());
         loop {
@@ -160,7 +160,7 @@ impl Relay {
     }
 
     fn fault(&self) -> Option<Fault> {
-        self.blobs.iter().find_map(|blob| blob.fault())
+        self.lease.blobs().iter().find_map(|blob| blob.fault())
     }
 }
 

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tidegate_domain::image::Digest;
 use tokio::sync::watch;
@@ -19,8 +19,16 @@ use crate::engine::{Fault, Reason};
 #[derive(Debug)]
 pub(super) struct Spool {
     folder: PathBuf,
-    /// By file.
-    live: Mutex<BTreeMap<PathBuf, Weak<Blob>>>,
+    /// By file: the blobs that relays hold, and how many do.
+    held: Mutex<BTreeMap<PathBuf, (Arc<Blob>, usize)>>,
+}
+
+/// The blobs of one relay, held until it ends. (Counted, and not told by who else refers to a blob: what a relay had
+/// under way when it ended lives on for a moment.)
+#[derive(Debug)]
+pub(super) struct Lease {
+    spool: Arc<Spool>,
+    blobs: Vec<Arc<Blob>>,
 }
 
 /// A blob, as far as it is here.
@@ -55,7 +63,7 @@ pub(super) enum Phase {
 
 impl Spool {
     pub(super) fn new(folder: PathBuf) -> Self {
-        Self { folder, live: Mutex::default() }
+        Self { folder, held: Mutex::default() }
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -63,28 +71,24 @@ impl Spool {
     }
 
     /// These blobs, with what of them is here already. The files of all blobs that nobody holds are removed.
-    pub(super) fn take(&self, wanted: &[Descriptor]) -> Result<Vec<Arc<Blob>>, Fault> {
+    pub(super) fn take(self: &Arc<Self>, wanted: &[Descriptor]) -> Result<Lease, Fault> {
         std::fs::create_dir_all(&self.folder).map_err(|error| file_fault(&self.folder, &error))?;
-        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut taken = Vec::new();
+        let mut lease = Lease { spool: Arc::clone(self), blobs: Vec::new() };
         for descriptor in wanted {
             let path = path(&self.folder, descriptor);
-            let held = live.get(&path).and_then(Weak::upgrade);
-            let blob = held.unwrap_or_else(|| Arc::new(Blob::new(path.clone(), descriptor)));
-            live.insert(path, Arc::downgrade(&blob));
-            taken.push(blob);
+            let mut held = self.held();
+            let (blob, holders) =
+                held.entry(path.clone()).or_insert_with(|| (Arc::new(Blob::new(path, descriptor)), 0));
+            *holders += 1;
+            lease.blobs.push(Arc::clone(blob));
         }
-        self.sweep(&mut live)?;
-        Ok(taken)
+        self.clear()?;
+        Ok(lease)
     }
 
     /// Removes the files of all blobs that nobody holds.
     pub(super) fn clear(&self) -> Result<(), Fault> {
-        self.sweep(&mut self.live.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn sweep(&self, live: &mut BTreeMap<PathBuf, Weak<Blob>>) -> Result<(), Fault> {
-        live.retain(|_, blob| blob.strong_count() > 0);
+        let held = self.held();
         let entries = match std::fs::read_dir(&self.folder) {
             Ok(entries) => entries,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
@@ -92,11 +96,36 @@ impl Spool {
         };
         for entry in entries {
             let path = entry.map_err(|error| file_fault(&self.folder, &error))?.path();
-            if !live.contains_key(&path) && path.extension().is_some_and(|extension| extension == "part") {
+            if !held.contains_key(&path) && path.extension().is_some_and(|extension| extension == "part") {
                 std::fs::remove_file(&path).map_err(|error| file_fault(&path, &error))?;
             }
         }
         Ok(())
+    }
+
+    fn held(&self) -> MutexGuard<'_, BTreeMap<PathBuf, (Arc<Blob>, usize)>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lease {
+    /// The blobs.
+    pub(super) fn blobs(&self) -> &[Arc<Blob>] {
+        &self.blobs
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let mut held = self.spool.held();
+        for blob in &self.blobs {
+            if let Some((_, holders)) = held.get_mut(&blob.path) {
+                *holders -= 1;
+                if *holders == 0 {
+                    held.remove(&blob.path);
+                }
+            }
+        }
     }
 }
 
@@ -211,15 +240,15 @@ mod tests {
         names
     }
 
-    fn spool() -> Spool {
-        Spool::new(std::env::temp_dir().join(format!("tidegate-spool-{}", uuid::Uuid::new_v4())))
+    fn spool() -> Arc<Spool> {
+        Arc::new(Spool::new(std::env::temp_dir().join(format!("tidegate-spool-{}", uuid::Uuid::new_v4()))))
     }
 
     #[test]
     fn what_nobody_holds_is_removed_and_what_is_here_counts() {
         let spool = spool();
         let first = spool.take(&[descriptor('a', 10), descriptor('b', 10)]).unwrap();
-        for (blob, bytes) in first.iter().zip([4, 12]) {
+        for (blob, bytes) in first.blobs().iter().zip([4, 12]) {
             std::fs::write(&blob.path, vec![0; bytes]).unwrap();
         }
         std::fs::write(spool.folder().join("a stranger's file"), "").unwrap();
@@ -234,7 +263,7 @@ mod tests {
         for (label, bytes, here) in [("a part", 4, 4), ("all of it", 10, 10), ("more than all", 11, 0)] {
             std::fs::write(&path, vec![0; bytes]).unwrap();
             let taken = spool.take(&[descriptor('d', 10)]).unwrap();
-            assert_eq!(taken[0].here(), here, "{label}");
+            assert_eq!(taken.blobs()[0].here(), here, "{label}");
         }
         std::fs::remove_dir_all(spool.folder()).unwrap();
     }
@@ -242,18 +271,19 @@ mod tests {
     #[test]
     fn one_download_at_a_time_and_a_given_up_one_can_be_taken_up() {
         let spool = spool();
-        let (one, two) = (spool.take(&[descriptor('a', 10)]).unwrap(), spool.take(&[descriptor('a', 10)]).unwrap());
-        let fetching = one[0].begin().expect("the first fetches");
-        assert!(two[0].begin().is_none(), "two images share one download");
+        let leases = [0, 1].map(|_| spool.take(&[descriptor('a', 10)]).unwrap());
+        let [one, two] = leases.each_ref().map(|lease| &lease.blobs()[0]);
+        let fetching = one.begin().expect("the first fetches");
+        assert!(two.begin().is_none(), "two images share one download");
         drop(fetching);
-        let fetching = two[0].begin().expect("somebody else may");
+        let fetching = two.begin().expect("somebody else may");
         let fault = Fault::new(Reason::RegistryUnavailable, "gone");
         fetching.ended(Err(fault.clone()));
-        assert_eq!(one[0].fault(), Some(fault));
-        assert!(one[0].begin().is_none(), "a failed one stays so until it is forgiven");
-        one[0].forgive();
-        one[0].begin().expect("forgiven").ended(Ok(()));
-        assert!(two[0].begin().is_none(), "a whole one need not be fetched");
+        assert_eq!(one.fault(), Some(fault));
+        assert!(one.begin().is_none(), "a failed one stays so until it is forgiven");
+        one.forgive();
+        one.begin().expect("forgiven").ended(Ok(()));
+        assert!(two.begin().is_none(), "a whole one need not be fetched");
         std::fs::remove_dir_all(spool.folder()).unwrap();
     }
 }

@@ -35,9 +35,16 @@ pub(super) struct Document {
 }
 
 impl Looked {
-    /// Every blob, once.
+    /// Every blob that is still to be fetched, once.
     pub(super) fn blobs(&self) -> Vec<Descriptor> {
-        distinct(&self.config, &self.layers)
+        let mut blobs = distinct(&self.config, &self.layers);
+        blobs.retain(|blob| self.config_bytes.is_none() || blob.digest != self.config.digest);
+        blobs
+    }
+
+    /// Bytes that were fetched to look it up, and need not be again.
+    pub(super) fn known_bytes(&self) -> u64 {
+        self.config_bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)
     }
 }
 

@@ -85,6 +85,7 @@ impl Relays {
             name: format!("127.0.0.1:{port}/{name}"),
             digest: looked.digest.clone(),
             total: looked.total_bytes,
+            known: looked.known_bytes(),
             lease,
             spool: Arc::clone(&self.spool),
             _server: server,
@@ -103,6 +104,8 @@ pub struct Relay {
     name: String,
     digest: Digest,
     total: u64,
+    /// Of it, what looking it up brought.
+    known: u64,
     lease: Lease,
     spool: Arc<Spool>,
     /// Ends, with all that it serves and fetches, when it is dropped.
@@ -122,7 +125,7 @@ impl Relay {
 
     /// How much is here. Layers that the engine has already are never asked for, so a pull may end below its total.
     pub fn pulled(&self) -> Pulled {
-        let done = self.lease.blobs().iter().map(|blob| blob.here()).fold(0, u64::saturating_add);
+        let done = self.lease.blobs().iter().map(|blob| blob.here()).fold(self.known, u64::saturating_add);
         Pulled { done, total: self.total }
     }
 

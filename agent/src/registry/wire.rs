@@ -89,8 +89,8 @@ pub(super) struct Wire {
 
 impl Wire {
     pub(super) fn new(patience: Patience) -> Result<Self, Fault> {
-        // What is on the device itself is behind no proxy.
-        let plain = build(&patience, Client::builder().no_proxy())?;
+        // What is on the device itself is behind no proxy, and needs no certificates.
+        let plain = build(&patience, Client::builder().no_proxy().tls_certs_only([]))?;
         Ok(Self { patience, plain, tls: OnceLock::new() })
     }
 

@@ -8,7 +8,7 @@ const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_mins(15);
 
 /// How long to wait after `failures` errors in a row; `share` is a random number from 0 to 1.
-pub(crate) fn wait(failures: u32, asked: Option<Duration>, share: f64) -> Duration {
+pub fn wait(failures: u32, asked: Option<Duration>, share: f64) -> Duration {
     if let Some(asked) = asked {
         // Never sooner than asked; a tenth later at most, so that not all come back together.
         return asked.min(LONGEST).mul_f64(1.0 + share / 10.0);

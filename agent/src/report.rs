@@ -10,41 +10,50 @@ use uuid::Uuid;
 
 /// The body.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct StateReport {
+pub struct StateReport {
     /// What runs, by service name; left out where it was told already.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) services: BTreeMap<String, Observed>,
+    pub services: BTreeMap<String, Observed>,
     /// What was done, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) reports: Vec<Report>,
+    pub reports: Vec<Report>,
 }
 
 /// What a service runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Observed {
-    pub(crate) image: String,
+pub struct Observed {
+    /// The reference.
+    pub image: String,
+    /// The content, where it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) digest: Option<Digest>,
-    pub(crate) status: &'static str,
-    pub(crate) healthy: bool,
+    pub digest: Option<Digest>,
+    /// What its container does.
+    pub status: String,
+    /// Whether its last check passed and it runs.
+    pub healthy: bool,
 }
 
 /// One report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Report {
+pub struct Report {
     /// Makes a repeat harmless.
-    pub(crate) id: Uuid,
+    pub id: Uuid,
     /// When it happened, by the device's clock.
-    pub(crate) at: Timestamp,
-    pub(crate) service: String,
-    pub(crate) rollout_id: String,
-    pub(crate) attempt: u32,
+    pub at: Timestamp,
+    /// What it is about.
+    pub service: String,
+    /// The rollout.
+    pub rollout_id: String,
+    /// The attempt.
+    pub attempt: u32,
     /// Counts from 1 per rollout and attempt.
-    pub(crate) seq: u32,
+    pub seq: u32,
+    /// What happened.
     #[serde(serialize_with = "full_name", deserialize_with = "from_full_name")]
-    pub(crate) event: DeviceEvent,
+    pub event: DeviceEvent,
+    /// What else there is to say.
     #[serde(default)]
-    pub(crate) details: Details,
+    pub details: Details,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
@@ -59,23 +68,29 @@ fn from_full_name<'de, D: serde::Deserializer<'de>>(from: D) -> Result<DeviceEve
 
 /// What else a report says.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(crate) struct Details {
+pub struct Details {
+    /// A stable word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) reason: Option<String>,
+    pub reason: Option<String>,
+    /// Words for people; the server keeps 200 bytes of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) message: Option<String>,
+    pub message: Option<String>,
+    /// The content that was fetched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) digest: Option<Digest>,
+    pub digest: Option<Digest>,
+    /// How long a lock lasts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
 }
 
 impl Details {
     /// Why something failed: a stable word, and words for people.
-    pub(crate) fn because(reason: &str, message: impl Into<String>) -> Self {
-        Self { reason: Some(reason.to_owned()), message: Some(message.into()), digest: None }
+    pub fn because(reason: &str, message: impl Into<String>) -> Self {
+        Self { reason: Some(reason.to_owned()), message: Some(message.into()), ..Self::default() }
     }
 
     /// The content that was fetched.
-    pub(crate) fn of(digest: Option<Digest>) -> Self {
+    pub fn of(digest: Option<Digest>) -> Self {
         Self { digest, ..Self::default() }
     }
 }
@@ -83,14 +98,17 @@ impl Details {
 /// What the server made of a body.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Taken {
-    pub(crate) ignored: Vec<Ignored>,
+pub struct Taken {
+    /// Reports that were not taken.
+    pub ignored: Vec<Ignored>,
 }
 
 /// A report that was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub(crate) struct Ignored {
-    pub(crate) id: String,
-    pub(crate) reason: String,
+pub struct Ignored {
+    /// The report.
+    pub id: String,
+    /// Why, as a stable word.
+    pub reason: String,
 }

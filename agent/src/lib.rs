@@ -5,6 +5,8 @@
 //! [`engine::Engine`], [`host::Host`], `link::Link` and [`journal::Journal`]; the real ones are in `docker`,
 //! `device` and `http`, pretended ones in `pretended`. A thousand simulated devices run the code that ships.
 
+pub mod compose;
+pub mod docker;
 pub mod engine;
 pub mod host;
 pub mod image;

@@ -42,7 +42,7 @@ pub use credentials::{Credentials, CredentialsError};
 pub use describe::Description;
 pub(crate) use labels::{
     COMPOSE_FILES, COMPOSE_FOLDER, COMPOSE_HASH, COMPOSE_NUMBER, COMPOSE_ONE_OFF, COMPOSE_PROJECT, COMPOSE_SERVICE,
-    ENABLE, SERVICE, STRATEGY, WRITTEN,
+    ENABLE, SERVICE, STRATEGY,
 };
 
 use crate::compose::Project;
@@ -87,6 +87,11 @@ impl DockerEngine {
             held: Held::new(setup.state),
             told: Mutex::default(),
         }
+    }
+
+    /// The declared services in the order in which they start: what others depend on comes first.
+    pub fn start_order(&self) -> &[String] {
+        self.project.as_ref().map_or(&[], |project| &project.order)
     }
 
     /// Says something once.

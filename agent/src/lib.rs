@@ -7,7 +7,9 @@
 
 pub mod agent;
 pub mod backoff;
+pub mod compose;
 pub mod disk;
+pub mod docker;
 pub mod engine;
 pub mod health;
 pub mod host;

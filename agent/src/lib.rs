@@ -5,7 +5,15 @@
 //! [`engine::Engine`], [`host::Host`], `link::Link` and [`journal::Journal`]; the real ones are in `docker`,
 //! `device` and `http`, pretended ones in `pretended`. A thousand simulated devices run the code that ships.
 
+pub mod config;
+pub mod durable;
 pub mod engine;
 pub mod host;
 pub mod image;
 pub mod journal;
+pub mod link;
+pub mod report;
+pub mod secret;
+pub mod target;
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,34 @@
+//! A folder of a test's own, gone when the test ends.
+
+use std::path::{Path, PathBuf};
+
+/// The folder.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    /// A new one, under the system's folder for such.
+    pub(crate) fn new() -> Self {
+        let path = std::env::temp_dir().join(format!("tidegate-agent-{}", uuid::Uuid::new_v4()));
+        std::fs::create_dir_all(&path).expect("a temporary folder can be made");
+        Self(path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// What is in it, sorted.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(&self.0).expect("it is there");
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+        names.sort_unstable();
+        names
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

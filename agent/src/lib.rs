@@ -8,7 +8,10 @@
 pub mod config;
 pub mod durable;
 pub mod engine;
+pub mod enrol;
 pub mod host;
+pub mod http;
+pub mod identity;
 pub mod image;
 pub mod journal;
 pub mod link;

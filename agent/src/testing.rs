@@ -1,6 +1,10 @@
-//! A folder of a test's own, gone when the test ends.
+//! What tests stand on: a folder of their own, gone when they end, and a server that says what they want.
+
+mod server;
 
 use std::path::{Path, PathBuf};
+
+pub(crate) use server::Server;
 
 /// The folder.
 pub(crate) struct Folder(PathBuf);

@@ -13,9 +13,8 @@ pub fn private_directory(path: &Path) -> Result<()> {
 /// Puts a file with this mode in the place of the one that is there. When this returned, it survives a power cut;
 /// when it failed, the old one is as it was.
 pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
-    let (parent, name) = match (path.parent(), path.file_name()) {
-        (Some(parent), Some(name)) => (parent, name),
-        _ => return Err(Error::new(ErrorKind::InvalidInput, "expected a file in a directory")),
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(Error::new(ErrorKind::InvalidInput, "expected a file in a directory"));
     };
     let mut beside = name.to_owned();
     beside.push(".new");

@@ -156,7 +156,7 @@ pub async fn enrol(
     let address = format!("{}{PATH}", config.url);
     let answer = client.call(Call::new(Method::POST, &address).token(key).json(&body)).await;
     let credential: Credential =
-        answer.and_then(|answer| answer.read()).map_err(|error| refusal(error, identity.uuid))?;
+        answer.and_then(|answer| answer.read()).map_err(|error| refusal(&error, identity.uuid))?;
     if credential.uuid != identity.uuid || !credential.token.is_usable() {
         return Err(EnrolError::Refused("its answer is for another device".to_owned()));
     }
@@ -185,8 +185,8 @@ pub fn adopt(file: &IdentityFile, url: &str, uuid: Uuid, token: Secret) -> Resul
     Ok(identity)
 }
 
-fn refusal(error: CallError, uuid: Uuid) -> EnrolError {
-    match &error {
+fn refusal(error: &CallError, uuid: Uuid) -> EnrolError {
+    match error {
         CallError::Status { status: StatusCode::CONFLICT, kind, .. } if kind == "already_enrolled" => {
             EnrolError::AlreadyEnrolled(uuid)
         }

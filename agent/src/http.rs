@@ -42,12 +42,12 @@ impl HttpLink {
     }
 
     async fn call(&self, call: Call<'_>) -> Result<Answer, LinkError> {
-        self.client.call(call.token(&self.token)).await.map_err(link_error)
+        self.client.call(call.token(&self.token)).await.map_err(|error| link_error(&error))
     }
 }
 
 /// What an error of a call means for the agent.
-fn link_error(error: CallError) -> LinkError {
+fn link_error(error: &CallError) -> LinkError {
     match error.status() {
         Some(StatusCode::GONE) => LinkError::Deleted,
         Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => LinkError::Denied(error.to_string()),
@@ -73,11 +73,14 @@ impl Link for HttpLink {
             return Ok(Polled::Unchanged { after });
         }
         let etag = answer.header("etag").map(str::to_owned);
-        Ok(Polled::Target { target: answer.read().map_err(link_error)?, etag, after })
+        Ok(Polled::Target { target: answer.read().map_err(|error| link_error(&error))?, etag, after })
     }
 
     async fn report(&mut self, body: &StateReport) -> Result<Reported, LinkError> {
         let answer = self.call(Call::new(Method::PATCH, &self.address).json(body)).await?;
-        Ok(Reported { etag: answer.header("etag").map(str::to_owned), taken: answer.read().map_err(link_error)? })
+        Ok(Reported {
+            etag: answer.header("etag").map(str::to_owned),
+            taken: answer.read().map_err(|error| link_error(&error))?,
+        })
     }
 }

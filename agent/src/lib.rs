@@ -6,6 +6,7 @@
 //! `device` and `http`, pretended ones in `pretended`. A thousand simulated devices run the code that ships.
 
 pub mod config;
+pub mod device;
 pub mod durable;
 pub mod engine;
 pub mod enrol;

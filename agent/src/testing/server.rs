@@ -15,8 +15,9 @@ impl Server {
     /// Answers these, in order: a status line's end, headers and a body.
     pub(crate) async fn answering(answers: &[(&str, &[&str], &str)]) -> Self {
         let answers = answers.iter().map(|(status, headers, body)| {
-            let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
-            format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
+            let length = format!("Content-Length: {}", body.len());
+            let head = [&[*status][..], headers, &[&length, "Connection: close"]].concat().join("\r\n");
+            format!("HTTP/1.1 {head}\r\n\r\n{body}")
         });
         Self::saying(answers.collect()).await
     }

@@ -2,6 +2,9 @@ use super::slot::LARGEST;
 use super::*;
 use crate::testing::Folder;
 
+/// What may reach the disk apart from the rest; small, so that every subset can be tried.
+const BLOCK: usize = 64;
+
 /// Three states of unlike lengths, so that a torn third one leaves parts of the first one behind it.
 fn states() -> [Vec<u8>; 3] {
     [vec![b'1'; 900], vec![b'2'; 300], vec![b'3'; 700]]
@@ -81,7 +84,6 @@ fn blocks_of_a_write_may_come_in_any_order() {
     let path = folder.path().join("journal");
     let (before, after, written) = before_and_after(&path);
     let [_, two, three] = states();
-    const BLOCK: usize = 64;
     let blocks = written.div_ceil(BLOCK);
     assert!((8..16).contains(&blocks), "every subset of {blocks} blocks can be tried");
     for subset in 0_u32..1 << blocks {

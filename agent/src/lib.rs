@@ -5,6 +5,8 @@
 //! [`engine::Engine`], [`host::Host`], `link::Link` and [`journal::Journal`]; the real ones are in `docker`,
 //! `device` and `http`, pretended ones in `pretended`. A thousand simulated devices run the code that ships.
 
+pub mod backoff;
+pub mod commands;
 pub mod config;
 pub mod device;
 pub mod durable;
@@ -14,10 +16,14 @@ pub mod host;
 pub mod http;
 pub mod identity;
 pub mod image;
+pub mod instance;
 pub mod journal;
 pub mod link;
+pub mod log;
+pub mod notify;
 pub mod report;
 pub mod secret;
+pub mod status;
 pub mod target;
 #[cfg(test)]
 mod testing;

@@ -36,3 +36,15 @@ impl Drop for Folder {
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }
+
+/// A configuration whose directories are in this folder, with these further lines.
+pub(crate) fn config(folder: &Folder, url: &str, further: &str) -> crate::config::Config {
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let (state, run, hooks) = (at("state"), at("run"), at("hooks"));
+    let text = format!(
+        "url = '{url}'\nfleet_id = 'production'\nstate_dir = '{state}'\nruntime_dir = '{run}'\n{further}\n\
+         [hooks]\ndirectory = '{hooks}'"
+    );
+    let read = crate::config::Config::read(&folder.path().join("agent.toml"), &text, &|_| None);
+    read.unwrap_or_else(|error| panic!("the test's configuration is right: {error}"))
+}

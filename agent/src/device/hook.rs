@@ -70,13 +70,11 @@ async fn one(path: &Path, longest: Duration, call: HookCall<'_>) -> Result<HookA
         let _ = child.wait().await;
     }
     let mut last = None;
-    for reading in &mut said {
-        if let Some(reading) = reading {
-            match timeout(LAST_WORDS, &mut *reading).await {
-                // What it says to standard error goes before what it says elsewhere.
-                Ok(kept) => last = kept.ok().and_then(|kept| last_line(&kept)).or(last),
-                Err(_) => reading.abort(),
-            }
+    for reading in said.iter_mut().flatten() {
+        match timeout(LAST_WORDS, &mut *reading).await {
+            // What it says to standard error goes before what it says elsewhere.
+            Ok(kept) => last = kept.ok().and_then(|kept| last_line(&kept)).or(last),
+            Err(_) => reading.abort(),
         }
     }
     match ended {

@@ -94,24 +94,25 @@ pub struct HookSettings {
     pub timeout: Duration,
 }
 
-/// Why there is no configuration. Its text names the file.
+/// Why there is no configuration. Its text names the file, and has the cause in it, which is so not told as a source
+/// once more.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file is not there, or may not be read.
-    #[error("{} cannot be read: {source}", path.display())]
+    #[error("{} cannot be read: {why}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        why: std::io::Error,
     },
     /// It is no TOML, or has a key that there is none of. The text names line and column.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {why}", path.display())]
     Syntax {
         /// The file.
         path: PathBuf,
         /// Where, and what was expected.
-        source: Box<toml::de::Error>,
+        why: Box<toml::de::Error>,
     },
     /// Values are wrong.
     #[error("{}:{}", path.display(), lines(mistakes))]
@@ -139,15 +140,15 @@ fn lines(mistakes: &[Mistake]) -> String {
 impl Config {
     /// Reads the file.
     pub fn load(path: &Path, environment: Environment<'_>) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|why| ConfigError::Unreadable { path: path.to_owned(), why })?;
         Self::read(path, &text, environment)
     }
 
     /// Reads a file's text; `path` is only for the errors.
     pub fn read(path: &Path, text: &str, environment: Environment<'_>) -> Result<Self, ConfigError> {
-        let raw: raw::RawConfig = toml::from_str(text)
-            .map_err(|source| ConfigError::Syntax { path: path.to_owned(), source: Box::new(source) })?;
+        let raw: raw::RawConfig =
+            toml::from_str(text).map_err(|why| ConfigError::Syntax { path: path.to_owned(), why: Box::new(why) })?;
         check::check(raw, environment).map_err(|mistakes| ConfigError::Mistakes { path: path.to_owned(), mistakes })
     }
 

@@ -32,18 +32,18 @@ impl Identity {
     }
 }
 
-/// Why there is no identity.
+/// Why there is no identity. Causes stand in the text.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
     /// It cannot be read or written.
-    #[error("{} cannot be {doing}: {source}", path.display())]
+    #[error("{} cannot be {doing}: {why}", path.display())]
     Io {
         /// The file or its directory.
         path: PathBuf,
         /// `read` or `written`.
         doing: &'static str,
         /// Why.
-        source: std::io::Error,
+        why: std::io::Error,
     },
     /// Others can read the device's token.
     #[error(
@@ -101,14 +101,14 @@ impl IdentityFile {
     pub fn load(&self) -> Result<Option<Identity>, IdentityError> {
         let file = match std::fs::File::open(&self.0) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            other => other.map_err(|source| self.io("read", source))?,
+            other => other.map_err(|why| self.io("read", why))?,
         };
         // Asked of what was opened, so that it cannot change between the question and the reading.
-        let mode = file.metadata().map_err(|source| self.io("read", source))?.permissions().mode() & 0o777;
+        let mode = file.metadata().map_err(|why| self.io("read", why))?.permissions().mode() & 0o777;
         if mode & 0o077 != 0 {
             return Err(IdentityError::Exposed { path: self.0.clone(), mode });
         }
-        let text = std::io::read_to_string(file).map_err(|source| self.io("read", source))?;
+        let text = std::io::read_to_string(file).map_err(|why| self.io("read", why))?;
         // Only the place: serde's own words could quote the token.
         let unreadable = |error: serde_json::Error| format!("line {}, column {}", error.line(), error.column());
         serde_json::from_str(&text)
@@ -134,11 +134,11 @@ impl IdentityFile {
             }
             durable::replace(&self.0, &serde_json::to_vec_pretty(identity)?, 0o600)
         };
-        written().map_err(|source| self.io("written", source))
+        written().map_err(|why| self.io("written", why))
     }
 
-    fn io(&self, doing: &'static str, source: std::io::Error) -> IdentityError {
-        IdentityError::Io { path: self.0.clone(), doing, source }
+    fn io(&self, doing: &'static str, why: std::io::Error) -> IdentityError {
+        IdentityError::Io { path: self.0.clone(), doing, why }
     }
 }
 

@@ -21,23 +21,23 @@ pub enum InstanceError {
     #[error("another agent runs with {}: stop it first (systemctl stop tidegate-agent)", .0.display())]
     Taken(PathBuf),
     /// A directory cannot be used.
-    #[error("{} cannot be used: {source}", path.display())]
+    #[error("{} cannot be used: {why}", path.display())]
     Io {
         /// The directory.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        why: std::io::Error,
     },
 }
 
 impl Instance {
     /// Takes the right, and makes the directories where they are missing.
     pub fn take(config: &Config) -> Result<Self, InstanceError> {
-        let io = |path: &Path, source| InstanceError::Io { path: path.to_owned(), source };
+        let io = |path: &Path, why| InstanceError::Io { path: path.to_owned(), why };
         let (state_dir, runtime_dir) = (&config.state_dir, &config.runtime_dir);
-        durable::private_directory(state_dir).map_err(|source| io(state_dir, source))?;
+        durable::private_directory(state_dir).map_err(|why| io(state_dir, why))?;
         let state = hold(&state_dir.join("lock"), 0o600, state_dir)?;
-        crate::device::lock::prepare(runtime_dir).map_err(|source| io(runtime_dir, source))?;
+        crate::device::lock::prepare(runtime_dir).map_err(|why| io(runtime_dir, why))?;
         let running = hold(&running(runtime_dir), 0o644, runtime_dir)?;
         Ok(Self { _state: state, _running: running })
     }
@@ -55,11 +55,11 @@ fn running(runtime_dir: &Path) -> PathBuf {
 
 fn hold(path: &Path, mode: u32, directory: &Path) -> Result<File, InstanceError> {
     let file = OpenOptions::new().write(true).create(true).truncate(false).mode(mode).open(path);
-    let file = file.map_err(|source| InstanceError::Io { path: path.to_owned(), source })?;
+    let file = file.map_err(|why| InstanceError::Io { path: path.to_owned(), why })?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(InstanceError::Taken(directory.to_owned())),
-        Err(TryLockError::Error(source)) => Err(InstanceError::Io { path: path.to_owned(), source }),
+        Err(TryLockError::Error(why)) => Err(InstanceError::Io { path: path.to_owned(), why }),
     }
 }
 

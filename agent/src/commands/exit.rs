@@ -48,16 +48,16 @@ mod tests {
         let io = || std::io::Error::other("x");
         let path = std::path::PathBuf::new;
         for (label, error, expected) in [
-            ("configuration", anyhow::Error::from(ConfigError::Unreadable { path: path(), source: io() }), 78),
+            ("configuration", anyhow::Error::from(ConfigError::Unreadable { path: path(), why: io() }), 78),
             ("another agent", InstanceError::Taken(path()).into(), 75),
-            ("a directory", InstanceError::Io { path: path(), source: io() }.into(), 1),
+            ("a directory", InstanceError::Io { path: path(), why: io() }.into(), 1),
             ("an open identity", IdentityError::Exposed { path: path(), mode: 0o644 }.into(), 78),
             (
                 "the same, while enrolling",
                 EnrolError::from(IdentityError::Exposed { path: path(), mode: 0o644 }).into(),
                 78,
             ),
-            ("a disk", IdentityError::Io { path: path(), doing: "read", source: io() }.into(), 1),
+            ("a disk", IdentityError::Io { path: path(), doing: "read", why: io() }.into(), 1),
             ("no key", EnrolError::NoKey.into(), 78),
             ("an operator's turn", EnrolError::AlreadyEnrolled(Uuid::nil()).into(), 1),
             ("anything else", anyhow::anyhow!("x"), 1),

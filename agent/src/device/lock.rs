@@ -3,9 +3,9 @@
 //! Any program can make one, with `tidegate-agent lock` or with `touch`. So a file that cannot be understood locks all
 //! the same: to wait is harmless, to disturb is not.
 
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::{DirBuilder, OpenOptions, Permissions};
 use std::io::{ErrorKind, Read, Result};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -45,7 +45,12 @@ pub fn directory(runtime_dir: &Path) -> PathBuf {
 /// Makes the place for locks, for the agent's user and group.
 pub fn prepare(runtime_dir: &Path) -> Result<()> {
     DirBuilder::new().recursive(true).mode(0o755).create(runtime_dir)?;
-    DirBuilder::new().recursive(true).mode(0o775).create(directory(runtime_dir))
+    let locks = directory(runtime_dir);
+    match DirBuilder::new().mode(0o755).create(&locks) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        // Whatever the process's umask takes away. A directory that is there is its owner's to open or close.
+        made => made.and_then(|()| std::fs::set_permissions(&locks, Permissions::from_mode(0o775))),
+    }
 }
 
 /// What locks a service now: its own lock or the one of everything, whichever lasts longer.

@@ -1,5 +1,7 @@
 //! The seam to what survives a power cut.
 
+pub mod file;
+
 /// Keeps the newest state. A write is whole or it did not happen, and when it returned it survives a power cut.
 pub trait Journal: Send {
     /// Keeps this state instead of the last one.

@@ -7,21 +7,35 @@
 
 pub mod agent;
 pub mod backoff;
+pub mod commands;
 pub mod compose;
+pub mod config;
+pub mod device;
 pub mod disk;
 pub mod docker;
+pub mod durable;
 pub mod engine;
+pub mod enrol;
 pub mod health;
 pub mod host;
+pub mod http;
+pub mod identity;
 pub mod image;
+pub mod instance;
 pub mod journal;
 pub mod link;
+pub mod log;
 pub mod memory;
+pub mod notify;
 pub mod patient;
 pub mod pretended;
 pub mod registry;
 pub mod report;
+pub mod secret;
 pub mod seen;
+pub mod status;
 pub mod swap;
 pub mod target;
+#[cfg(test)]
+mod testing;
 pub mod work;

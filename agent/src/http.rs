@@ -10,15 +10,13 @@ use std::time::Duration;
 use reqwest::{Method, StatusCode};
 use uuid::Uuid;
 
-use crate::link::{Link, LinkError, Polled, Reported};
+use crate::link::{Link, LinkError, POLL_AFTER, Polled, Reported};
 use crate::report::StateReport;
 use crate::secret::Secret;
 
 pub use answer::Answer;
 pub use call::{Call, CallError, Client, is_local};
 
-/// When to poll next, where the answer does not say.
-const POLL_AFTER: Duration = Duration::from_mins(5);
 /// When to ask again where the server does not know the device: it may be told of it late.
 const UNKNOWN_AFTER: Duration = Duration::from_mins(1);
 

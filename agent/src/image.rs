@@ -33,3 +33,22 @@ fn normal(reference: &str) -> String {
         Err(_) => reference.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_are_the_same_by_digest_or_by_name() {
+        let digest = |fill: &str| Digest::parse(&format!("sha256:{}", fill.repeat(64))).ok();
+        let image = |image: &str, digest| Image { image: image.to_owned(), digest };
+        for (label, one, other, same) in [
+            ("one digest, two tags", image("a/b:1", digest("a")), image("a/b:2", digest("a")), true),
+            ("one tag, two digests", image("a/b:1", digest("a")), image("a/b:1", digest("b")), false),
+            ("a digest unknown", image("a/b:1", None), image("docker.io/a/b:1", digest("b")), true),
+            ("other tags", image("a/b:1", None), image("a/b:2", None), false),
+        ] {
+            assert_eq!(one.is_same(&other), same, "{label}");
+        }
+    }
+}

@@ -1,4 +1,4 @@
-//! The seam to the server: the device's two calls.
+//! The seam to the server: a device's two calls.
 
 use std::future::Future;
 use std::time::Duration;
@@ -35,26 +35,25 @@ pub struct Reported {
 }
 
 /// Why a call came to nothing.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LinkError {
     /// It may work later; the server may say when.
-    #[error("{why}")]
     Later {
         /// When.
         after: Option<Duration>,
         /// Why, in words.
         why: String,
     },
-    /// The server takes this token no more: what runs is kept, and the device may enrol again.
-    #[error("{0}")]
+    /// The server does not accept this device's token: what runs is kept, and it is asked again, seldom.
     Denied(String),
     /// The server knows the device no more: what runs is kept, nothing more is asked.
-    #[error("the server has deleted this device")]
     Deleted,
     /// The server refuses this very call.
-    #[error("{0}")]
     Refused(String),
 }
+
+/// Where the answer does not say when to poll next.
+pub const POLL_AFTER: Duration = Duration::from_mins(5);
 
 /// The way to the server.
 pub trait Link: Send {

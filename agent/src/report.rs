@@ -27,9 +27,9 @@ pub struct Observed {
     /// The content, where it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
-    /// Such as `running`.
-    pub status: &'static str,
-    /// Whether its check holds.
+    /// What its container does.
+    pub status: String,
+    /// Whether its last check passed and it runs.
     pub healthy: bool,
 }
 
@@ -40,7 +40,7 @@ pub struct Report {
     pub id: Uuid,
     /// When it happened, by the device's clock.
     pub at: Timestamp,
-    /// The service.
+    /// What it is about.
     pub service: String,
     /// The rollout.
     pub rollout_id: String,
@@ -72,18 +72,21 @@ pub struct Details {
     /// A stable word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// In words.
+    /// Words for people; the server keeps 200 bytes of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// The content.
+    /// The content that was fetched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
+    /// How long a lock lasts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
 }
 
 impl Details {
     /// Why something failed: a stable word, and words for people.
     pub fn because(reason: &str, message: impl Into<String>) -> Self {
-        Self { reason: Some(reason.to_owned()), message: Some(message.into()), digest: None }
+        Self { reason: Some(reason.to_owned()), message: Some(message.into()), ..Self::default() }
     }
 
     /// The content that was fetched.
@@ -96,7 +99,7 @@ impl Details {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(default)]
 pub struct Taken {
-    /// Those that were not taken.
+    /// Reports that were not taken.
     pub ignored: Vec<Ignored>,
 }
 
@@ -104,8 +107,8 @@ pub struct Taken {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Ignored {
-    /// Which.
+    /// The report.
     pub id: String,
-    /// Why.
+    /// Why, as a stable word.
     pub reason: String,
 }

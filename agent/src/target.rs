@@ -8,7 +8,7 @@ use tidegate_domain::health::HealthCheck;
 use crate::image::Image;
 
 /// What the device should run.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetState {
     /// By service name.
     #[serde(default)]
@@ -16,7 +16,7 @@ pub struct TargetState {
 }
 
 /// What one service should run.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceTarget {
     /// The image.
     #[serde(flatten)]
@@ -30,7 +30,7 @@ pub struct ServiceTarget {
 }
 
 /// A move in a rollout.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Move {
     /// The rollout.
     pub rollout_id: String,
@@ -87,7 +87,7 @@ pub enum Action {
 }
 
 /// How far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// Fetch and wait; replace nothing.

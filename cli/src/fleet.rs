@@ -4,20 +4,21 @@ mod enrol;
 mod saved;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::Semaphore;
+use tidegate_agent::agent::{Agent, Ended, Ports, Setting};
+use tidegate_agent::image::Image;
+use tidegate_agent::memory::{Memory, Running};
+use tidegate_agent::pretended::{Containers, Durations, Fate, Forgetful, PretendedEngine, Quiet};
+use tidegate_agent::seen::{Doing, Seen, Tally};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::api::Api;
-use crate::device::agent::{Agent, Doing, Seen, Tally};
-use crate::device::containers::{Durations, Pretended};
-use crate::device::fate::{Fate, Lot};
+use crate::device::fate::Lot;
 use crate::device::link::HttpLink;
-use crate::device::target::Image;
-use crate::device::{Memory, Running};
 
 pub(crate) use enrol::{Kind, enrol};
 pub(crate) use saved::{SavedDevice, SavedFleet};
@@ -59,7 +60,24 @@ struct Member {
     uuid: String,
     token: String,
     offline: bool,
-    seen: Arc<Mutex<Seen>>,
+    seen: watch::Sender<Seen>,
+    engine: Arc<PretendedEngine<FateOnDevice>>,
+}
+
+/// What happens on one device with an image.
+type FateOnDevice = Box<dyn Fn(&Image) -> Fate + Send + Sync>;
+
+/// A device's life: until the server knows it no more, or it goes silent.
+async fn live(
+    agent: Agent<HttpLink, PretendedEngine<FateOnDevice>, Quiet, Forgetful>,
+    engine: Arc<PretendedEngine<FateOnDevice>>,
+    seen: watch::Sender<Seen>,
+    first: Duration,
+) {
+    tokio::select! {
+        Ended::Deleted = agent.run(first) => {}
+        () = engine.gone() => seen.send_modify(|seen| seen.doing = Doing::Vanished),
+    }
 }
 
 /// How a device stands, looked at from outside.
@@ -86,21 +104,27 @@ impl Fleet {
         let spread = devices.len() as f64 / FIRST_POLLS_PER_SECOND;
         let mut tasks = JoinSet::new();
         let members = devices.into_iter().map(|device| {
-            let SavedDevice { number, uuid, token, memory } = device;
+            let SavedDevice { number, uuid, token, memory, containers } = device;
             let lot = Lot::draw(world.seed, number, "device");
-            let seen = Arc::new(Mutex::new(Seen { memory: memory.clone(), ..Seen::default() }));
+            let seen = watch::Sender::new(Seen { memory: memory.clone(), ..Seen::default() });
             let offline = world.is_offline(number);
+            let fate_of = Arc::clone(&world.fate_of);
+            let fate_of: FateOnDevice = Box::new(move |image| fate_of(number, image));
+            let engine = Arc::new(PretendedEngine::new(containers, fate_of, durations(lot)));
             if !offline {
                 let link = HttpLink::new(api.clone(), &uuid, &token, Arc::clone(&turns));
-                let fate_of = Arc::clone(&world.fate_of);
-                let containers = Pretended::new(move |image: &Image| fate_of(number, image), durations(lot));
-                let agent = Agent::new((link, containers), memory, lot.seed(), Timestamp::now, Arc::clone(&seen));
+                let ports = Ports { link, engine: Arc::clone(&engine), host: Arc::new(Quiet), journal: Forgetful };
+                let setting = Setting {
+                    draw: lot.seed(),
+                    clock: Timestamp::now,
+                    seen: seen.clone(),
+                    wake: Arc::new(Notify::new()),
+                };
+                let agent = Agent::new(ports, memory, setting);
                 let first = Duration::from_secs_f64(lot.share() * spread);
-                tasks.spawn(async move {
-                    agent.run(first).await;
-                });
+                tasks.spawn(live(agent, Arc::clone(&engine), seen.clone(), first));
             }
-            Member { number, uuid, token, offline, seen }
+            Member { number, uuid, token, offline, seen, engine }
         });
         Self { members: members.collect(), tasks }
     }
@@ -138,6 +162,7 @@ impl Fleet {
                 uuid: member.uuid.clone(),
                 token: member.token.clone(),
                 memory: member.look(|seen| seen.memory.clone()),
+                containers: member.engine.containers_now(),
             })
             .collect()
     }
@@ -150,7 +175,7 @@ impl Fleet {
 
 impl Member {
     fn look<T>(&self, at: impl FnOnce(&Seen) -> T) -> T {
-        at(&self.seen.lock().unwrap_or_else(PoisonError::into_inner))
+        at(&self.seen.borrow())
     }
 
     fn standing(&self) -> Standing {
@@ -160,6 +185,7 @@ impl Member {
             offline: self.offline,
             running: seen.memory.running.clone(),
             wanted: seen
+                .memory
                 .target
                 .iter()
                 .flat_map(|target| &target.services)
@@ -174,7 +200,8 @@ fn durations(lot: Lot) -> Durations {
     Durations::of_device(lot.share())
 }
 
-/// A device that has told nobody anything yet.
-pub(crate) fn fresh_memory(service: &str, image: &Image) -> Memory {
-    Memory::running([(service.to_owned(), image.clone())])
+/// A device that runs this and has told nobody anything yet.
+pub(crate) fn fresh(service: &str, image: &Image) -> (Memory, Containers) {
+    let services = || [(service.to_owned(), image.clone())];
+    (Memory::running(services()), Containers::running(services()))
 }

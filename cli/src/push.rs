@@ -84,7 +84,7 @@ fn notification(image: &ImageRef, digest: &Digest, now: Timestamp, id: Uuid) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::containers::digest_of;
+    use tidegate_agent::pretended::digest_of;
 
     #[test]
     fn names_the_image_as_distribution_does() {

@@ -11,12 +11,12 @@ use tidegate_domain::image::ImageRef;
 
 use crate::api::{Api, Rollout};
 use crate::board::Board;
-use crate::device::agent::Doing;
-use crate::device::containers::digest_of;
 use crate::fleet::{Fleet, SavedDevice};
 use crate::push::{begun, push};
 use crate::table::{Table, cell};
 use crate::verify;
+use tidegate_agent::pretended::digest_of;
+use tidegate_agent::seen::Doing;
 
 /// Between two looks at the rollouts.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -227,7 +227,9 @@ fn word(doing: Doing) -> &'static str {
         Doing::Idle => "idle",
         Doing::Pulling => "pulling",
         Doing::Swapping => "swapping",
+        Doing::Blocked => "locked",
         Doing::Unheard => "without an answer",
+        Doing::Denied => "not accepted",
         Doing::Deleted => "deleted",
         Doing::Vanished => "vanished",
     }

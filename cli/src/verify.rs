@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::api::{Rollout, Row};
-use crate::device::Running;
-use crate::device::agent::Doing;
-use crate::device::target::Image;
 use crate::fleet::Standing;
+use tidegate_agent::image::Image;
+use tidegate_agent::memory::Running;
+use tidegate_agent::seen::Doing;
 
 /// The rows of a rollout, counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -118,7 +118,7 @@ pub(crate) fn targets(devices: &[Standing]) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::api::Batch;
-    use crate::device::containers::digest_of;
+    use tidegate_agent::pretended::digest_of;
 
     fn image(tag: &str) -> Image {
         let image = format!("docker.io/a/b:{tag}");
@@ -155,9 +155,9 @@ mod tests {
             uuid: "d".to_owned(),
             doing: Doing::Idle,
             offline: false,
-            running: [("app".to_owned(), Running { image: image(runs), healthy: true })].into(),
+            running: [("app".to_owned(), Running::new(image(runs), true))].into(),
             wanted: [("app".to_owned(), image(wanted))].into(),
-            tally: crate::device::agent::Tally::default(),
+            tally: tidegate_agent::seen::Tally::default(),
         }
     }
 

@@ -40,7 +40,7 @@ async fn a_poll_sends_what_is_known_and_reads_the_target() {
 async fn a_report_is_sent_and_its_answer_read() {
     let answer = r#"{"accepted": 1, "duplicates": 0, "ignored": [{"id": "a", "reason": "not_assigned"}]}"#;
     let server = Server::answering(&[("200 OK", &["ETag: \"0.3.4\""], answer)]).await;
-    let web = Observed { image: "a/b:1".to_owned(), digest: None, status: "running", healthy: true };
+    let web = Observed { image: "a/b:1".to_owned(), digest: None, status: "running".to_owned(), healthy: true };
     let body = StateReport { services: BTreeMap::from([("web".to_owned(), web)]), reports: Vec::new() };
     let reported = link(&server.url).report(&body).await.expect("taken");
     assert_eq!(reported.taken.ignored[0].reason, "not_assigned");

@@ -13,13 +13,14 @@ use tidegate_domain::policy::ImagePattern;
 
 use crate::api::{Api, Connection};
 use crate::board::Board;
-use crate::device::containers::digest_of;
-use crate::device::fate::{Fate, Fates};
-use crate::device::target::Image;
+use crate::device::fate::Fates;
 use crate::fleet::{Fleet, Kind, SavedDevice, SavedFleet, World, enrol};
 use crate::simulation::{End, Outcome, Simulation};
 use crate::stack::Project;
 use crate::stdout;
+use tidegate_agent::image::Image;
+use tidegate_agent::pretended::Fate;
+use tidegate_agent::pretended::digest_of;
 
 /// Enrolments that may be under way at once: the emulator takes no more at a time.
 const ENROL_AT_ONCE: usize = 12;

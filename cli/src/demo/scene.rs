@@ -9,9 +9,9 @@ use serde_json::json;
 use tidegate_domain::image::{Digest, ImageRef, Repository, Tag};
 
 use crate::api::{Api, Policy};
-use crate::device::containers::digest_of;
-use crate::device::fate::Fate;
-use crate::device::target::Image;
+use tidegate_agent::image::Image;
+use tidegate_agent::pretended::Fate;
+use tidegate_agent::pretended::digest_of;
 
 /// The registry of the image: one that the local stack allows beside the public ones.
 const REGISTRY: &str = "localhost:5000";

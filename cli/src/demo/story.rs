@@ -11,10 +11,10 @@ use super::verdict::{Part, Verdict};
 use crate::api::{Api, Device, Rollout};
 use crate::board::Board;
 use crate::bus::{Captured, Published, count};
-use crate::device::agent::Doing;
-use crate::device::target::Image;
 use crate::fleet::{Fleet, Standing};
 use crate::push::{begun, push};
+use tidegate_agent::image::Image;
+use tidegate_agent::seen::Doing;
 
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(700);

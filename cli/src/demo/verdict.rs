@@ -7,10 +7,10 @@ use serde::Serialize;
 use tidegate_domain::event::{DeviceEvent, ImageEvent};
 
 use crate::api::{Device, Rollout, Row};
-use crate::device::target::Image;
 use crate::fleet::Standing;
 use crate::table::Table;
 use crate::verify;
+use tidegate_agent::image::Image;
 
 /// The events that the mission names: each must occur.
 const MISSION: [&str; 18] = [

@@ -1,32 +1,10 @@
 //! What happens to a device with an image: decided by a seed alone, so that a run can be repeated.
 
 use sha2::{Digest as _, Sha256};
+use tidegate_agent::image::Image;
+use tidegate_agent::pretended::Fate;
 use tidegate_domain::image::ImageRef;
 use tidegate_domain::policy::ImagePattern;
-
-use super::target::Image;
-
-/// What happens when a device takes an image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
-pub(crate) enum Fate {
-    /// It works.
-    #[value(skip)]
-    Healthy,
-    /// The health check fails; the device goes back.
-    Unhealthy,
-    /// The image cannot be fetched.
-    PullFails,
-    /// The image can be fetched at the second try; then it works.
-    PullFailsOnce,
-    /// The new container does not start; the device goes back.
-    SwapFails,
-    /// The device goes silent for good while it fetches.
-    VanishesWhilePulling,
-    /// The device goes silent for good once the new container runs.
-    VanishesAfterSwap,
-    /// The health check fails, and so does every way back.
-    RollbackFails,
-}
 
 /// The rule that fates follow.
 #[derive(Debug, Clone)]

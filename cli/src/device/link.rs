@@ -1,70 +1,14 @@
-//! The device's two calls, over HTTP.
+//! A simulated device's two calls, over HTTP: some of a whole fleet's at a time.
 
-use std::future::Future;
 use std::time::Duration;
 
 use reqwest::header::IF_NONE_MATCH;
 use reqwest::{Method, StatusCode};
 
-use super::report::{StateReport, Taken};
-use super::target::TargetState;
+use tidegate_agent::link::{Link, LinkError, POLL_AFTER, Polled, Reported};
+use tidegate_agent::report::StateReport;
+
 use crate::api::{Api, ApiError, Call, Caller};
-
-/// What a poll answers.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Polled {
-    /// Nothing changed since the `ETag` that was sent.
-    Unchanged {
-        /// When to poll next.
-        after: Duration,
-    },
-    /// The target.
-    Target {
-        /// What to run.
-        target: TargetState,
-        /// Sent back with the next poll.
-        etag: Option<String>,
-        /// When to poll next.
-        after: Duration,
-    },
-}
-
-/// What a report answers.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct Reported {
-    /// What became of the reports.
-    pub(crate) taken: Taken,
-    /// Sent back with the next poll, beside the target's.
-    pub(crate) etag: Option<String>,
-}
-
-/// Why a call came to nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum LinkError {
-    /// It may work later; the server may say when.
-    Later {
-        /// When.
-        after: Option<Duration>,
-        /// Why, in words.
-        why: String,
-    },
-    /// The server knows the device no more: what runs is kept, nothing more is asked.
-    Deleted,
-    /// The server refuses this very call.
-    Refused(String),
-}
-
-/// The way to the server.
-pub(crate) trait Link: Send {
-    /// Asks for the target, with the `ETag`s that the device knows.
-    fn poll(&mut self, known: &[String]) -> impl Future<Output = Result<Polled, LinkError>> + Send;
-
-    /// Tells what runs and what was done.
-    fn report(&mut self, body: &StateReport) -> impl Future<Output = Result<Reported, LinkError>> + Send;
-}
-
-/// Where the answer does not say when to poll next.
-const POLL_AFTER: Duration = Duration::from_mins(5);
 
 /// The link over HTTP.
 pub(crate) struct HttpLink {

@@ -9,9 +9,9 @@ use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{SavedDevice, fresh_memory};
+use super::{SavedDevice, fresh};
 use crate::api::{Api, ApiError, Call, Caller};
-use crate::device::target::Image;
+use tidegate_agent::image::Image;
 
 /// Tries of one enrolment; a lost answer costs a uuid, since its token went with it.
 const TRIES: u32 = 5;
@@ -47,12 +47,8 @@ pub(crate) async fn enrol(
         .map(|number| async move {
             let Enrolled { uuid, token } =
                 one(api, kind, number).await.with_context(|| format!("device {number} cannot be enrolled"))?;
-            Ok::<_, anyhow::Error>(SavedDevice {
-                number,
-                uuid,
-                token,
-                memory: fresh_memory(&kind.service, &kind.image),
-            })
+            let (memory, containers) = fresh(&kind.service, &kind.image);
+            Ok::<_, anyhow::Error>(SavedDevice { number, uuid, token, memory, containers })
         })
         .buffer_unordered(concurrency.max(1))
         .inspect_ok(|_| told())

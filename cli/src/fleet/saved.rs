@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::device::Memory;
+use tidegate_agent::memory::Memory;
+use tidegate_agent::pretended::Containers;
 
 /// A device.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,6 +23,8 @@ pub(crate) struct SavedDevice {
     pub(crate) token: String,
     /// What it remembers.
     pub(crate) memory: Memory,
+    /// Its containers.
+    pub(crate) containers: Containers,
 }
 
 /// A fleet.
@@ -72,9 +75,9 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
-    use crate::device::containers::digest_of;
-    use crate::device::target::Image;
-    use crate::fleet::fresh_memory;
+    use crate::fleet::fresh;
+    use tidegate_agent::image::Image;
+    use tidegate_agent::pretended::digest_of;
 
     #[test]
     fn is_found_again_by_its_owner_only() {
@@ -83,8 +86,8 @@ mod tests {
         assert!(path.ends_with("simulated-eu_west.json"));
         assert_eq!(SavedFleet::load(&path).expect("no file is no fault"), None);
         let name = "docker.io/a/b:v1".to_owned();
-        let memory = fresh_memory("app", &Image { digest: Some(digest_of(&name)), image: name });
-        let device = SavedDevice { number: 1, uuid: "u".to_owned(), token: "t".to_owned(), memory };
+        let (memory, containers) = fresh("app", &Image { digest: Some(digest_of(&name)), image: name });
+        let device = SavedDevice { number: 1, uuid: "u".to_owned(), token: "t".to_owned(), memory, containers };
         let fleet = SavedFleet { url: "http://h".to_owned(), devices: vec![device] };
         fleet.store(&path).expect("it can be written");
         assert_eq!(SavedFleet::load(&path).expect("it can be read"), Some(fleet));

@@ -1,117 +1,37 @@
-//! The agent against a scripted server, in virtual time.
+//! What the server sees of a device, from its first word to its last.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
-use serde_json::{Value, json};
+use super::*;
+use crate::agent::Ended;
+use crate::pretended::{Containers, Durations, Fate, Forgetful, PretendedEngine, Quiet};
+use crate::seen::Doing;
 
-use super::agent::{Agent, Doing, Ended, Seen};
-use super::containers::{Durations, Pretended, digest_of};
-use super::fate::Fate;
-use super::link::{Link, LinkError, Polled, Reported};
-use super::memory::Memory;
-use super::report::StateReport;
-use super::target::Image;
-
-/// What the server answers to one poll.
-enum Answer {
-    Target(Value),
-    Unchanged,
-    Fails(LinkError),
-}
-
-/// A server that answers polls in this order, and the last one for ever; takes every report.
-struct Script {
-    answers: VecDeque<Answer>,
-    refuse_reports: u32,
-    told: Arc<Mutex<Vec<String>>>,
-}
-
-impl Link for Script {
-    async fn poll(&mut self, known: &[String]) -> Result<Polled, LinkError> {
-        self.tell(format!("poll [{}]", known.join(" ")));
-        let after = Duration::from_secs(10);
-        match self.answers.pop_front() {
-            Some(Answer::Target(target)) => {
-                let etag = Some(format!("t{}", self.answers.len()));
-                Ok(Polled::Target { target: serde_json::from_value(target).expect("a target"), etag, after })
-            }
-            Some(Answer::Fails(error)) => Err(error),
-            Some(Answer::Unchanged) | None => Ok(Polled::Unchanged { after }),
-        }
-    }
-
-    async fn report(&mut self, body: &StateReport) -> Result<Reported, LinkError> {
-        if self.refuse_reports > 0 {
-            self.refuse_reports -= 1;
-            self.tell("report fails".to_owned());
-            return Err(LinkError::Later { after: None, why: "503".to_owned() });
-        }
-        let services = body.services.iter().map(|(name, runs)| {
-            let tag = runs.image.rsplit(':').next().unwrap_or_default();
-            format!("{name}={tag}{}", if runs.healthy { "" } else { "!" })
-        });
-        let reports = body.reports.iter().map(|report| {
-            let name = report.event.name().trim_start_matches("device.");
-            format!("{}.{} {name}", report.attempt, report.seq)
-        });
-        self.tell(format!("report {}", services.chain(reports).collect::<Vec<_>>().join(", ")));
-        Ok(Reported { etag: Some("p".to_owned()), ..Reported::default() })
-    }
-}
-
-impl Script {
-    fn tell(&self, line: String) {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).push(line);
-    }
-}
-
-fn image(tag: &str) -> Value {
-    let name = format!("docker.io/a/b:{tag}");
-    json!({"image": name, "digest": digest_of(&name)})
-}
-
-fn check() -> Value {
-    json!({"type": "container_running", "timeout_seconds": 5, "retry_count": 1, "interval_seconds": 1})
-}
-
-fn target(tag: &str, rollout: Option<(&str, &str, u32)>) -> Answer {
-    let mut service = image(tag);
-    service["health_check"] = check();
-    if let Some((action, phase, attempt)) = rollout {
-        service["rollout"] = json!({"rollout_id": "R", "batch": 1, "attempt": attempt, "action": action, "phase": phase,
-            "previous": image("v1"), "auto_rollback": true, "healthy_for_seconds": 2,
-            "health_check_timeout_seconds": 60, "deadline_seconds": 120});
-    }
-    Answer::Target(json!({"device_uuid": "d", "services": {"app": service}}))
-}
-
-fn clock() -> Timestamp {
-    Timestamp::UNIX_EPOCH
-}
-
-/// Lets a device with this fate (for v2 alone) live until the script is over; tells what the server saw.
+/// Lets a device with this fate (for v2 alone) live for as many turns as there are answers; tells what the server saw.
+/// `None` for the end of a device that went silent.
 async fn story(fate: Fate, refuse_reports: u32, answers: Vec<Answer>) -> (Vec<String>, Seen, Option<Ended>) {
-    let turns = answers.len();
+    let turns = answers.len() + refuse_reports as usize;
     let told = Arc::new(Mutex::new(Vec::new()));
     let link = Script { answers: answers.into(), refuse_reports, told: Arc::clone(&told) };
     let fate_of = move |image: &Image| if image.image.ends_with(":v2") { fate } else { Fate::Healthy };
-    let containers = Pretended::new(fate_of, Durations::of_device(0.5));
-    let v1 = serde_json::from_value(image("v1")).expect("an image");
-    let seen = Arc::new(Mutex::new(Seen::default()));
-    let memory = Memory::running([("app".to_owned(), v1)]);
-    let mut agent = Agent::new((link, containers), memory, 1, clock, Arc::clone(&seen));
+    let services = || [("app".to_owned(), pinned("v1"))];
+    let engine = PretendedEngine::new(Containers::running(services()), fate_of, Durations::of_device(0.5));
+    let ports = Ports { link, engine: Arc::new(engine), host: Arc::new(Quiet), journal: Forgetful };
+    let engine = Arc::clone(&ports.engine);
+    let (mut agent, seen) = agent(ports, Memory::running(services()));
     let mut ended = None;
     for _ in 0..turns {
-        if let Err(end) = agent.turn().await {
-            ended = Some(end);
-            break;
+        tokio::select! {
+            end = agent.turn() => if let Err(end) = end {
+                ended = Some(end);
+                break;
+            },
+            () = engine.gone() => break,
         }
     }
     let told = told.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let seen = seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let seen = seen.borrow().clone();
     (told, seen, ended)
 }
 
@@ -241,9 +161,9 @@ async fn errors_are_waited_out_and_nothing_is_lost() {
 async fn ends_when_it_vanishes_or_is_deleted() {
     let answers = vec![target("v2", Some(("update", "download", 1))), target("v2", Some(("update", "swap", 1)))];
     let (told, seen, ended) = story(Fate::VanishesAfterSwap, 0, answers).await;
-    assert_eq!((ended, runs(&seen).0.as_str()), (Some(Ended::Vanished), "v2"));
+    assert_eq!((ended, runs(&seen).0.as_str()), (None, "v2"));
     assert!(!told.iter().any(|line| line.contains("container_updating")));
     let (_, seen, ended) = story(Fate::Healthy, 0, vec![Answer::Fails(LinkError::Deleted)]).await;
     assert_eq!((ended, runs(&seen).0.as_str()), (Some(Ended::Deleted), "v1"));
-    assert_eq!(seen.doing, Doing::Starting);
+    assert_eq!(seen.doing, Doing::Deleted);
 }

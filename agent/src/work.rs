@@ -3,28 +3,27 @@
 use jiff::Timestamp;
 use tidegate_domain::health::HealthCheck;
 
-use super::memory::Memory;
-use super::target::{Action, Image, Move, Phase, TargetState};
+use crate::image::Image;
+use crate::memory::Memory;
+use crate::target::{Action, Move, Phase, TargetState};
 
-/// A piece of work on one service.
+/// A piece of work.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Work {
-    /// The service.
-    pub(crate) service: String,
-    /// The image that it is about.
-    pub(crate) image: Image,
-    /// How to find out whether it is healthy.
-    pub(crate) check: Option<HealthCheck>,
+pub struct Work {
+    /// The services that it is about, which stand or fall together, and the image of each.
+    pub services: Vec<(String, Image)>,
+    /// How to find out whether they are healthy.
+    pub check: Option<HealthCheck>,
     /// What to do.
-    pub(crate) kind: Kind,
+    pub kind: Kind,
 }
 
-/// What to do with a service.
+/// What to do with services.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
     /// Fetch the image; replace nothing.
     Pull(Move),
-    /// Replace the container, check it, go back where it fails.
+    /// Replace the containers, check them, go back where one fails.
     Swap(Move),
     /// Return to the old image: everything is rolled back.
     GoBack(Move),
@@ -34,13 +33,32 @@ pub(crate) enum Kind {
 
 /// The next piece of work, or none. A swap is named only on an answer that allows it, so it must be asked directly
 /// after a poll.
-pub(crate) fn next(target: &TargetState, memory: &Memory, now: Timestamp) -> Option<Work> {
-    target.services.iter().find_map(|(name, service)| {
-        let kind = match &service.rollout {
-            Some(moving) => in_rollout(moving, memory)?,
-            None => at_rest(name, &service.image, memory, now)?,
-        };
-        Some(Work { service: name.clone(), image: service.image.clone(), check: service.health_check.clone(), kind })
+pub fn next(target: &TargetState, memory: &Memory, now: Timestamp) -> Option<Work> {
+    let in_rollout = target.services.values().find_map(|service| {
+        let moving = service.rollout.as_ref()?;
+        let key = moving.key();
+        let kind = in_rollout(moving, memory)?;
+        let together =
+            target.services.iter().filter(|(_, other)| other.rollout.as_ref().is_some_and(|m| m.key() == key));
+        let services = together.map(|(name, other)| (name.clone(), other.image.clone())).collect();
+        Some(Work { services, check: service.health_check.clone(), kind })
+    });
+    in_rollout.or_else(|| at_rest(target, memory, now))
+}
+
+/// What is to be done outside of any rollout, which may be done on an old answer as well.
+pub fn at_rest(target: &TargetState, memory: &Memory, now: Timestamp) -> Option<Work> {
+    let resting = target.services.iter().filter(|(_, service)| service.rollout.is_none());
+    let mut astray = resting.filter(|(name, service)| {
+        let runs = memory.running.get(*name);
+        let same = runs.is_some_and(|running| running.image.is_same(&service.image));
+        let held = memory.failure(name, &service.image).is_some_and(|failed| failed.not_before > now);
+        !same && !held
+    });
+    astray.next().map(|(name, service)| Work {
+        services: vec![(name.clone(), service.image.clone())],
+        check: service.health_check.clone(),
+        kind: Kind::Converge,
     })
 }
 
@@ -59,21 +77,14 @@ fn in_rollout(moving: &Move, memory: &Memory) -> Option<Kind> {
     }
 }
 
-fn at_rest(name: &str, image: &Image, memory: &Memory, now: Timestamp) -> Option<Kind> {
-    let runs = memory.running.get(name);
-    let same = runs.is_some_and(|running| running.image.is_same(image));
-    let held = memory.failure(name, image).is_some_and(|failed| failed.not_before > now);
-    (!same && !held).then_some(Kind::Converge)
-}
-
 #[cfg(test)]
 mod tests {
     use jiff::SignedDuration;
     use tidegate_domain::image::Digest;
 
-    use super::super::memory::Failed;
-    use super::super::target::{MoveKey, ServiceTarget};
     use super::*;
+    use crate::memory::Failed;
+    use crate::target::{MoveKey, ServiceTarget};
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -121,6 +132,19 @@ mod tests {
         let mut memory = pulled();
         memory.finish(key(action));
         memory
+    }
+
+    #[test]
+    fn services_that_move_together_are_one_piece_of_work() {
+        let mut target = target("v2", Some(moving(Action::Update, Phase::Swap)));
+        let other = target.services["app"].clone();
+        target.services.insert("side".to_owned(), other);
+        target
+            .services
+            .insert("db".to_owned(), ServiceTarget { image: image("v1"), health_check: None, rollout: None });
+        let work = next(&target, &pulled(), NOW).expect("something is to be done");
+        let names: Vec<_> = work.services.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["app", "side"], "and a rollout comes before what is at rest");
     }
 
     fn name(work: Option<Work>) -> &'static str {

@@ -1,0 +1,349 @@
+//! The agent: polls, does what [`work::next`] names, and reports, until the server knows the device no more.
+
+mod converse;
+mod fetch;
+mod observe;
+mod swapping;
+mod way_back;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rand::rngs::SmallRng;
+use rand::{Rng as _, SeedableRng as _};
+use tidegate_domain::event::DeviceEvent;
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep, timeout};
+use uuid::Builder;
+
+use crate::backoff;
+use crate::engine::{Engine, Fault, Reason};
+use crate::host::{Host, Lock};
+use crate::image::Image;
+use crate::journal::Journal;
+use crate::link::{Link, LinkError};
+use crate::memory::{Memory, Running};
+use crate::patient::Patient;
+use crate::report::Details;
+use crate::seen::{Doing, Seen, Tally};
+use crate::target::MoveKey;
+use crate::work::{self, Kind, Work};
+
+/// How often a lock that holds an update is looked at.
+const LOCK_LOOK: Duration = Duration::from_secs(5);
+/// Between two questions of a device whose token is not accepted.
+const DENIED_WAIT: Duration = Duration::from_mins(1);
+
+/// How a device ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// The server knows it no more; what runs, runs on.
+    Deleted,
+}
+
+/// What an agent works with.
+pub struct Ports<L, E, H, J> {
+    /// The way to the server.
+    pub link: L,
+    /// The container engine.
+    pub engine: Arc<E>,
+    /// The device.
+    pub host: Arc<H>,
+    /// What survives a power cut.
+    pub journal: J,
+}
+
+/// What an agent is given of the world besides its ports.
+pub struct Setting {
+    /// Where randomness begins: of jitter and of report ids.
+    pub draw: u64,
+    /// The device's clock: only for what people read.
+    pub clock: fn() -> Timestamp,
+    /// Shows how things stand.
+    pub seen: watch::Sender<Seen>,
+    /// Told to poll now.
+    pub wake: Arc<Notify>,
+}
+
+/// An agent with its containers and its way to the server.
+pub struct Agent<L, E, H, J> {
+    link: L,
+    engine: Patient<E>,
+    host: Arc<H>,
+    journal: J,
+    memory: Memory,
+    /// What the journal holds.
+    kept: Option<Memory>,
+    etag: Option<String>,
+    report_etag: Option<String>,
+    random: SmallRng,
+    clock: fn() -> Timestamp,
+    seen: watch::Sender<Seen>,
+    wake: Arc<Notify>,
+    /// The piece of work that a lock holds, and the services it is about.
+    blocked: Option<(MoveKey, Vec<String>)>,
+    failures: u32,
+}
+
+/// Why a turn ended before its end.
+#[derive(Debug)]
+enum Stopped {
+    /// The server could not be reached, or said no.
+    Link(LinkError),
+    /// What has to be kept could not be kept: nothing is begun that could be lost.
+    Journal(std::io::Error),
+    /// The engine does not answer.
+    Engine(Fault),
+}
+
+impl From<LinkError> for Stopped {
+    fn from(error: LinkError) -> Self {
+        Self::Link(error)
+    }
+}
+
+impl From<std::io::Error> for Stopped {
+    fn from(error: std::io::Error) -> Self {
+        Self::Journal(error)
+    }
+}
+
+impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
+    /// An agent that goes on where `memory` ends.
+    pub fn new(ports: Ports<L, E, H, J>, memory: Memory, setting: Setting) -> Self {
+        let Ports { link, engine, host, journal } = ports;
+        let Setting { draw, clock, seen, wake } = setting;
+        let random = SmallRng::seed_from_u64(draw);
+        Self {
+            link,
+            engine: Patient(engine),
+            host,
+            journal,
+            kept: Some(memory.clone()),
+            memory,
+            etag: None,
+            report_etag: None,
+            random,
+            clock,
+            seen,
+            wake,
+            blocked: None,
+            failures: 0,
+        }
+    }
+
+    /// Runs until the server knows the device no more; the first poll comes after `wait`. What was cut is brought to
+    /// its end before anything else.
+    pub async fn run(mut self, wait: Duration) -> Ended {
+        self.watch(|_| {});
+        self.recover().await;
+        let mut wait = wait;
+        loop {
+            self.rest(wait).await;
+            match self.turn().await {
+                Ok(after) => wait = after,
+                Err(ended) => return ended,
+            }
+        }
+    }
+
+    /// Brings a swap that was cut to its end, and puts right what no journal tells of.
+    pub async fn recover(&mut self) {
+        if self.memory.swap.is_some() {
+            tracing::info!("a swap was cut; it goes on");
+            self.drive().await;
+        } else if let Err(fault) = self.tidy_all().await {
+            self.count(|tally| tally.failed(format!("what is left over cannot be looked at: {fault}")));
+        }
+    }
+
+    /// Looks at what runs, tells what is untold, polls, and works until the answer asks for nothing more. Answers when
+    /// to do so again.
+    pub async fn turn(&mut self) -> Result<Duration, Ended> {
+        match self.try_turn().await {
+            Ok(after) => {
+                self.failures = 0;
+                Ok(after)
+            }
+            Err(stopped) => self.later(stopped).await,
+        }
+    }
+
+    async fn try_turn(&mut self) -> Result<Duration, Stopped> {
+        loop {
+            self.observe().await;
+            self.tell().await?;
+            let after = self.poll().await?;
+            let now = (self.clock)();
+            let Some(work) = self.memory.target.as_ref().and_then(|target| work::next(target, &self.memory, now))
+            else {
+                self.doing(if self.blocked.is_some() { Doing::Blocked } else { Doing::Idle });
+                return Ok(after.mul_f64(self.random.random_range(1.0..1.1)));
+            };
+            if self.is_locked(&work)? {
+                self.tell().await?;
+                self.doing(Doing::Blocked);
+                return Ok(after);
+            }
+            self.perform(work).await?;
+        }
+    }
+
+    async fn perform(&mut self, work: Work) -> Result<(), Stopped> {
+        match work.kind {
+            Kind::Pull(ref moving) => {
+                self.doing(Doing::Pulling);
+                self.fetch(&work, moving).await
+            }
+            Kind::Swap(_) | Kind::GoBack(_) | Kind::Converge => {
+                self.doing(Doing::Swapping);
+                self.begin(work).await
+            }
+        }
+    }
+
+    /// Waits after an error, as the server asks or longer each time. What needs no server is done meanwhile.
+    async fn later(&mut self, stopped: Stopped) -> Result<Duration, Ended> {
+        self.failures += 1;
+        let (after, why, doing) = match stopped {
+            Stopped::Link(LinkError::Deleted) => {
+                self.doing(Doing::Deleted);
+                return Err(Ended::Deleted);
+            }
+            Stopped::Link(LinkError::Later { after, why }) => (after, why, Doing::Unheard),
+            Stopped::Link(LinkError::Refused(why)) => (None, why, Doing::Unheard),
+            Stopped::Link(LinkError::Denied(why)) => {
+                (Some(DENIED_WAIT * self.failures.min(15)), format!("the token is not accepted: {why}"), Doing::Denied)
+            }
+            Stopped::Journal(error) => (None, format!("the journal cannot be written: {error}"), Doing::Idle),
+            Stopped::Engine(fault) => (None, format!("the container engine: {fault}"), Doing::Idle),
+        };
+        tracing::warn!(failures = self.failures, "{why}");
+        self.count(|tally| tally.failed(why));
+        self.doing(doing);
+        let now = (self.clock)();
+        if let Some(work) = self.memory.target.as_ref().and_then(|target| work::at_rest(target, &self.memory, now))
+            && let Err(stopped) = self.perform(work).await
+        {
+            tracing::warn!(?stopped, "nothing could be done meanwhile");
+        }
+        self.doing(doing);
+        Ok(backoff::wait(self.failures, after, self.random.random()))
+    }
+
+    /// Sleeps, but not longer than a lock holds what waits for it, and not when told to wake.
+    async fn rest(&mut self, wait: Duration) {
+        let until = Instant::now() + wait;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let Some((key, services)) = self.blocked.clone() else {
+                let _ = timeout(left, self.wake.notified()).await;
+                return;
+            };
+            if left.is_zero() {
+                return;
+            }
+            if self.lock_of(&services).is_none() {
+                // It has the image still: said again, it ends the server's wait for the lock.
+                self.blocked = None;
+                if let (crate::target::Action::Update, Some(digest)) = (key.action, self.memory.has_pulled(&key)) {
+                    let details = Details::of(Some(digest.clone()));
+                    self.say(&services[0], &key, DeviceEvent::ImagePulled, details);
+                }
+                return;
+            }
+            sleep(left.min(LOCK_LOOK)).await;
+        }
+    }
+
+    fn lock_of(&self, services: &[String]) -> Option<Lock> {
+        services.iter().find_map(|service| self.host.lock(service))
+    }
+
+    /// Whether a lock holds this piece of work; says so where it does.
+    fn is_locked(&mut self, work: &Work) -> Result<bool, Stopped> {
+        let (Kind::Swap(moving) | Kind::GoBack(moving)) = &work.kind else {
+            return Ok(matches!(work.kind, Kind::Converge) && self.lock_of(&names(work)).is_some());
+        };
+        let services = names(work);
+        let Some(lock) = self.lock_of(&services) else {
+            self.blocked = None;
+            return Ok(false);
+        };
+        self.block(&services, &moving.key(), lock);
+        self.save()?;
+        Ok(true)
+    }
+
+    /// Says once that a lock holds this, or again where the server asked again.
+    fn block(&mut self, services: &[String], key: &MoveKey, lock: Lock) {
+        let again = self.blocked.as_ref().is_some_and(|(blocked, _)| blocked == key);
+        if !again || key.action == crate::target::Action::Update {
+            let details =
+                Details { reason: Some("locked".to_owned()), message: lock.reason, until: lock.until, digest: None };
+            self.say(&services[0], key, DeviceEvent::UpdateBlocked, details);
+        }
+        self.blocked = Some((key.clone(), services.to_vec()));
+    }
+
+    fn say(&mut self, service: &str, key: &MoveKey, event: DeviceEvent, details: Details) {
+        let id = Builder::from_random_bytes(self.random.random()).into_uuid();
+        tracing::info!(service, rollout_id = %key.rollout_id, attempt = key.attempt, reason = details.reason, "{event}");
+        self.memory.report((id, (self.clock)()), service, key, event, details);
+    }
+
+    /// What runs from now on.
+    fn settle(&mut self, service: &str, image: Image, healthy: bool) {
+        self.memory.running.insert(service.to_owned(), Running::new(image, healthy));
+        self.watch(|_| {});
+    }
+
+    /// Keeps what the agent remembers. What the server may hear must be kept before: a number that was used for one
+    /// report must never be used for another.
+    fn save(&mut self) -> Result<(), std::io::Error> {
+        if self.kept.as_ref() == Some(&self.memory) {
+            return Ok(());
+        }
+        self.kept = None;
+        self.journal.write(&serde_json::to_vec(&self.memory)?)?;
+        self.kept = Some(self.memory.clone());
+        Ok(())
+    }
+
+    /// Keeps it where that is possible: a swap under way must come to its end even on a broken disk.
+    fn save_if_possible(&mut self) {
+        if let Err(error) = self.save() {
+            tracing::error!(%error, "the journal cannot be written; the swap goes on");
+            self.count(|tally| tally.failed(format!("the journal cannot be written: {error}")));
+        }
+    }
+
+    fn doing(&self, doing: Doing) {
+        self.watch(|seen| seen.doing = doing);
+    }
+
+    fn count(&self, count: impl FnOnce(&mut Tally)) {
+        self.watch(|seen| count(&mut seen.tally));
+    }
+
+    /// Shows how things stand.
+    fn watch(&self, change: impl FnOnce(&mut Seen)) {
+        self.seen.send_modify(|seen| {
+            change(seen);
+            seen.memory.clone_from(&self.memory);
+        });
+    }
+}
+
+fn names(work: &Work) -> Vec<String> {
+    work.services.iter().map(|(name, _)| name.clone()).collect()
+}
+
+/// An engine that does not answer ends a turn; everything else is an answer.
+fn unavailable(fault: Fault) -> Result<Fault, Stopped> {
+    if fault.reason == Reason::EngineUnavailable { Err(Stopped::Engine(fault)) } else { Ok(fault) }
+}

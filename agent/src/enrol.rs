@@ -3,6 +3,7 @@
 //! The uuid is kept before the server is asked. So a device that lost the answer (a cut, a timeout) asks again as the
 //! same one; what the server says to that depends on whether an operator allows it, and is told in words.
 
+mod again;
 mod platform;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use crate::http::{Call, CallError, Client};
 use crate::identity::{Identity, IdentityError, IdentityFile};
 use crate::secret::Secret;
 
+pub use again::Reenrolling;
 pub use platform::{machine_name, platform};
 
 /// The path of the call.

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::engine::Pulled;
 use crate::memory::Memory;
 use crate::report::Ignored;
 
@@ -15,6 +16,8 @@ pub struct Seen {
     pub memory: Memory,
     /// What it is doing.
     pub doing: Doing,
+    /// How far the pull is, while there is one.
+    pub pulled: Pulled,
     /// What it did so far.
     pub tally: Tally,
 }

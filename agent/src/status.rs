@@ -78,9 +78,9 @@ pub struct ServiceStatus {
 /// A piece of work.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Work {
-    /// Of which service.
+    /// Of which service, or services that move together.
     pub service: String,
-    /// What is done, in words: `pulling docker.io/a/b:2, 40 of 100 MB`.
+    /// What is done: `pulling` or `swapping`.
     pub what: String,
     /// Since when.
     pub since: Timestamp,

@@ -1,6 +1,5 @@
 //! Fetching an image for a rollout.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rand::Rng as _;
@@ -90,11 +89,9 @@ impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
     }
 
     async fn pull_once(&mut self, service: &str, image: &Image, moving: &Move) -> Result<Digest, Fault> {
-        let (done, total) = (AtomicU64::new(0), AtomicU64::new(0));
-        let progress = |pulled: Pulled| {
-            done.store(pulled.done, Ordering::Relaxed);
-            total.store(pulled.total, Ordering::Relaxed);
-        };
+        let seen = self.seen.clone();
+        let progress = |pulled: Pulled| seen.send_modify(|seen| seen.pulled = pulled);
+        progress(Pulled::default());
         let engine = self.engine.clone();
         let pull = engine.pull(image, &progress);
         tokio::pin!(pull);
@@ -103,8 +100,8 @@ impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
             tokio::select! {
                 answer = &mut pull => return answer,
                 _ = still.tick() => {
-                    let megabytes = |bytes: &AtomicU64| bytes.load(Ordering::Relaxed) / 1_000_000;
-                    let message = format!("{} of {} MB", megabytes(&done), megabytes(&total));
+                    let Pulled { done, total } = self.seen.borrow().pulled;
+                    let message = format!("{} of {} MB", done / 1_000_000, total / 1_000_000);
                     let details = Details { message: Some(message), ..Details::default() };
                     self.say(service, &moving.key(), DeviceEvent::ImagePulling, details);
                     self.tell_if_possible().await;

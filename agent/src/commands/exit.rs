@@ -21,19 +21,22 @@ pub(super) fn code(error: &anyhow::Error) -> u8 {
         if let Some(error) = cause.downcast_ref::<InstanceError>() {
             return if matches!(error, InstanceError::Taken(_)) { BUSY } else { 1 };
         }
-        let identity = cause.downcast_ref::<IdentityError>().or_else(|| match cause.downcast_ref::<EnrolError>() {
-            Some(EnrolError::Identity(error)) => Some(error),
-            _ => None,
-        });
-        if let Some(error) = identity {
-            // A disk that cannot be read may heal.
-            return if matches!(error, IdentityError::Io { .. }) { 1 } else { MEND };
+        if let Some(error) = cause.downcast_ref() {
+            return of_identity(error);
+        }
+        if let Some(EnrolError::Identity(error)) = cause.downcast_ref() {
+            return of_identity(error);
         }
         if let Some(EnrolError::NoFleet | EnrolError::NoKey | EnrolError::Key { .. }) = cause.downcast_ref() {
             return MEND;
         }
     }
     1
+}
+
+/// A disk that cannot be read may heal; the rest is for people.
+fn of_identity(error: &IdentityError) -> u8 {
+    if matches!(error, IdentityError::Io { .. }) { 1 } else { MEND }
 }
 
 #[cfg(test)]

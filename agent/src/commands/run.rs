@@ -1,22 +1,34 @@
 //! `tidegate-agent run`: everything is put together here, and nowhere else.
 
 mod prepare;
+mod telling;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
+use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Notify, watch};
 
+use self::telling::Telling;
 use super::environment;
 use super::services::declared;
+use crate::agent::{Agent, Ended, Ports, Setting};
 use crate::config::Config;
+use crate::engine::Engine;
 use crate::instance::Instance;
 use crate::log;
 use crate::notify::Notifier;
+use crate::seen::Seen;
 
 pub use prepare::{Prepared, prepare};
+
+/// Longest time until the first poll.
+const FIRST_POLL: Duration = Duration::from_secs(5);
 
 /// Does the agent's work until it is asked to stop. Whatever it is at then is in the journal, so it stops at once.
 pub async fn run(config: Config) -> anyhow::Result<()> {
@@ -25,14 +37,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let _instance = Instance::take(&config)?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), url = config.url, "the agent starts");
     let mut terminated = signal(SignalKind::terminate()).context("signals cannot be listened to")?;
-    let work = async {
-        // The service manager waits for no server: a device without one is up, too.
-        notifier.ready();
-        let prepared = prepare(&config, &notifier, async || services(&config).await).await?;
-        drive(&config, prepared, &notifier).await
-    };
     tokio::select! {
-        done = work => done?,
+        done = with_engine(&config, &notifier) => done?,
         never = notifier.watchdog() => match never {},
         _ = terminated.recv() => tracing::info!("the agent stops: it was terminated"),
         _ = tokio::signal::ctrl_c() => tracing::info!("the agent stops: it was interrupted"),
@@ -41,18 +47,43 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-// ---- The last step: the engine and the agent's loop. -------------------------------------------------------------
-
-/// The image of each service of this device, for its enrolment.
-#[expect(clippy::unused_async, reason = "an engine is asked, which takes its time")]
-async fn services(config: &Config) -> anyhow::Result<BTreeMap<String, String>> {
-    declared(config)
+/// Opens the engine and works on it.
+async fn with_engine(config: &Config, notifier: &Notifier) -> anyhow::Result<()> {
+    // The service manager waits for no server: a device without one is up, too.
+    notifier.ready();
+    // ---- The engine: with one in the build, `prepare` gets `images(&*engine)`, and `drive` follows. -----------------
+    let Prepared { identity, .. } = prepare(config, notifier, async || declared(config)).await?;
+    anyhow::bail!("{} is enrolled at {}, but this build has no container engine", identity.uuid, config.url)
 }
 
-/// The agent's loop. Ends only with an error.
-#[expect(clippy::unused_async, reason = "the loop waits nearly always")]
-async fn drive(config: &Config, prepared: Prepared, notifier: &Notifier) -> anyhow::Result<()> {
-    let Prepared { identity, .. } = prepared;
-    notifier.status("enrolled; this build has no container engine");
-    anyhow::bail!("{} is enrolled at {}, but this build has no container engine", identity.uuid, config.url)
+/// The image of each service of the engine, for an enrolment.
+pub async fn images<E: Engine>(engine: &E) -> anyhow::Result<BTreeMap<String, String>> {
+    let services = engine.services().await?;
+    Ok(services.into_iter().map(|(name, service)| (name, service.image.image)).collect())
+}
+
+/// The agent's loop over this engine. Ends only when the server has deleted the device.
+pub async fn drive<E: Engine>(
+    config: &Config,
+    engine: Arc<E>,
+    prepared: Prepared,
+    notifier: &Notifier,
+) -> anyhow::Result<()> {
+    let Prepared { identity, link, journal, memory, host } = prepared;
+    let (seen, watched) = watch::channel(Seen { memory: memory.clone(), ..Seen::default() });
+    let host = Arc::new(host);
+    let telling = Telling::new(config, identity.uuid, Arc::clone(&host));
+    let ports = Ports { link, engine, host, journal };
+    let setting = Setting { draw: rand::random(), clock: Timestamp::now, seen, wake: Arc::new(Notify::new()) };
+    // Not all at once after a power cut of a whole site.
+    let first = FIRST_POLL.mul_f64(rand::random());
+    tokio::select! {
+        Ended::Deleted = Agent::new(ports, memory, setting).run(first) => {
+            tracing::warn!("the server has deleted this device; what runs, runs on, and nothing more is asked");
+            notifier.status("the server has deleted this device");
+        }
+        never = telling.watch(watched, notifier) => match never {},
+    }
+    // Ended, the service manager would start it anew, for nothing.
+    std::future::pending().await
 }

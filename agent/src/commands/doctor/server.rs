@@ -81,8 +81,8 @@ async fn token(config: &Config, client: Client) -> Found {
             let mend = format!("to bring it back, move {} away and {enrol}", file.path().display());
             Found::fail("the server has deleted this device", mend)
         }
-        Err(error @ (LinkError::Later { .. } | LinkError::Refused(_))) => {
-            Found::fail(error.to_string(), "ask again when the server can be reached")
+        Err(LinkError::Later { why, .. } | LinkError::Refused(why)) => {
+            Found::fail(why, "ask again when the server can be reached")
         }
     }
 }

@@ -4,18 +4,19 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Context;
+use jiff::Timestamp;
 use tokio::time::sleep;
 
 use crate::backoff;
 use crate::commands::services::facts;
 use crate::config::Config;
 use crate::device::DeviceHost;
-use crate::enrol::{EnrolError, enrol, provisioning_key};
+use crate::enrol::{EnrolError, Reenrolling, enrol, provisioning_key};
 use crate::http::{Client, HttpLink};
 use crate::identity::{Identity, IdentityFile};
 use crate::journal::file::{FileJournal, Opened};
+use crate::memory::Memory;
 use crate::notify::Notifier;
-use crate::secret::Secret;
 
 /// How long until the server is asked again where somebody must act there first.
 const OPERATOR: Duration = Duration::from_mins(15);
@@ -25,18 +26,12 @@ const OPERATOR: Duration = Duration::from_mins(15);
 pub struct Prepared {
     /// Who the device is.
     pub identity: Identity,
-    /// Its token, as the link has it.
-    pub token: Secret,
-    /// Where the identity is kept, for another token.
-    pub identity_file: IdentityFile,
-    /// For enrolling again.
-    pub client: Client,
     /// The way to the server.
-    pub link: HttpLink,
+    pub link: Reenrolling,
     /// The journal.
     pub journal: FileJournal,
-    /// The state that the journal held.
-    pub state: Option<Vec<u8>>,
+    /// What the journal held, or what is known without it.
+    pub memory: Memory,
     /// Locks and hooks.
     pub host: DeviceHost,
 }
@@ -59,14 +54,29 @@ pub async fn prepare(
     }
     let client = Client::new(&config.url).context("TLS cannot be set up")?;
     let identity_file = IdentityFile::within(&config.state_dir);
-    let identity = match identity_file.load_for(&config.url)? {
-        Some(known) if known.token.is_some() => known,
-        Some(_) | None => until_enrolled(config, notifier, &client, &identity_file, services).await?,
+    let (identity, new) = match identity_file.load_for(&config.url)? {
+        Some(known) if known.token.is_some() => (known, false),
+        Some(_) | None => (until_enrolled(config, notifier, &client, &identity_file, services).await?, true),
     };
     let token = identity.token.clone().context("an identity that is enrolled has a token")?;
-    let link = HttpLink::new(client.clone(), config.state_base(), identity.uuid, token.clone());
-    let host = DeviceHost::new(config);
-    Ok(Prepared { identity, token, identity_file, client, link, journal, state, host })
+    let link = HttpLink::new(client.clone(), config.state_base(), identity.uuid, token);
+    let link = Reenrolling::new(link, client, config.clone(), identity_file);
+    let memory = remembered(state.as_deref(), new, Timestamp::now());
+    Ok(Prepared { identity, link, journal, memory, host: DeviceHost::new(config) })
+}
+
+/// What the device remembers. One that the server knows and that remembers nothing has lost it: a journal that is
+/// damaged or gone, or of an agent that wrote it otherwise.
+fn remembered(state: Option<&[u8]>, new: bool, now: Timestamp) -> Memory {
+    match state.map(serde_json::from_slice) {
+        Some(Ok(memory)) => memory,
+        Some(Err(error)) => {
+            tracing::error!(%error, "THE JOURNAL IS NOT THIS AGENT'S: what runs is taken as it is");
+            Memory::after_loss(now)
+        }
+        None if new => Memory::default(),
+        None => Memory::after_loss(now),
+    }
 }
 
 async fn until_enrolled(

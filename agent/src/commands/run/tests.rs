@@ -2,8 +2,11 @@ use uuid::Uuid;
 
 use super::*;
 use crate::identity::{Identity, IdentityFile};
+use crate::image::Image;
 use crate::journal::Journal;
 use crate::link::Link;
+use crate::memory::Memory;
+use crate::pretended::{Containers, Durations, Fate, PretendedEngine};
 use crate::secret::Secret;
 use crate::testing::{Folder, Server, config};
 
@@ -31,11 +34,15 @@ async fn a_device_that_is_enrolled_asks_for_no_key_and_finds_its_state_again() {
     let token = Some(Secret::new("tgd_one"));
     let identity = Identity { token, ..Identity::unknown(Uuid::new_v4(), &server.url) };
     IdentityFile::within(&config.state_dir).save(&identity).expect("written");
-    for state in [None, Some(b"one".to_vec())] {
+    let web = Image { image: "docker.io/a/b:1".to_owned(), digest: None };
+    let kept = Memory::running([("web".to_owned(), web)]);
+    for round in 0..2 {
         let not_asked = async || anyhow::bail!("an enrolled device is not asked what it runs");
         let mut prepared = prepare(&config, &silent(), not_asked).await.expect("prepared");
-        assert_eq!((&prepared.identity, &prepared.state), (&identity, &state));
-        prepared.journal.write(b"one").expect("written");
+        assert_eq!(prepared.identity, identity);
+        assert_eq!(prepared.memory == kept, round == 1, "what was kept is known again");
+        assert_ne!(prepared.memory, Memory::default(), "a known device that remembers nothing has lost it");
+        prepared.journal.write(&serde_json::to_vec(&kept).expect("it is data")).expect("written");
         prepared.link.poll(&[]).await.expect("the server answers");
     }
     assert!(server.asked().iter().all(|request| request.contains(&identity.uuid.to_string())));
@@ -51,7 +58,8 @@ async fn a_new_device_enrols_itself_and_waits_for_a_server_that_is_away() {
     let config = with_key(&folder, &server.url);
     IdentityFile::within(&config.state_dir).save(&Identity::unknown(uuid, &server.url)).expect("written");
     let prepared = prepare(&config, &silent(), with_web).await.expect("prepared");
-    assert_eq!((prepared.identity.uuid, prepared.token.reveal()), (uuid, "tgd_one"));
+    assert_eq!((prepared.identity.uuid, prepared.identity.token), (uuid, Some(Secret::new("tgd_one"))));
+    assert_eq!(prepared.memory, Memory::default(), "a new device has lost nothing");
     let asked = server.asked();
     assert_eq!(asked.len(), 2);
     assert!(asked[1].contains(r#""services":{"web":{"image":"docker.io/a/b:1"}}"#), "{}", asked[1]);
@@ -78,8 +86,51 @@ async fn a_damaged_journal_does_not_keep_the_agent_from_its_work() {
     let token = Some(Secret::new("tgd_one"));
     let identity = Identity { token, ..Identity::unknown(Uuid::new_v4(), &config.url) };
     IdentityFile::within(&config.state_dir).save(&identity).expect("written");
-    std::fs::write(config.state_dir.join("journal"), "nonsense").expect("written");
+    let journal = config.state_dir.join("journal");
+    std::fs::write(&journal, "nonsense").expect("written");
     let prepared = prepare(&config, &silent(), with_web).await.expect("prepared");
-    assert_eq!(prepared.state, None);
+    assert_ne!(prepared.memory, Memory::default(), "its numbers begin above all that it used");
     assert!(config.state_dir.join("journal.damaged").exists());
+
+    let mut whole = prepared.journal;
+    whole.write(b"of another agent").expect("written");
+    drop(whole);
+    let prepared = prepare(&config, &silent(), with_web).await.expect("prepared");
+    assert_ne!(prepared.memory, Memory::default());
+}
+
+#[tokio::test]
+async fn the_loop_polls_reports_and_tells_people() {
+    let folder = Folder::new();
+    let poll = ("200 OK", &["Tidegate-Poll-After: 3600"][..], r#"{"services": {}}"#);
+    let server = Server::answering(&[("200 OK", &[], r#"{"ignored": []}"#), poll]).await;
+    let config = config(&folder, &server.url, "");
+    let _instance = Instance::take(&config).expect("the first one");
+    let token = Some(Secret::new("tgd_one"));
+    let identity = Identity { token, ..Identity::unknown(Uuid::new_v4(), &server.url) };
+    IdentityFile::within(&config.state_dir).save(&identity).expect("written");
+    let prepared = prepare(&config, &silent(), with_web).await.expect("prepared");
+    let web = Image { image: "docker.io/a/b:1".to_owned(), digest: None };
+    let containers = Containers::running([("web".to_owned(), web)]);
+    let engine = PretendedEngine::new(containers, |_: &Image| Fate::Healthy, Durations::of_device(0.0));
+    assert_eq!(images(&engine).await.expect("it answers")["web"], "docker.io/a/b:1");
+
+    let told = async {
+        loop {
+            let status = crate::status::Status::read(&config.runtime_dir);
+            if let Some(status) = status.ok().filter(|status| server.asked().len() == 2 && status.services.len() == 1) {
+                return status;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let notifier = silent();
+    let status = tokio::select! {
+        done = drive(&config, Arc::new(engine), prepared, &notifier) => panic!("it ends by itself: {done:?}"),
+        status = tokio::time::timeout(Duration::from_secs(30), told) => status.expect("in time"),
+    };
+    assert_eq!(status.device_uuid, Some(identity.uuid));
+    let asked = server.asked();
+    assert!(asked[0].starts_with("PATCH ") && asked[0].contains(r#""web":{"image":"docker.io/a/b:1""#), "{}", asked[0]);
+    assert!(asked[1].starts_with("GET "), "{}", asked[1]);
 }

@@ -267,7 +267,10 @@ fn what_is_not_done_is_refused_by_name() {
         ("depends_on: [db]", &["services.web.depends_on: there is no service db"]),
         (
             "depends_on: {web2: {condition: service_healthy}}",
-            &["services.web.depends_on.web2: not supported", "services.web.depends_on: there is no service web2"],
+            &[
+                "services.web.depends_on.web2.condition: not supported",
+                "services.web.depends_on: there is no service web2",
+            ],
         ),
         ("image: App:1", &[]),
         (

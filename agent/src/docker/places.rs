@@ -44,8 +44,8 @@ impl Listed {
     /// Reads the engine's answer. Links give a container further names, with a second slash.
     pub(super) fn read(summary: ContainerSummary) -> Option<Self> {
         let names = summary.names.unwrap_or_default();
-        let name = names.iter().filter_map(|name| Some(name.strip_prefix('/').unwrap_or(name)));
-        let name = name.into_iter().find(|name| !name.contains('/'))?.to_owned();
+        let mut plain = names.iter().map(|name| name.strip_prefix('/').unwrap_or(name));
+        let name = plain.find(|name| !name.contains('/'))?.to_owned();
         Some(Self { id: summary.id?, name, labels: summary.labels.unwrap_or_default() })
     }
 

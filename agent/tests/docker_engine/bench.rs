@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::Docker;
@@ -13,6 +14,7 @@ use bollard::query_parameters::{
     CreateContainerOptionsBuilder, CreateImageOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
     RemoveContainerOptionsBuilder, StartContainerOptions,
 };
+use futures::future::LocalBoxFuture;
 use futures::{FutureExt, StreamExt};
 use tidegate_agent::compose::Project;
 use tidegate_agent::docker::{Credentials, DockerEngine, Setup};
@@ -49,21 +51,28 @@ pub(crate) fn needed(variable: &str) -> Option<String> {
 }
 
 /// Runs a test against the engine, and removes its containers however it ends.
-pub(crate) async fn with_engine<F: Future<Output = ()>>(name: &str, test: impl FnOnce(std::sync::Arc<Bench>) -> F) {
-    let _shared = ENGINE.read().await;
-    run(name, test).await;
+pub(crate) fn with_engine<'a, F: Future<Output = ()> + 'a>(
+    name: &'a str,
+    test: impl FnOnce(Arc<Bench>) -> F + 'a,
+) -> LocalBoxFuture<'a, ()> {
+    Box::pin(async move {
+        let _shared = ENGINE.read().await;
+        run(name, test).await;
+    })
 }
 
 /// The same, with the engine for itself.
-pub(crate) async fn alone_with_engine<F: Future<Output = ()>>(
-    name: &str,
-    test: impl FnOnce(std::sync::Arc<Bench>) -> F,
-) {
-    let _alone = ENGINE.write().await;
-    run(name, test).await;
+pub(crate) fn alone_with_engine<'a, F: Future<Output = ()> + 'a>(
+    name: &'a str,
+    test: impl FnOnce(Arc<Bench>) -> F + 'a,
+) -> LocalBoxFuture<'a, ()> {
+    Box::pin(async move {
+        let _alone = ENGINE.write().await;
+        run(name, test).await;
+    })
 }
 
-async fn run<F: Future<Output = ()>>(name: &str, test: impl FnOnce(std::sync::Arc<Bench>) -> F) {
+async fn run<F: Future<Output = ()>>(name: &str, test: impl FnOnce(Arc<Bench>) -> F) {
     let (Some(socket), Some(busybox)) = (needed("TIDEGATE_TEST_ENGINE"), needed("TIDEGATE_TEST_BUSYBOX")) else {
         return;
     };
@@ -73,7 +82,7 @@ async fn run<F: Future<Output = ()>>(name: &str, test: impl FnOnce(std::sync::Ar
     let name = format!("{name}{}", &id[20..]);
     let folder = std::env::temp_dir().join(format!("tidegate-engine-{name}"));
     std::fs::create_dir_all(&folder).expect("the folder can be made");
-    let bench = std::sync::Arc::new(Bench { docker, name, folder, socket, busybox: busybox.into() });
+    let bench = Arc::new(Bench { docker, name, folder, socket, busybox: busybox.into() });
     let ended = std::panic::AssertUnwindSafe(test(bench.clone())).catch_unwind().await;
     bench.clean().await;
     if let Err(panic) = ended {

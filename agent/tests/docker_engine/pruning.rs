@@ -24,8 +24,6 @@ async fn only_old_images_of_the_services_go() {
         assert_eq!(engine.prune(&[]).await, Ok(()));
         assert_eq!(engine.present(&images[2]).await, Ok(None));
         assert!(engine.present(&other).await.is_ok_and(|here| here.is_some()), "another repository's stays");
-        let _ =
-            bench.docker.remove_image(&other.image, None::<bollard::query_parameters::RemoveImageOptions>, None).await;
     })
     .await;
 }

@@ -124,7 +124,7 @@ impl<'a> Fields<'a> {
     /// A value of a type of the Compose specification.
     pub(super) fn typed<T: DeserializeOwned>(&mut self, name: &str, expected: &str) -> Option<T> {
         let value = self.take(name)?;
-        read(&self.path(name), value, expected, self.mistakes)
+        read(&self.path(name), &value, expected, self.mistakes)
     }
 
     /// Refuses what was not taken. Extensions (`x-…`) are for others.
@@ -137,12 +137,12 @@ impl<'a> Fields<'a> {
 
 /// Reads a value of a type of the Compose specification. A variable's value is always a text, so that numbers and truths
 /// are also taken as texts, and texts where numbers are meant.
-pub(super) fn read<T: DeserializeOwned>(path: &str, value: Value, expected: &str, mistakes: &Mistakes) -> Option<T> {
+pub(super) fn read<T: DeserializeOwned>(path: &str, value: &Value, expected: &str, mistakes: &Mistakes) -> Option<T> {
     let error = match serde_json::from_value(value.clone()) {
         Ok(read) => return Some(read),
         Err(error) => error,
     };
-    for other in [recast(&value, as_text), recast(&value, as_plain)] {
+    for other in [recast(value, as_text), recast(value, as_plain)] {
         if let Ok(read) = serde_json::from_value(other) {
             return Some(read);
         }

@@ -69,7 +69,7 @@ impl Networks {
                 names.iter().filter_map(scalar).map(|name| (name, AdvancedNetworkSettings::default())).collect()
             }
             Some(Value::Object(map)) => {
-                let read = |(name, value): (String, Value)| Some((name.clone(), settings(fields, &name, value)?));
+                let read = |(name, value): (String, Value)| Some((name.clone(), settings(fields, &name, &value)?));
                 map.into_iter().filter_map(read).collect()
             }
             Some(_) => {
@@ -92,7 +92,7 @@ impl Networks {
 }
 
 /// A service's settings in a network; `null` is none.
-fn settings(fields: &Fields<'_>, name: &str, value: Value) -> Option<AdvancedNetworkSettings> {
+fn settings(fields: &Fields<'_>, name: &str, value: &Value) -> Option<AdvancedNetworkSettings> {
     if value.is_null() {
         return Some(AdvancedNetworkSettings::default());
     }

@@ -256,7 +256,7 @@ fn logging(fields: &mut Fields<'_>) -> Option<HostConfigLogConfig> {
     let typ = inner.text("driver");
     let options = inner.take("options").map(|options| serde_json::json!({"options": options}));
     let options: Option<LoggingParameters> = options
-        .and_then(|options| super::fields::read(&inner.path("options"), options, "a map of texts", inner.mistakes));
+        .and_then(|options| super::fields::read(&inner.path("options"), &options, "a map of texts", inner.mistakes));
     inner.end();
     let config = options.and_then(|logging| logging.options);
     let config = config.map(|config| config.into_iter().map(|(key, value)| (key, value.to_string())).collect());

@@ -67,7 +67,7 @@ fn ulimits(fields: &mut Fields<'_>) -> Option<Vec<ResourcesUlimits>> {
             both.end();
             limits
         } else {
-            let both = fields::read::<i64>(&path, limit, "a whole number", fields.mistakes);
+            let both = fields::read::<i64>(&path, &limit, "a whole number", fields.mistakes);
             (both, both)
         };
         match (soft, hard) {

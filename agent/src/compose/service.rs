@@ -109,11 +109,11 @@ fn strategy(fields: &Fields<'_>, labels: &mut std::collections::BTreeMap<String,
             ENABLE if value != "true" => fields.note(&path, format_args!("expected true or false, got {value:?}")),
             SERVICE if value == name => {}
             SERVICE => {
-                fields.note(&path, format_args!("a declared service has the name that it is declared by, {name}"))
+                fields.note(&path, format_args!("a declared service has the name that it is declared by, {name}"));
             }
             other if known.contains(&other) => {}
             _ => {
-                fields.note(&path, format_args!("not supported; the agent's labels are {} and {}", known[0], known[1]))
+                fields.note(&path, format_args!("not supported; the agent's labels are {} and {}", known[0], known[1]));
             }
         }
     }

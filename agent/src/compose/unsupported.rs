@@ -16,7 +16,6 @@ pub(super) fn way_out(field: &str) -> &'static str {
         "update_config" | "rollback_config" => "use the label tidegate.update-strategy",
         "develop" => "it is of use on a developer's machine only",
         "container_port" | "host_port" => "use target and published",
-        "version" => "leave it out",
         "mac_address" => "the next container beside the old one would have the same",
         "post_start" | "pre_stop" => "use the agent's hooks",
         _ => "leave it out",

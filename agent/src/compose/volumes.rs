@@ -72,7 +72,7 @@ impl Volumes {
             let name = format!("volumes[{n}]");
             let read = match scalar(&item) {
                 Some(text) => self.short(&text, &mut mounts),
-                None => self.long(&fields.path(&name), item, &mut mounts, fields),
+                None => self.long(&fields.path(&name), &item, &mut mounts, fields),
             };
             if let Err(why) = read {
                 fields.note(&name, why);
@@ -84,7 +84,7 @@ impl Volumes {
         }
         container.volumes = (!mounts.anonymous.is_empty()).then_some(mounts.anonymous);
         host.binds = (!mounts.binds.is_empty()).then_some(mounts.binds);
-        host.mounts = (!mounts.mounts.is_empty()).then_some(mounts.mounts);
+        host.mounts = (!mounts.engine.is_empty()).then_some(mounts.engine);
         host.tmpfs = (!mounts.tmpfs.is_empty()).then(|| mounts.tmpfs.into_iter().collect());
         mounts.named.sort_unstable();
         mounts.named.dedup();
@@ -113,7 +113,7 @@ impl Volumes {
         Ok(())
     }
 
-    fn long(&mut self, path: &str, item: Value, mounts: &mut Mounts<'_>, fields: &Fields<'_>) -> Result<(), String> {
+    fn long(&mut self, path: &str, item: &Value, mounts: &mut Mounts<'_>, fields: &Fields<'_>) -> Result<(), String> {
         let expected = "type, source and target, or source:/target";
         let Some(long) = fields::read::<AdvancedVolumes>(path, item, expected, fields.mistakes) else { return Ok(()) };
         let target = absolute(&long.target)?;
@@ -128,7 +128,7 @@ impl Volumes {
                 let bind = long.bind.unwrap_or_default();
                 let source = mounts.path(&source)?;
                 if bind.create_host_path == Some(false) && bind.selinux.is_none() && bind.propagation.is_none() {
-                    mounts.mounts.push(mount(MountType::BIND, Some(source), target, long.read_only));
+                    mounts.engine.push(mount(MountType::BIND, Some(source), target, long.read_only));
                     return Ok(());
                 }
                 if bind.create_host_path == Some(false) {
@@ -150,7 +150,7 @@ impl Volumes {
                     subpath: options.subpath,
                     ..MountVolumeOptions::default()
                 };
-                mounts.mounts.push(Mount {
+                mounts.engine.push(Mount {
                     volume_options: Some(volume_options),
                     ..mount(MountType::VOLUME, name, target, long.read_only)
                 });
@@ -159,7 +159,7 @@ impl Volumes {
                 let size = long.tmpfs.and_then(|tmpfs| i64::try_from(tmpfs.size).ok());
                 let tmpfs_options =
                     size.map(|size| MountTmpfsOptions { size_bytes: Some(size), ..MountTmpfsOptions::default() });
-                mounts.mounts.push(Mount { tmpfs_options, ..mount(MountType::TMPFS, None, target, long.read_only) });
+                mounts.engine.push(Mount { tmpfs_options, ..mount(MountType::TMPFS, None, target, long.read_only) });
             }
             other => return Err(format!("type: expected bind, volume or tmpfs, got {other:?}")),
         }
@@ -184,7 +184,7 @@ struct Mounts<'a> {
     folder: &'a Path,
     anonymous: Vec<String>,
     binds: Vec<String>,
-    mounts: Vec<Mount>,
+    engine: Vec<Mount>,
     tmpfs: BTreeMap<String, String>,
     named: Vec<String>,
 }
@@ -195,7 +195,7 @@ impl<'a> Mounts<'a> {
             folder,
             anonymous: Vec::new(),
             binds: Vec::new(),
-            mounts: Vec::new(),
+            engine: Vec::new(),
             tmpfs: BTreeMap::new(),
             named: Vec::new(),
         }

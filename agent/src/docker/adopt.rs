@@ -42,7 +42,7 @@ fn without_image(
     id: &str,
 ) -> ContainerCreateBody {
     let (entrypoint, cmd) = if config.entrypoint == image.entrypoint {
-        (None, unless_same(config.cmd, &image.cmd))
+        (None, unless_same(config.cmd, image.cmd.as_ref()))
     } else {
         // With an entrypoint of one's own the image's command does not apply, so what is there is one's own too.
         (config.entrypoint, config.cmd)
@@ -53,7 +53,7 @@ fn without_image(
     ContainerCreateBody {
         hostname,
         domainname: config.domainname.filter(|name| given && !name.is_empty()),
-        user: unless_same(config.user, &image.user),
+        user: unless_same(config.user, image.user.as_ref()),
         attach_stdin: config.attach_stdin,
         attach_stdout: config.attach_stdout,
         attach_stderr: config.attach_stderr,
@@ -63,21 +63,21 @@ fn without_image(
         stdin_once: config.stdin_once,
         env: beyond(config.env, image.env.as_deref()),
         cmd,
-        healthcheck: unless_same(config.healthcheck, &image.healthcheck),
+        healthcheck: unless_same(config.healthcheck, image.healthcheck.as_ref()),
         volumes: beyond(config.volumes, image.volumes.as_deref()),
-        working_dir: unless_same(config.working_dir, &image.working_dir),
+        working_dir: unless_same(config.working_dir, image.working_dir.as_ref()),
         entrypoint,
         network_disabled: config.network_disabled,
         labels: own_labels(config.labels, image.labels.as_ref()),
-        stop_signal: unless_same(config.stop_signal, &image.stop_signal),
+        stop_signal: unless_same(config.stop_signal, image.stop_signal.as_ref()),
         stop_timeout: config.stop_timeout,
-        shell: unless_same(config.shell, &image.shell),
+        shell: unless_same(config.shell, image.shell.as_ref()),
         ..ContainerCreateBody::default()
     }
 }
 
-fn unless_same<T: PartialEq>(own: Option<T>, image: &Option<T>) -> Option<T> {
-    if own == *image { None } else { own }
+fn unless_same<T: PartialEq>(own: Option<T>, image: Option<&T>) -> Option<T> {
+    if own.as_ref() == image { None } else { own }
 }
 
 fn beyond(own: Option<Vec<String>>, image: Option<&[String]>) -> Option<Vec<String>> {

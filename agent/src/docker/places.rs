@@ -44,8 +44,8 @@ impl Listed {
     /// Reads the engine's answer. Links give a container further names, with a second slash.
     pub(super) fn read(summary: ContainerSummary) -> Option<Self> {
         let names = summary.names.unwrap_or_default();
-        let name = names.iter().filter_map(|name| Some(name.strip_prefix('/').unwrap_or(name)));
-        let name = name.into_iter().find(|name| !name.contains('/'))?.to_owned();
+        let mut plain = names.iter().map(|name| name.strip_prefix('/').unwrap_or(name));
+        let name = plain.find(|name| !name.contains('/'))?.to_owned();
         Some(Self { id: summary.id?, name, labels: summary.labels.unwrap_or_default() })
     }
 
@@ -53,15 +53,29 @@ impl Listed {
         self.labels.get(key).map(String::as_str)
     }
 
-    /// Whether it is the agent's, or given into its care: by its own label, or by `docker compose up`.
+    /// Whether it is the agent's, or given into its care: by its own label, or by `docker compose up`. `project` is the
+    /// Compose project of a declared service. Several agents may share an engine, each with a project of its own, and
+    /// have services of one name.
     pub(super) fn is_of(&self, service: &str, project: Option<&str>) -> bool {
-        if let Some(labelled) = self.label(labels::SERVICE) {
-            return labelled == service;
+        let labelled = self.label(labels::SERVICE);
+        let of_project = self.label(labels::COMPOSE_PROJECT);
+        let Some(project) = project else {
+            return labelled == Some(service) && !self.is_of_a_file();
+        };
+        match labelled {
+            Some(labelled) => labelled == service && of_project.is_none_or(|of| of == project),
+            None => {
+                of_project == Some(project)
+                    && self.label(labels::COMPOSE_SERVICE) == Some(service)
+                    && self.label(labels::COMPOSE_ONE_OFF) != Some("True")
+            }
         }
-        project.is_some()
-            && self.label(labels::COMPOSE_PROJECT) == project
-            && self.label(labels::COMPOSE_SERVICE) == Some(service)
-            && self.label(labels::COMPOSE_ONE_OFF) != Some("True")
+    }
+
+    /// Whether an agent made it for a service that a Compose file declares: another agent's, or one that the file has no
+    /// more. Nobody asked for its adoption.
+    pub(super) fn is_of_a_file(&self) -> bool {
+        self.label(labels::MADE_FOR).is_some() && self.label(labels::CONFIGURATION).is_none()
     }
 }
 

@@ -100,14 +100,15 @@ fn stop_grace(inspected: &ContainerInspectResponse) -> Duration {
     seconds.and_then(|seconds| u64::try_from(seconds).ok()).map_or(STOP_GRACE, Duration::from_secs)
 }
 
-/// The names that containers are labelled with. Stopped ones count: a swap that was cut off stopped them.
+/// The services that containers are labelled with. Stopped ones count: a swap that was cut off stopped them.
 fn adopted(all: &[Listed]) -> BTreeSet<String> {
-    all.iter().filter_map(|listed| listed.label(labels::SERVICE)).map(ToOwned::to_owned).collect()
+    let services = all.iter().filter_map(|listed| listed.label(labels::SERVICE).filter(|_| !listed.is_of_a_file()));
+    services.map(ToOwned::to_owned).collect()
 }
 
 /// The name of the serving container of an adopted service, told by what the agent made of it, else by the original.
 pub(super) fn adopted_base(all: &[Listed], service: &str) -> Option<String> {
-    let of = || all.iter().filter(|listed| listed.label(labels::SERVICE) == Some(service));
+    let of = || all.iter().filter(|listed| listed.is_of(service, None));
     let telling = of().find(|listed| listed.label(labels::MADE_FOR).is_some()).or_else(|| of().next())?;
     Some(places::split(&telling.name).0.to_owned())
 }

@@ -5,9 +5,9 @@ use super::*;
 const ID: &str = "1f00aa22bb33cc44dd55ee66ff77008811223344556677889900aabbccddeeff";
 
 fn inspected(
-    config: serde_json::Value,
-    host: serde_json::Value,
-    networks: serde_json::Value,
+    config: &serde_json::Value,
+    host: &serde_json::Value,
+    networks: &serde_json::Value,
 ) -> ContainerInspectResponse {
     serde_json::from_value(json!({
         "Id": ID, "Name": "/web", "Config": config, "HostConfig": host, "NetworkSettings": {"Networks": networks},
@@ -32,7 +32,7 @@ fn what_the_image_brings_is_left_to_the_image() {
         "ExposedPorts": {"80/tcp": {}}, "Volumes": {"/data": {}}, "StopSignal": "SIGQUIT",
         "Healthcheck": {"Test": ["CMD", "/check"]}, "Image": "app:1",
     });
-    let read = configuration(&inspected(config, json!({}), json!({})), &image(), None).container;
+    let read = configuration(&inspected(&config, &json!({}), &json!({})), &image(), None).container;
     let expected = ContainerCreateBody { host_config: Some(HostConfig::default()), ..ContainerCreateBody::default() };
     assert_eq!(read, expected);
 }
@@ -52,7 +52,7 @@ fn what_somebody_asked_for_stays() {
         "Devices": [{"PathOnHost": "/dev/i2c-1", "PathInContainer": "/dev/i2c-1", "CgroupPermissions": "rw"}],
         "ContainerIDFile": "/run/id", "Links": ["/db:/web/cache"], "NetworkMode": "default", "Privileged": true,
     });
-    let read = configuration(&inspected(config, host, json!({})), &image(), None).container;
+    let read = configuration(&inspected(&config, &host, &json!({})), &image(), None).container;
     assert_eq!(read.hostname.as_deref(), Some("pump"));
     assert_eq!(read.env, Some(vec!["MODE=slow".to_owned(), "KEY=k".to_owned()]));
     assert_eq!((read.cmd, read.entrypoint), (Some(vec!["serve".to_owned(), "-v".to_owned()]), None));
@@ -73,7 +73,7 @@ fn what_somebody_asked_for_stays() {
 #[test]
 fn another_entrypoint_takes_the_command_along() {
     let config = json!({"Entrypoint": ["/bin/sh"], "Cmd": ["serve"]});
-    let read = configuration(&inspected(config, json!({}), json!({})), &image(), None).container;
+    let read = configuration(&inspected(&config, &json!({}), &json!({})), &image(), None).container;
     assert_eq!(read.entrypoint, Some(vec!["/bin/sh".to_owned()]));
     assert_eq!(read.cmd, Some(vec!["serve".to_owned()]), "the same words, but not the image's");
 }
@@ -83,7 +83,7 @@ fn a_held_one_keeps_its_own_policy() {
     let policy: RestartPolicy =
         serde_json::from_value(json!({"Name": "on-failure", "MaximumRetryCount": 3})).expect("is");
     let host = json!({"RestartPolicy": {"Name": "no"}});
-    let read = configuration(&inspected(json!({}), host, json!({})), &image(), Some(policy.clone()));
+    let read = configuration(&inspected(&json!({}), &host, &json!({})), &image(), Some(policy.clone()));
     assert_eq!(read.container.host_config.and_then(|host| host.restart_policy), Some(policy));
 }
 
@@ -96,7 +96,7 @@ fn networks_with_names_and_fixed_addresses_only() {
     });
     for (label, mode) in [("by name", "shop"), ("by id", "n2")] {
         let host = json!({"NetworkMode": mode});
-        let read = configuration(&inspected(json!({}), host, networks.clone()), &image(), None).networks;
+        let read = configuration(&inspected(&json!({}), &host, &networks), &image(), None).networks;
         let names: Vec<&str> = read.iter().map(|attachment| attachment.network.as_str()).collect();
         assert_eq!(names, ["shop", "aside"], "{label}");
         assert_eq!(read[0].endpoint.aliases, Some(vec!["www".to_owned()]), "{label}");
@@ -111,7 +111,7 @@ fn the_hosts_network_has_no_names_of_its_own() {
     for mode in ["host", "container:vpn"] {
         let networks = json!({"host": {"NetworkID": "n1"}});
         let host = json!({"NetworkMode": mode});
-        let read = configuration(&inspected(json!({"Hostname": "device-7"}), host, networks), &image(), None);
+        let read = configuration(&inspected(&json!({"Hostname": "device-7"}), &host, &networks), &image(), None);
         assert_eq!((read.networks, read.container.hostname), (Vec::new(), None), "{mode}");
     }
 }
@@ -122,7 +122,7 @@ fn it_outlives_its_container_as_text() {
     let host = json!({"PortBindings": {"80/tcp": [{"HostIp": "", "HostPort": "8080"}]}, "RestartPolicy": {"Name": ""},
                       "NetworkMode": "shop", "Isolation": "", "CgroupnsMode": "host"});
     let networks = json!({"shop": {"Aliases": ["www"]}});
-    let read = configuration(&inspected(config, host, networks), &image(), None);
+    let read = configuration(&inspected(&config, &host, &networks), &image(), None);
     let text = serde_json::to_string(&read).expect("it is JSON");
     assert_eq!(serde_json::from_str::<Configuration>(&text).expect("it is the same JSON"), read);
 }
@@ -130,7 +130,7 @@ fn it_outlives_its_container_as_text() {
 #[test]
 fn anonymous_volumes_go_along() {
     let name = "ab".repeat(32);
-    let mut inspected = inspected(json!({}), json!({}), json!({}));
+    let mut inspected = inspected(&json!({}), &json!({}), &json!({}));
     let mounts = ["/data", "/bound", "/mounted", "/tmp"]
         .map(|target| json!({"Type": "volume", "Name": name, "Destination": target}));
     inspected.mounts = serde_json::from_value(json!(mounts)).expect("they are as the engine writes them");

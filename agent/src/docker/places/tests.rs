@@ -6,6 +6,7 @@ fn listed(name: &str, labels: &[(&str, &str)]) -> Listed {
 }
 
 const OURS: (&str, &str) = (labels::SERVICE, "web");
+const MADE: (&str, &str) = (labels::MADE_FOR, "work");
 const OF_PROJECT: (&str, &str) = (labels::COMPOSE_PROJECT, "shop");
 const OF_SERVICE: (&str, &str) = (labels::COMPOSE_SERVICE, "web");
 
@@ -34,6 +35,8 @@ fn who_stands_where() {
             None,
         ),
         ("of another project", listed("x-web-1", &[(labels::COMPOSE_PROJECT, "x"), OF_SERVICE]), None),
+        ("of another agent", listed("x-web-1", &[OURS, MADE, (labels::COMPOSE_PROJECT, "x"), OF_SERVICE]), None),
+        ("ours", listed("shop-web-1", &[OURS, MADE, OF_PROJECT, OF_SERVICE]), Some((Place::Live, true))),
         ("another service", listed("db", &[(labels::SERVICE, "db")]), None),
         ("a stranger with the name", listed("shop-web-1", &[]), Some((Place::Live, false))),
         ("a stranger with the next name", listed("shop-web-1.tidegate-next", &[]), Some((Place::Next, false))),
@@ -43,6 +46,21 @@ fn who_stands_where() {
     for (label, one, expected) in cases {
         let found = standing(&[one], "web", "shop-web-1", Some("shop"));
         assert_eq!(found.first().map(|one| (one.place, one.ours)), expected, "{label}");
+    }
+}
+
+#[test]
+fn who_is_adopted() {
+    let stored = (labels::CONFIGURATION, "{}");
+    let cases = [
+        ("by its label", listed("any", &[OURS]), true),
+        ("of a compose file that asks for it", listed("shop-web-1", &[OURS, OF_PROJECT, OF_SERVICE]), true),
+        ("made for an adopted one", listed("any", &[OURS, MADE, stored]), true),
+        ("made for a file's", listed("shop-web-1", &[OURS, MADE, OF_PROJECT, OF_SERVICE]), false),
+        ("of compose up alone", listed("shop-web-1", &[OF_PROJECT, OF_SERVICE]), false),
+    ];
+    for (label, one, expected) in cases {
+        assert_eq!(one.is_of("web", None), expected, "{label}");
     }
 }
 

@@ -3,6 +3,7 @@
 //!
 //! FOLDER keeps the programs that are fetched. The first lines on standard output are what a shell exports, then it stays.
 
+use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -32,8 +33,14 @@ async fn keep(folder: &Path) -> Result<(), RigError> {
     let tools = Tools::find_or_fetch(folder, |line| eprintln!("{line}")).await?;
     let own = tools.folder().join(format!("engine-{}", std::process::id()));
     let engine = Engine::start(&tools, &own).await?;
-    println!("export TIDEGATE_TEST_ENGINE={}", engine.socket().display());
-    println!("export TIDEGATE_TEST_BUSYBOX={}", tools.busybox().display());
+    // At once: a shell waits for the first letter of it.
+    print!(
+        "export TIDEGATE_TEST_ENGINE='{}'\nexport TIDEGATE_TEST_BUSYBOX='{}'\nexport TIDEGATE_TEST_TOOLS='{}'\n",
+        engine.socket().display(),
+        tools.busybox().display(),
+        tools.folder().display(),
+    );
+    let _ = std::io::stdout().flush();
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}

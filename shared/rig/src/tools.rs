@@ -9,15 +9,11 @@ use tokio::process::Command;
 
 use crate::error::RigError;
 
-/// Fetches packages; tests/run does so by the same script, beside building.
+/// Fetches Debian's packages; tests/run does so by the same script, beside building.
 const FETCH: &str = include_str!("../fetch.sh");
 /// What an engine consists of.
 const ENGINE: [&str; 6] = ["dockerd", "containerd", "containerd-shim-runc-v2", "runc", "docker-proxy", "docker-init"];
-/// The packages that bring it. `tini` is what `docker-init` is.
-const ENGINE_PACKAGES: [&str; 4] = ["docker.io", "containerd", "runc", "tini"];
-/// Libraries that these programs need and small machines lack.
-const LIBRARY_PACKAGES: [&str; 3] = ["libdevmapper1.02.1", "libseccomp2", "libsystemd0"];
-/// The registry's program and package.
+/// The registry's program.
 const REGISTRY: &str = "docker-registry";
 /// Folders of programs in an unpacked package; the last one is newer engines' own.
 const PROGRAM_FOLDERS: [&str; 5] = ["usr/sbin", "usr/bin", "sbin", "bin", "usr/libexec/docker"];
@@ -42,15 +38,15 @@ impl Tools {
         std::fs::create_dir_all(folder).map_err(RigError::machine(format!("making {}", folder.display())))?;
         let folder = folder.canonicalize().map_err(RigError::machine(format!("finding {}", folder.display())))?;
         let own = std::env::var_os("PATH").unwrap_or_default();
-        let busybox = unpacked(&folder, "busybox", &["busybox-static"], &["busybox"], &say).await?;
+        let busybox = unpacked(&folder, "busybox", &["busybox"], &say).await?;
         let registry = match find(REGISTRY, std::env::split_paths(&own)) {
             Some(_) => own.clone(),
-            None => joined(unpacked(&folder, "registry", &[REGISTRY], &[REGISTRY], &say).await?, &own)?,
+            None => joined(unpacked(&folder, "registry", &[REGISTRY], &say).await?, &own)?,
         };
         let (path, libraries) = if ENGINE.iter().all(|name| find(name, std::env::split_paths(&own)).is_some()) {
             (own.clone(), None)
         } else {
-            let path = joined(unpacked(&folder, "engine", &ENGINE_PACKAGES, &ENGINE, &say).await?, &own)?;
+            let path = joined(unpacked(&folder, "engine", &ENGINE, &say).await?, &own)?;
             let libraries = libraries(&folder, &path, &say).await?;
             (path, libraries)
         };
@@ -132,35 +128,23 @@ impl Tools {
     }
 }
 
-/// The folders of programs of these packages, fetched where one of the programs is not there.
-async fn unpacked(
-    tools: &Path,
-    name: &str,
-    packages: &[&str],
-    programs: &[&str],
-    say: impl Fn(&str),
-) -> Result<Vec<PathBuf>, RigError> {
-    let folder = tools.join(name);
-    let folders: Vec<PathBuf> = PROGRAM_FOLDERS.iter().map(|inner| folder.join(inner)).collect();
-    fetch(&folder, packages, say).await?;
+/// The folders of programs of a part, fetched where it is not there.
+async fn unpacked(tools: &Path, part: &str, programs: &[&str], say: impl Fn(&str)) -> Result<Vec<PathBuf>, RigError> {
+    fetch(tools, part, say).await?;
+    let folders: Vec<PathBuf> = PROGRAM_FOLDERS.iter().map(|inner| tools.join(part).join(inner)).collect();
     match programs.iter().find(|program| find(program, folders.iter().cloned()).is_none()) {
         None => Ok(folders),
         Some(missing) => Err(RigError::Missing(format!(
-            "{missing} is in none of Debian's packages {}; install a container engine",
-            packages.join(", ")
+            "{missing} is not in what Debian has for the part {part}; install a container engine or that program"
         ))),
     }
 }
 
-async fn fetch(folder: &Path, packages: &[&str], say: impl Fn(&str)) -> Result<(), RigError> {
-    let complete = std::fs::read_to_string(folder.join("complete")).unwrap_or_default();
-    if complete == packages.join(" ") {
-        return Ok(());
-    }
+async fn fetch(tools: &Path, part: &str, say: impl Fn(&str)) -> Result<(), RigError> {
     let mut child = Command::new("bash")
         .args(["-c", FETCH, "fetch.sh"])
-        .arg(folder)
-        .args(packages)
+        .arg(tools)
+        .arg(part)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -191,8 +175,8 @@ async fn libraries(tools: &Path, path: &OsStr, say: impl Fn(&str)) -> Result<Opt
     if !lacks {
         return Ok(None);
     }
+    fetch(tools, "libraries", say).await?;
     let folder = tools.join("libraries");
-    fetch(&folder, &LIBRARY_PACKAGES, say).await?;
     let mut folders = Vec::new();
     for parent in [folder.join("usr/lib"), folder.join("lib")] {
         let Ok(entries) = std::fs::read_dir(&parent) else { continue };

@@ -7,6 +7,7 @@ use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::Command;
 
+use crate::engine::Engine;
 use crate::error::RigError;
 
 /// Fetches Debian's packages; tests/run does so by the same script, beside building.
@@ -74,7 +75,7 @@ impl Tools {
     pub async fn of_tests(tmp: &str) -> Option<Self> {
         let named = std::env::var_os("TIDEGATE_TEST_TOOLS").filter(|value| !value.is_empty()).map(PathBuf::from);
         let folder = named.unwrap_or_else(|| Path::new(tmp).with_file_name("test-tools"));
-        let found = match crate::engine::may_start() {
+        let found = match Engine::may_start() {
             Ok(()) => Self::find_or_fetch(&folder, |line| eprintln!("{line}")).await,
             Err(error) => Err(error),
         };

@@ -50,7 +50,10 @@ impl Engine {
         let folder = folder.canonicalize().map_err(RigError::machine(format!("finding {}", folder.display())))?;
         let sockets = sockets(&folder)?;
         let log = folder.join("engine.log");
-        let keeper = Keeper::start(command(tools, &folder, &sockets, &log, &slot), log.clone()).await?;
+        let mut command = command(tools, &folder, &sockets, &log, &slot);
+        let outside = std::fs::read_link("/proc/self/ns/pid");
+        command.env("outside", outside.map_err(RigError::machine("asking which namespace of processes this is"))?);
+        let keeper = Keeper::start(command, log.clone()).await?;
         let (bridge, pool) = (slot.bridge(), slot.pool());
         let engine = Self { keeper, folder, sockets, log, bridge, pool, _slot: slot };
         engine.restart().await?;

@@ -2,6 +2,9 @@
 
 mod push;
 
+use std::fs::File;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -179,8 +182,11 @@ fn listens_on(log: &Path) -> Option<String> {
     Some(after.split_once('"')?.0.to_owned())
 }
 
+/// For its owner only: the configuration names a secret of whom it tells.
 fn write(path: &Path, text: &str) -> Result<(), RigError> {
-    std::fs::write(path, text).map_err(RigError::machine(format!("writing {}", path.display())))
+    let opened = File::options().create(true).truncate(true).write(true).mode(0o600).open(path);
+    let written = opened.and_then(|mut file| file.write_all(text.as_bytes()));
+    written.map_err(RigError::machine(format!("writing {}", path.display())))
 }
 
 fn configuration(folder: &Path, settings: Settings<'_>) -> Result<String, RigError> {

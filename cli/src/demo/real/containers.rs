@@ -54,9 +54,9 @@ pub(super) async fn look(docker: &Docker, agents: &Agents) -> Result<(Vec<Seen>,
             left -= 1;
             let name = container.names.iter().flatten().next().map(|name| name.trim_start_matches('/').to_owned());
             let image = container.image_id.as_deref().unwrap_or_default();
-            let inspected = docker.inspect_image(image).await.with_context(|| format!("the engine has no {image}"))?;
-            running
-                .push(Running { name: name.unwrap_or_default(), digests: inspected.repo_digests.unwrap_or_default() });
+            // Of a container that was replaced since, the image may be gone too: then nothing is known of it.
+            let digests = docker.inspect_image(image).await.ok().and_then(|image| image.repo_digests);
+            running.push(Running { name: name.unwrap_or_default(), digests: digests.unwrap_or_default() });
         }
         all.push(Seen { device: agent.project.clone(), running, answers: version(agent).await });
     }

@@ -56,6 +56,7 @@ finish() {
     local status=$? job
     for job in "${jobs[@]}"; do kill "$job" 2>/dev/null; done
     stop_emulator
+    stop_engine
     local counts
     counts=$(cat "$logs"/[0-9]*.log 2>/dev/null | awk '
         /^test result: / {
@@ -130,9 +131,8 @@ find_registry() {
         echo "docker-registry is here: $(command -v docker-registry)"
         return
     fi
-    local unpacked=$tools/registry
-    if [[ -x $unpacked/usr/bin/docker-registry ]] || fetch_registry "$unpacked"; then
-        echo "docker-registry is in $unpacked"
+    if shared/rig/fetch.sh "$tools" registry; then
+        echo "docker-registry is in $tools/registry"
         return
     fi
     if [[ ${TIDEGATE_REQUIRE_REGISTRY:-} == 1 || ${CI:-} == true ]]; then
@@ -143,14 +143,56 @@ find_registry() {
     echo "SKIPPED: docker-registry cannot be had; its tests are left out" >&2
 }
 
-fetch_registry() {
-    command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || return 1
-    mkdir -p "$1/package" || return 1
-    (
-        cd "$1/package" || exit 1
-        # Where the lists are missing only root can fetch them.
-        apt-get download -q docker-registry 2>/dev/null || { apt-get update -q >/dev/null && apt-get download -q docker-registry; }
-    ) && dpkg-deb -x "$1"/package/docker-registry_*.deb "$1"
+# The programs of a container engine and what its tests use beside it; the rig's tests look for them in the same places.
+fetch_engine() {
+    local program lacks=()
+    for program in dockerd containerd containerd-shim-runc-v2 runc docker-proxy docker-init; do
+        command -v "$program" >/dev/null || lacks+=("$program")
+    done
+    shared/rig/fetch.sh "$tools" busybox && shared/rig/fetch.sh "$tools" registry || return
+    if ((${#lacks[@]} == 0)); then
+        echo "the programs of a container engine are here: $(command -v dockerd)"
+        return
+    fi
+    shared/rig/fetch.sh "$tools" engine && echo "the programs of a container engine are in $tools/engine"
+}
+
+# Starts an engine of the tests' own, from what `background engine fetch_engine` fetched, or says why there is none.
+start_engine() {
+    local why='it needs root' home=$tools/rig
+    mkdir -p "$home" || return 1
+    if ((EUID == 0)); then
+        why='its programs are not here and could not be fetched'
+        if joined engine; then
+            why='it does not start'
+            rm -f "$home/env"
+            "$target/debug/examples/engine" "$tools" >"$home/env" 2>"$home/log" &
+            echo $! >"$home/pid"
+            while [[ ! -s $home/env ]] && kill -0 "$(cat "$home/pid")" 2>/dev/null; do sleep 0.1; done
+            if [[ -s $home/env ]]; then
+                cat "$home/env"
+                return
+            fi
+            cat "$home/log"
+        fi
+    fi
+    : >"$home/env"
+    if [[ ${TIDEGATE_REQUIRE_ENGINE:-} == 1 || ${CI:-} == true ]]; then
+        echo "there is no container engine: $why. Its tests must not be left out here" >&2
+        return 1
+    fi
+    skipped+=("the tests on a real container engine: $why")
+    echo "SKIPPED: there is no container engine: $why. Its tests are left out" >&2
+}
+
+stop_engine() {
+    local file=$tools/rig/pid pid
+    [[ -f $file ]] || return 0
+    pid=$(cat "$file")
+    rm -f "$file"
+    # It ends what it runs and clears that away.
+    kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null
+    return 0
 }
 
 # The emulator of the store's contract tests: on a free port of its own, without memory.

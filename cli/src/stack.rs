@@ -16,7 +16,8 @@ mod up;
 mod venv;
 
 pub(crate) use access::Access;
+pub(crate) use build::agent;
 pub(crate) use down::{DownOptions, down};
-pub(crate) use project::Project;
+pub(crate) use project::{Project, write_private};
 pub(crate) use status::{Status, status};
 pub(crate) use up::{UpOptions, up};

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result};
-use serde_json::json;
+use serde_json::{Value, json};
 use tidegate_domain::image::{Digest, ImageRef, Repository, Tag};
 
 use crate::api::{Api, Policy};
@@ -14,7 +14,7 @@ use tidegate_agent::pretended::Fate;
 use tidegate_agent::pretended::digest_of;
 
 /// The registry of the image: one that the local stack allows beside the public ones.
-const REGISTRY: &str = "localhost:5000";
+pub(super) const REGISTRY: &str = "localhost:5000";
 /// The bad version.
 pub(super) const BAD: &str = "v3";
 /// The good version.
@@ -30,15 +30,20 @@ pub(super) struct Scene {
 }
 
 impl Scene {
-    /// Finds a name that no demo had before and stores its policy.
-    pub(super) async fn set(api: &Api) -> Result<Self> {
+    /// Finds a name that no demo had before, for an image in this registry, and stores its policy, in which these fields
+    /// are other than [`Self::policy`] has them.
+    pub(super) async fn set(api: &Api, registry: &str, others: &Value) -> Result<Self> {
         let policies: Vec<Policy> = api.list("/api/v1/image-policies", &[], None).await?;
-        let scene = Self::named(&policies.iter().map(|policy| policy.name.as_str()).collect())?;
-        api.post("/api/v1/image-policies", &scene.policy()).await.context("the demo's policy was not stored")?;
+        let scene = Self::named(&policies.iter().map(|policy| policy.name.as_str()).collect(), registry)?;
+        let mut policy = scene.policy();
+        if let (Some(fields), Some(others)) = (policy.as_object_mut(), others.as_object()) {
+            fields.extend(others.clone());
+        }
+        api.post("/api/v1/image-policies", &policy).await.context("the demo's policy was not stored")?;
         Ok(scene)
     }
 
-    fn named(taken: &BTreeSet<&str>) -> Result<Self> {
+    fn named(taken: &BTreeSet<&str>, registry: &str) -> Result<Self> {
         let mut number = 1;
         let name = loop {
             let name = if number == 1 { "demo".to_owned() } else { format!("demo-{number}") };
@@ -47,12 +52,12 @@ impl Scene {
             }
             number += 1;
         };
-        let repository = Repository::parse(&format!("{REGISTRY}/tidegate/{name}"))?;
+        let repository = Repository::parse(&format!("{registry}/tidegate/{name}"))?;
         Ok(Self { name, repository })
     }
 
     /// Three batches, a short wait between them, and the default failure rules.
-    fn policy(&self) -> serde_json::Value {
+    fn policy(&self) -> Value {
         json!({
             "name": self.name,
             "image_pattern": format!("{}:*", self.repository),
@@ -109,10 +114,10 @@ mod tests {
 
     #[test]
     fn every_demo_has_its_own_names_and_a_policy_without_mistakes() {
-        let names = |taken: &[&str]| Scene::named(&taken.iter().copied().collect()).expect("a name").name;
+        let names = |taken: &[&str]| Scene::named(&taken.iter().copied().collect(), REGISTRY).expect("a name").name;
         assert_eq!(names(&[]), "demo");
         assert_eq!(names(&["demo", "demo-2"]), "demo-3");
-        let policy = Scene::named(&BTreeSet::new()).expect("a name").policy();
+        let policy = Scene::named(&BTreeSet::new(), REGISTRY).expect("a name").policy();
         let raw = RawPolicy::from_json("", &policy).expect("the contract's fields");
         let defaults = PolicyDefaults { allowed_registries: None, ..PolicyDefaults::default() };
         let checked = raw.validate(&defaults, PolicyId::trusted(""), jiff::Timestamp::UNIX_EPOCH, Origin::Api);
@@ -121,7 +126,7 @@ mod tests {
 
     #[test]
     fn the_bad_version_fails_everywhere_in_two_ways() {
-        let scene = Scene::named(&BTreeSet::new()).expect("a name");
+        let scene = Scene::named(&BTreeSet::new(), REGISTRY).expect("a name");
         let fate = scene.fates();
         assert_eq!(fate(7, &scene.image(GOOD)), Fate::Healthy);
         assert_eq!(fate(7, &scene.image(BAD)), Fate::PullFails);

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::Serialize;
 use tidegate_domain::event::{DeviceEvent, ImageEvent};
 
-use crate::api::{Device, Rollout, Row};
+use super::summary::{self, Part, Summary, TOLD};
+use crate::api::Device;
 use crate::fleet::Standing;
-use crate::table::Table;
 use crate::verify;
 use tidegate_agent::image::Image;
 
@@ -34,15 +33,6 @@ const MISSION: [&str; 18] = [
     DeviceEvent::RolledBack.name(),
 ];
 
-/// What administrators must be told when a rollout is stopped.
-const TOLD: [&str; 2] = [ImageEvent::RolloutFailed.name(), ImageEvent::RolloutPaused.name()];
-
-/// A rollout with its rows, at the end.
-pub(super) struct Part {
-    pub(super) rollout: Rollout,
-    pub(super) rows: Vec<Row>,
-}
-
 /// Everything that the verdict is about.
 pub(crate) struct Verdict {
     /// The devices, as they are.
@@ -63,25 +53,6 @@ pub(crate) struct Verdict {
     pub(super) told: Vec<String>,
 }
 
-/// The verdict's last line. Devices are counted by their rows in both rollouts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Summary {
-    /// Whether everything went as it should.
-    ok: bool,
-    /// Devices of the fleet.
-    devices: usize,
-    /// Rows that ended healthy on a new image.
-    healthy: u32,
-    /// Rows that ended failed: the old image was never touched.
-    failed: u32,
-    /// Rows that ended back on the old image.
-    rolled_back: u32,
-    /// How often each event was told, by the API.
-    events: BTreeMap<String, usize>,
-    /// What is not as it should be.
-    violations: Vec<String>,
-}
-
 impl Verdict {
     /// Whether everything went as it should.
     pub(crate) fn ok(&self) -> bool {
@@ -90,17 +61,7 @@ impl Verdict {
 
     /// The verdict for programs.
     pub(crate) fn summary(&self) -> Summary {
-        let both = [&self.good.rollout, &self.bad.rollout];
-        let violations = self.violations();
-        Summary {
-            ok: violations.is_empty(),
-            devices: self.devices.len(),
-            healthy: both.iter().map(|rollout| rollout.healthy_devices).sum(),
-            failed: both.iter().map(|rollout| rollout.failed_devices).sum(),
-            rolled_back: both.iter().map(|rollout| rollout.rolled_back()).sum(),
-            events: self.events.clone(),
-            violations,
-        }
+        Summary::of(self.devices.len(), [&self.good, &self.bad], &self.events, self.violations())
     }
 
     /// What is not as it should be.
@@ -165,49 +126,17 @@ impl Verdict {
 
     /// Every event of the mission, on the bus as in the API; and the administrators.
     fn tellings(&self) -> Vec<String> {
-        let missing = MISSION.iter().filter(|name| !self.events.contains_key(**name));
-        let mut found: Vec<String> = missing.map(|name| format!("{name} never happened")).collect();
-        for name in self.events.keys().chain(self.published.keys().filter(|name| !self.events.contains_key(*name))) {
-            let (kept, sent) = self.counts_of(name);
-            if kept != sent {
-                found.push(format!("{name}: {kept} by the API, {sent} on the bus"));
-            }
-        }
+        let mut found = summary::untold(&MISSION, &self.events, &self.published);
         let untold = TOLD.iter().filter(|name| !self.told.iter().any(|told| told == *name));
         found.extend(untold.map(|name| format!("no administrator was told of {name}")));
         found
-    }
-
-    fn counts_of(&self, name: &str) -> (usize, usize) {
-        let of = |counts: &BTreeMap<String, usize>| counts.get(name).copied().unwrap_or(0);
-        (of(&self.events), of(&self.published))
     }
 }
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut table =
-            Table::new(["VERSION", "STATUS", "BATCHES", "DEVICES", "UPDATED", "HEALTHY", "FAILED", "ROLLED BACK"]);
-        for Part { rollout, .. } in [&self.good, &self.bad] {
-            table.row([
-                rollout.new_tag.clone().unwrap_or_default(),
-                rollout.status.clone(),
-                format!("{} of {}", rollout.current_batch, rollout.batches.len()),
-                rollout.total_devices.to_string(),
-                rollout.updated_devices.to_string(),
-                rollout.healthy_devices.to_string(),
-                rollout.failed_devices.to_string(),
-                rollout.rolled_back().to_string(),
-            ]);
-        }
-        writeln!(f, "\n{table}")?;
-        let mut table = Table::new(["EVENT", "TOLD", "ON THE BUS"]);
-        let others = self.events.keys().map(String::as_str).filter(|name| !MISSION.contains(name));
-        for name in MISSION.into_iter().chain(others) {
-            let (kept, sent) = self.counts_of(name);
-            table.row([name.to_owned(), kept.to_string(), sent.to_string()]);
-        }
-        writeln!(f, "{table}")?;
+        writeln!(f, "\n{}", summary::rollouts([&self.good, &self.bad]))?;
+        writeln!(f, "{}", summary::tellings(&MISSION, &self.events, &self.published))?;
         let violations = self.violations();
         for violation in &violations {
             writeln!(f, "VIOLATION: {violation}")?;

@@ -1,4 +1,4 @@
-//! Building the functions with cargo: the development profile, in the target folder that this program came from.
+//! Building the functions and the agent with cargo: the development profile, in the target folder that this program came from.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -31,18 +31,40 @@ struct Target {
     name: String,
 }
 
+/// The device agent's package and binary.
+const AGENT: &str = "tidegate-agent";
+
 /// Builds every function; returns each one's binary.
 pub(super) async fn functions(project: &Project, progress: &Progress) -> Result<BTreeMap<String, PathBuf>> {
-    let step = progress.step("Building the functions");
+    // With this program among them, as in `cargo run`: other packages would mean other features, and every shared crate
+    // once more.
+    let packages = FUNCTIONS.map(|name| format!("tidegate-fn-{name}"));
+    let packages = ["tidegate-cli"].into_iter().chain(packages.iter().map(String::as_str));
+    let binaries = cargo(project, packages, ("functions", "are"), progress).await?;
+    if let Some(missing) = FUNCTIONS.iter().find(|name| !binaries.contains_key(**name)) {
+        bail!("cargo built no binary for the function {missing}");
+    }
+    Ok(binaries)
+}
+
+/// Builds the device agent; returns its binary.
+pub(crate) async fn agent(project: &Project, progress: &Progress) -> Result<PathBuf> {
+    let mut binaries = cargo(project, [AGENT], ("device agent", "is"), progress).await?;
+    binaries.remove(AGENT).with_context(|| format!("cargo built no binary {AGENT}"))
+}
+
+/// Builds packages; returns their binaries by name.
+async fn cargo<'a>(
+    project: &Project,
+    packages: impl IntoIterator<Item = &'a str>,
+    (what, are): (&str, &str),
+    progress: &Progress,
+) -> Result<BTreeMap<String, PathBuf>> {
+    let step = progress.step(format!("Building the {what}"));
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(&cargo);
     command.args(["build", "--message-format=json-render-diagnostics", "--color", "never"]);
-    // With this program among them, as in `cargo run`: other packages would mean other features, and every shared crate
-    // once more.
-    command.args(["-p", "tidegate-cli"]);
-    for name in FUNCTIONS {
-        command.args(["-p", &format!("tidegate-fn-{name}")]);
-    }
+    command.args(packages.into_iter().flat_map(|package| ["-p", package]));
     let mut child = command
         .current_dir(project.root())
         .stdin(Stdio::null())
@@ -50,24 +72,21 @@ pub(super) async fn functions(project: &Project, progress: &Progress) -> Result<
         .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
-        .with_context(|| format!("{} cannot be run; the functions are built with Rust's cargo", cargo.display()))?;
+        .with_context(|| format!("{} cannot be run; the {what} {are} built with Rust's cargo", cargo.display()))?;
     let artifacts = collect(child.stdout.take().context("cargo has no output")?);
     let said = follow(child.stderr.take().context("cargo has no error output")?, &step);
     let ((binaries, compiled), said, status) = tokio::join!(artifacts, said, child.wait());
     if !status?.success() {
-        bail!("the functions could not be built:\n{}", said.join("\n"));
-    }
-    if let Some(missing) = FUNCTIONS.iter().find(|name| !binaries.contains_key(**name)) {
-        bail!("cargo built no binary for the function {missing}");
+        bail!("the {what} could not be built:\n{}", said.join("\n"));
     }
     step.done(&match compiled {
-        0 => "The functions are built already".to_owned(),
-        count => format!("The functions are built ({count} crates compiled)"),
+        0 => format!("The {what} {are} built already"),
+        count => format!("The {what} {are} built ({count} crates compiled)"),
     });
     Ok(binaries)
 }
 
-/// The functions' binaries, and how many crates were compiled anew.
+/// The binaries, and how many crates were compiled anew.
 async fn collect(output: impl AsyncRead + Unpin) -> (BTreeMap<String, PathBuf>, usize) {
     let mut lines = BufReader::new(output).lines();
     let (mut binaries, mut compiled) = (BTreeMap::new(), 0);

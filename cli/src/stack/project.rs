@@ -82,7 +82,7 @@ impl Project {
 }
 
 /// Writes a file that only its owner can read, as a whole or not at all.
-pub(super) fn write_private(path: &Path, text: &str) -> Result<()> {
+pub(crate) fn write_private(path: &Path, text: &str) -> Result<()> {
     use std::io::Write as _;
 
     let unfinished = path.with_extension("unfinished");

@@ -1,8 +1,10 @@
 //! One agent at a time: two with one journal would undo each other's work.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+use rustix::process::geteuid;
 
 use crate::config::Config;
 use crate::durable;
@@ -20,6 +22,17 @@ pub enum InstanceError {
     /// Another one is.
     #[error("another agent runs with {}: stop it first (systemctl stop tidegate-agent)", .0.display())]
     Taken(PathBuf),
+    /// The state is another user's, who could not read what this one writes.
+    #[error(
+        "{} belongs to the user {owner}: do this as that user (runuser -u tidegate-agent -- tidegate-agent …)",
+        path.display()
+    )]
+    Owner {
+        /// The directory.
+        path: PathBuf,
+        /// Its owner's id.
+        owner: u32,
+    },
     /// A directory cannot be used.
     #[error("{} cannot be used: {why}", path.display())]
     Io {
@@ -36,6 +49,10 @@ impl Instance {
         let io = |path: &Path, why| InstanceError::Io { path: path.to_owned(), why };
         let (state_dir, runtime_dir) = (&config.state_dir, &config.runtime_dir);
         durable::private_directory(state_dir).map_err(|why| io(state_dir, why))?;
+        let owner = std::fs::metadata(state_dir).map_err(|why| io(state_dir, why))?.uid();
+        if owner != geteuid().as_raw() {
+            return Err(InstanceError::Owner { path: state_dir.clone(), owner });
+        }
         let state = hold(&state_dir.join("lock"), 0o600, state_dir)?;
         crate::device::lock::prepare(runtime_dir).map_err(|why| io(runtime_dir, why))?;
         let running = hold(&running(runtime_dir), 0o644, runtime_dir)?;
@@ -79,6 +96,21 @@ mod tests {
         drop(held);
         assert!(!is_running(&config.runtime_dir));
         Instance::take(&config).expect("the next one");
+    }
+
+    #[test]
+    fn another_users_state_is_left_alone() {
+        let folder = Folder::new();
+        let config = config(&folder, "https://a.example", "");
+        let state_dir = if geteuid().is_root() {
+            std::fs::create_dir(&config.state_dir).expect("made");
+            std::os::unix::fs::chown(&config.state_dir, Some(12_345), None).expect("root may");
+            config.state_dir.clone()
+        } else {
+            PathBuf::from("/")
+        };
+        let error = Instance::take(&Config { state_dir, ..config }).expect_err("another user's").to_string();
+        assert!(error.contains("do this as that user"), "{error}");
     }
 
     #[test]

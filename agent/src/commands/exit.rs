@@ -18,8 +18,11 @@ pub(super) fn code(error: &anyhow::Error) -> u8 {
         if cause.is::<ConfigError>() {
             return MEND;
         }
-        if let Some(error) = cause.downcast_ref::<InstanceError>() {
-            return if matches!(error, InstanceError::Taken(_)) { BUSY } else { 1 };
+        match cause.downcast_ref() {
+            Some(InstanceError::Taken(_)) => return BUSY,
+            Some(InstanceError::Owner { .. }) => return MEND,
+            Some(InstanceError::Io { .. }) => return 1,
+            None => {}
         }
         if let Some(error) = cause.downcast_ref() {
             return of_identity(error);

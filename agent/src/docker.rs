@@ -15,7 +15,6 @@ mod adopt;
 mod configuration;
 mod connection;
 mod create;
-mod credentials;
 mod describe;
 mod engine;
 mod exec;
@@ -31,21 +30,23 @@ mod probe;
 mod prune;
 mod pull;
 mod pulling;
+mod relayed;
 mod services;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 pub use configuration::{Attachment, Configuration};
-pub use credentials::{Credentials, CredentialsError};
 pub use describe::Description;
 pub(crate) use labels::{
     COMPOSE_FILES, COMPOSE_FOLDER, COMPOSE_HASH, COMPOSE_NUMBER, COMPOSE_ONE_OFF, COMPOSE_PROJECT, COMPOSE_SERVICE,
     ENABLE, SERVICE, STRATEGY,
 };
+pub use relayed::Relayed;
 
 use crate::compose::Project;
+use crate::registry::Credentials;
 use connection::Connection;
 use held::Held;
 
@@ -56,8 +57,10 @@ pub struct Setup<'a> {
     pub address: &'a str,
     /// What the device's Compose file declares, where it has one.
     pub project: Option<Project>,
-    /// The registries' credentials.
-    pub credentials: Credentials,
+    /// The registries' logins.
+    pub credentials: Arc<Credentials>,
+    /// What pulls go through; without it the engine asks registries by itself.
+    pub relayed: Option<Relayed>,
     /// Programs on the host that a health check may run, by absolute path.
     pub programs: Vec<PathBuf>,
     /// The agent's own folder, for the restart policies of held containers.
@@ -69,7 +72,8 @@ pub struct Setup<'a> {
 pub struct DockerEngine {
     connection: Connection,
     project: Option<Project>,
-    credentials: Credentials,
+    credentials: Arc<Credentials>,
+    relayed: Option<Relayed>,
     programs: Vec<PathBuf>,
     held: Held,
     /// What was said about labelled containers that cannot be adopted: once is enough.
@@ -83,6 +87,7 @@ impl DockerEngine {
             connection: Connection::new(setup.address),
             project: setup.project,
             credentials: setup.credentials,
+            relayed: setup.relayed,
             programs: setup.programs,
             held: Held::new(setup.state),
             told: Mutex::default(),

@@ -6,6 +6,7 @@ mod telling;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,13 +17,15 @@ use tokio::sync::{Notify, watch};
 
 use self::telling::Telling;
 use super::environment;
-use super::services::declared;
 use crate::agent::{Agent, Ended, Ports, Setting};
-use crate::config::Config;
+use crate::compose::Project;
+use crate::config::{Config, EngineAddress, PullSettings};
+use crate::docker::{DockerEngine, Relayed, Setup};
 use crate::engine::Engine;
 use crate::instance::Instance;
 use crate::log;
 use crate::notify::Notifier;
+use crate::registry::{Credentials, Limits, Patience, RegistryClient, Relays};
 use crate::seen::Seen;
 
 pub use prepare::{Prepared, prepare};
@@ -51,9 +54,41 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 async fn with_engine(config: &Config, notifier: &Notifier) -> anyhow::Result<()> {
     // The service manager waits for no server: a device without one is up, too.
     notifier.ready();
-    // ---- The engine: with one in the build, `prepare` gets `images(&*engine)`, and `drive` follows. -----------------
-    let Prepared { identity, .. } = prepare(config, notifier, async || declared(config)).await?;
-    anyhow::bail!("{} is enrolled at {}, but this build has no container engine", identity.uuid, config.url)
+    let engine = Arc::new(engine(config)?);
+    let prepared = prepare(config, notifier, async || images(&*engine).await).await?;
+    drive(config, engine, prepared, notifier).await
+}
+
+/// The engine that the configuration names.
+fn engine(config: &Config) -> anyhow::Result<DockerEngine> {
+    let project = match &config.engine.compose_file {
+        Some(file) => Some(Project::read(file, &std::env::vars().collect())?),
+        None => None,
+    };
+    let credentials = Arc::new(Credentials::new(config.pull.registry_config.clone()));
+    let relayed = match &config.engine.address {
+        // An engine in another network namespace cannot reach this one's loopback interface.
+        EngineAddress::Tcp(_) => None,
+        EngineAddress::Unix(_) => Some(relayed(config, Arc::clone(&credentials))?),
+    };
+    Ok(DockerEngine::new(Setup {
+        address: &config.engine.address.to_string(),
+        project,
+        credentials,
+        relayed,
+        programs: config.allowed_commands.clone(),
+        state: &config.state_dir,
+    }))
+}
+
+fn relayed(config: &Config, credentials: Arc<Credentials>) -> anyhow::Result<Relayed> {
+    let PullSettings { bandwidth_limit, concurrency, keep_free, .. } = config.pull;
+    let bandwidth = bandwidth_limit.and_then(NonZeroU64::new);
+    let downloads = u32::try_from(concurrency).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
+    let client = RegistryClient::new(credentials, Patience::default())?;
+    let spool = config.state_dir.join("spool");
+    let relays = Relays::new(client, Limits { bandwidth, downloads, keep_free }, spool.clone());
+    Ok(Relayed { relays, spool, keep_free, limited: bandwidth.is_some() })
 }
 
 /// The image of each service of the engine, for an enrolment.

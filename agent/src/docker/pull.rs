@@ -3,6 +3,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
+use bollard::auth::DockerCredentials;
 use bollard::query_parameters::CreateImageOptionsBuilder;
 use futures::StreamExt;
 use tidegate_domain::image::{Digest, ImageRef};
@@ -13,6 +14,10 @@ use super::pulling::Pulling;
 use super::{DockerEngine, images};
 use crate::engine::{Fault, Pulled, Reason};
 use crate::image::Image;
+use crate::registry::Credential;
+
+/// Docker Hub, as references name it.
+const DOCKER_HUB: &str = "docker.io";
 
 /// Longest silence in a pull. Unpacking a large layer on a slow card is silent for minutes; ten say that it hangs.
 const SILENCE: Duration = Duration::from_mins(10);
@@ -25,7 +30,10 @@ impl DockerEngine {
         progress: &(dyn Fn(Pulled) + Send + Sync),
     ) -> Result<Digest, Fault> {
         let source = pinned(image)?;
-        self.pull_from(&source.to_string(), image, progress).await
+        match self.through_relay(image, progress).await? {
+            Some(digest) => Ok(digest),
+            None => self.pull_from(&source.to_string(), image, progress).await,
+        }
     }
 
     /// Fetches an image from another place than its name says, such as a relay on this device that limits the bytes a
@@ -61,7 +69,8 @@ impl DockerEngine {
             (None, None) => "latest",
         };
         let options = CreateImageOptionsBuilder::default().from_image(source.repository.as_str()).tag(chosen).build();
-        let credentials = self.credentials.for_engine(source.repository.registry());
+        let credentials =
+            login(source.repository.registry(), self.credentials.for_registry(source.repository.registry())?);
         let docker = self.connection.docker().await?.with_timeout(SILENCE);
         let doing = format!("pulling {source}");
         let mut lines = pin!(docker.create_image(Some(options), None, credentials));
@@ -85,6 +94,20 @@ impl DockerEngine {
             }
         }
     }
+}
+
+/// A login, as the engine is given it along with a pull.
+fn login(registry: &str, credential: Option<Credential>) -> Option<DockerCredentials> {
+    let Credential { username, password, identity_token } = credential?;
+    let server = if registry == DOCKER_HUB { "https://index.docker.io/v1/" } else { registry };
+    let given = |text: String| (!text.is_empty()).then_some(text);
+    Some(DockerCredentials {
+        username: given(username),
+        password: given(password),
+        identitytoken: identity_token,
+        serveraddress: Some(server.to_owned()),
+        ..DockerCredentials::default()
+    })
 }
 
 /// The status tells what the registry's own words leave open.

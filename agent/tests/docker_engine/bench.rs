@@ -17,9 +17,10 @@ use bollard::query_parameters::{
 use futures::future::LocalBoxFuture;
 use futures::{FutureExt, StreamExt};
 use tidegate_agent::compose::Project;
-use tidegate_agent::docker::{Credentials, DockerEngine, Setup};
+use tidegate_agent::docker::{DockerEngine, Setup};
 use tidegate_agent::engine::{Container, ContainerId, Create, Engine, Place};
 use tidegate_agent::image::Image;
+use tidegate_agent::registry::Credentials;
 use tidegate_domain::health::{HealthCheck, Probe};
 use tokio::sync::RwLock;
 
@@ -108,7 +109,8 @@ impl Bench {
         DockerEngine::new(Setup {
             address: &self.socket,
             project,
-            credentials: Credentials::none(),
+            credentials: Arc::new(Credentials::new(None)),
+            relayed: None,
             programs: programs.iter().map(PathBuf::from).collect(),
             state: &self.folder,
         })

@@ -3,8 +3,11 @@
 use std::os::unix::net::UnixListener;
 use std::time::{Duration, Instant};
 
-use tidegate_agent::docker::{Credentials, DockerEngine, Setup};
+use std::sync::Arc;
+
+use tidegate_agent::docker::{DockerEngine, Setup};
 use tidegate_agent::engine::{Engine, Place, Reason, State};
+use tidegate_agent::registry::Credentials;
 use tidegate_domain::health::Probe;
 
 use super::bench::{at, check, sleeper, with_engine};
@@ -115,7 +118,8 @@ fn engine_at(socket: &str) -> DockerEngine {
     DockerEngine::new(Setup {
         address: socket,
         project: None,
-        credentials: Credentials::none(),
+        credentials: Arc::new(Credentials::new(None)),
+        relayed: None,
         programs: Vec::new(),
         state: std::path::Path::new("/nonexistent"),
     })

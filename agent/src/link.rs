@@ -35,9 +35,10 @@ pub struct Reported {
 }
 
 /// Why a call came to nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LinkError {
     /// It may work later; the server may say when.
+    #[error("{why}")]
     Later {
         /// When.
         after: Option<Duration>,
@@ -45,10 +46,13 @@ pub enum LinkError {
         why: String,
     },
     /// The server does not accept this device's token: what runs is kept, and it is asked again, seldom.
+    #[error("{0}")]
     Denied(String),
     /// The server knows the device no more: what runs is kept, nothing more is asked.
+    #[error("the server has deleted this device")]
     Deleted,
     /// The server refuses this very call.
+    #[error("{0}")]
     Refused(String),
 }
 

@@ -6,7 +6,6 @@
 //! has none of the three (its client sets timeouts per read only), asks `/v2/` before every token, and brings a
 //! second set of date, pattern and hash libraries into every function.
 
-mod auth;
 mod credentials;
 mod manifest;
 
@@ -15,12 +14,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use reqwest::redirect::{Attempt, Policy};
-use reqwest::{Client, Response, StatusCode};
+use reqwest::{Client, Response, StatusCode, Url};
 use tidegate_domain::image::ImageRef;
+use tidegate_domain::registry::{ACCEPTED, BadRealm, Challenge, DIGEST_HEADER, Mismatch, api_host, issued_token};
 use tidegate_engine::ports::{Registry, ResolveError, Resolved};
 
-use self::auth::Challenge;
-use self::credentials::Access;
+use self::credentials::{Access, sensitive};
 pub use self::credentials::{CredentialsError, RegistryCredentials};
 
 /// The whole of one HTTP call.
@@ -28,8 +27,6 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// The specification's limit of a manifest: 4 MB. Tokens are far smaller.
 const BODY_MAX_BYTES: usize = 4 * 1024 * 1024;
-/// Where Docker Hub's registry answers.
-const DOCKER_HUB: (&str, &str) = ("docker.io", "registry-1.docker.io");
 
 /// Asks the registries that access is configured for, and no others.
 #[derive(Debug, Clone)]
@@ -59,22 +56,25 @@ impl HttpRegistry {
         let authorization = match challenge {
             Challenge::Basic => access.basic().ok_or_else(|| not_possible("it wants a user name and a password"))?,
             Challenge::Bearer(bearer) => {
-                let url =
-                    bearer.token_url(path, access.plain_http()).map_err(|error| not_possible(&error.to_string()))?;
+                let realm = bearer.realm(access.plain_http()).map_err(|error| not_possible(&error.to_string()))?;
+                let url = Url::parse_with_params(realm, bearer.query(path))
+                    .map_err(|_| not_possible(&BadRealm::Address.to_string()))?;
                 let mut request = self.client.get(url);
                 if let Some(basic) = access.basic() {
                     request = request.header(AUTHORIZATION, basic);
                 }
                 let response = request.send().await.map_err(unavailable)?;
                 let body = body(checked(response)?).await?;
-                auth::token(&body).ok_or_else(|| not_possible("its token cannot be read"))?
+                issued_token(&body)
+                    .and_then(|token| sensitive(&format!("Bearer {token}")))
+                    .ok_or_else(|| not_possible("its token cannot be read"))?
             }
         };
         self.get_manifest(url, Some(authorization)).await
     }
 
     async fn get_manifest(&self, url: &str, authorization: Option<HeaderValue>) -> Result<Response, ResolveError> {
-        let mut request = self.client.get(url).header(ACCEPT, manifest::ACCEPTED.join(", "));
+        let mut request = self.client.get(url).header(ACCEPT, ACCEPTED.join(", "));
         if let Some(authorization) = authorization {
             request = request.header(AUTHORIZATION, authorization);
         }
@@ -98,16 +98,16 @@ impl Registry for HttpRegistry {
             (None, None) => return Err(not_possible("the reference has neither tag nor digest")),
         };
         let scheme = if access.plain_http() { "http" } else { "https" };
-        let address = if host == DOCKER_HUB.0 { DOCKER_HUB.1 } else { host };
+        let address = api_host(host);
         let path = image.repository.path();
         let url = format!("{scheme}://{address}/v2/{path}/manifests/{reference}");
         let response = checked(self.manifest(&url, path, access).await?)?;
         let headers = response.headers().clone();
         let body = body(response).await?;
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        let resolved = manifest::read(text(CONTENT_TYPE.as_str()), text(manifest::DIGEST_HEADER), &body)?;
+        let resolved = manifest::read(text(CONTENT_TYPE.as_str()), text(DIGEST_HEADER), &body)?;
         match &image.digest {
-            Some(digest) if *digest != resolved.digest => Err(manifest::Mismatch.into()),
+            Some(digest) if *digest != resolved.digest => Err(unavailable(Mismatch)),
             Some(_) | None => Ok(resolved),
         }
     }

@@ -20,6 +20,7 @@ pub mod pin;
 pub mod planning;
 pub mod policy;
 pub mod poll;
+pub mod registry;
 pub mod report;
 pub mod rollout;
 pub mod row;

@@ -5,8 +5,9 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// Debian's name of the program.
+/// Debian's name of the program: in PATH, or in the folder that its package was unpacked to.
 const PROGRAM: &str = "docker-registry";
+const TOOLS: &str = "TIDEGATE_TEST_TOOLS";
 
 /// Who may push and pull.
 pub(crate) struct Login {
@@ -46,7 +47,9 @@ impl RealRegistry {
         fs::create_dir_all(&folder).expect("a folder");
         let config = folder.join("registry.yml");
         fs::write(&config, configuration(&folder, port, login, notify)).expect("a configuration");
-        let started = Command::new(PROGRAM)
+        let unpacked = std::env::var_os(TOOLS).map(|tools| Path::new(&tools).join("usr/bin").join(PROGRAM));
+        let program = unpacked.filter(|path| path.exists()).unwrap_or_else(|| PROGRAM.into());
+        let started = Command::new(program)
             .arg("serve")
             .arg(&config)
             .stdin(Stdio::null())

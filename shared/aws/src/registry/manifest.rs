@@ -3,32 +3,11 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use sha2::{Digest as _, Sha256, Sha512};
 use tidegate_domain::image::Digest;
+use tidegate_domain::registry::{Kind, content_digest};
 use tidegate_engine::ports::{ResolveError, Resolved};
 
-/// The header that names the digest.
-pub(super) const DIGEST_HEADER: &str = "docker-content-digest";
-
-const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
-const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
-const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
-
-/// What we can read. The indexes come first, since a registry that holds one then does not choose a platform for us.
-pub(super) const ACCEPTED: [&str; 4] = [OCI_INDEX, DOCKER_LIST, OCI_MANIFEST, DOCKER_MANIFEST];
-
-/// The registry's content is not what its digest says.
-#[derive(Debug, thiserror::Error)]
-#[error("the manifest does not have the digest that it should")]
-pub(super) struct Mismatch;
-
-impl From<Mismatch> for ResolveError {
-    /// Most likely cut or changed on its way: asking again can help.
-    fn from(mismatch: Mismatch) -> Self {
-        Self::Unavailable(Box::new(mismatch))
-    }
-}
+use super::unavailable;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -55,26 +34,14 @@ struct Platform {
 pub(super) fn read(content_type: Option<&str>, digest: Option<&str>, body: &[u8]) -> Result<Resolved, ResolveError> {
     let manifest: Manifest =
         serde_json::from_slice(body).map_err(|_| ResolveError::NotPossible("its manifest is no JSON object".into()))?;
-    let content_type = content_type.map(|text| text.split(';').next().unwrap_or(text).trim());
-    let kind = manifest.media_type.as_deref().or(content_type).unwrap_or_default();
-    let platforms = match kind {
-        OCI_INDEX | DOCKER_LIST => platforms(manifest.manifests),
-        OCI_MANIFEST | DOCKER_MANIFEST => BTreeMap::new(),
-        other => return Err(ResolveError::NotPossible(format!("its manifest is of an unknown kind, {other:?}"))),
+    let media_type = manifest.media_type.as_deref().or(content_type).unwrap_or_default();
+    let platforms = match Kind::of(media_type) {
+        Some(Kind::Index) => platforms(manifest.manifests),
+        Some(Kind::Manifest) => BTreeMap::new(),
+        None => return Err(ResolveError::NotPossible(format!("its manifest is of an unknown kind, {media_type:?}"))),
     };
-    Ok(Resolved { digest: verified(digest, body)?, platforms })
-}
-
-/// The digest of the body; where the registry names one, it must be that.
-fn verified(named: Option<&str>, body: &[u8]) -> Result<Digest, ResolveError> {
-    let computed = match named {
-        Some(named) if named.starts_with("sha512:") => format!("sha512:{}", hex::encode(Sha512::digest(body))),
-        Some(_) | None => format!("sha256:{}", hex::encode(Sha256::digest(body))),
-    };
-    if named.is_some_and(|named| named != computed) {
-        return Err(Mismatch.into());
-    }
-    Digest::parse(&computed).map_err(|error| ResolveError::NotPossible(error.to_string()))
+    // Most likely cut or changed on its way: asking again can help.
+    Ok(Resolved { digest: content_digest(digest, body).map_err(unavailable)?, platforms })
 }
 
 /// The digest for each platform; of several for one, the first, as runtimes choose. What is for no platform (the
@@ -94,6 +61,8 @@ fn platforms(entries: Vec<Entry>) -> BTreeMap<String, Digest> {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use sha2::{Digest as _, Sha512};
+    use tidegate_domain::registry::ACCEPTED;
 
     use super::*;
 
@@ -104,7 +73,7 @@ mod tests {
     #[test]
     fn an_index_tells_its_platforms() {
         let entry = |fill, os: &str, architecture: &str, variant: Option<&str>| json!({"digest": digest(fill), "platform": {"os": os, "architecture": architecture, "variant": variant}});
-        let body = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [
+        let body = json!({"schemaVersion": 2, "mediaType": ACCEPTED[0], "manifests": [
             entry('a', "linux", "amd64", None),
             entry('b', "linux", "arm64", Some("v8")),
             entry('c', "unknown", "unknown", None),
@@ -126,7 +95,7 @@ mod tests {
 
     #[test]
     fn a_wrong_digest_is_no_answer() {
-        let body = json!({"mediaType": OCI_MANIFEST}).to_string();
+        let body = json!({"mediaType": ACCEPTED[2]}).to_string();
         let named = digest('a');
         assert!(matches!(read(None, Some(&named), body.as_bytes()), Err(ResolveError::Unavailable(_))));
         let sha512 = format!("sha512:{}", hex::encode(Sha512::digest(body.as_bytes())));

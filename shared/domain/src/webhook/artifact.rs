@@ -7,6 +7,7 @@
 use super::IgnoreReason;
 use super::content::essence;
 use crate::image::Digest;
+use crate::registry::Kind;
 
 /// The media types that a payload tells of a manifest.
 #[derive(Debug, Clone, Copy, Default)]
@@ -33,10 +34,7 @@ pub(super) fn image_tag<'v>(tag: Option<&'v str>, types: &MediaTypes<'_>) -> Res
 
 /// Whether a media type is that of an index of several platforms.
 pub(super) fn is_index(media_type: &str) -> bool {
-    matches!(
-        essence(media_type).as_str(),
-        "application/vnd.oci.image.index.v1+json" | "application/vnd.docker.distribution.manifest.list.v2+json"
-    )
+    Kind::of(media_type) == Some(Kind::Index)
 }
 
 /// Whether a media type is that of an image's config.
@@ -49,10 +47,7 @@ pub(super) fn is_image_config(media_type: &str) -> bool {
 
 /// Whether a media type is that of an image manifest that has a config (Docker's first schema has none).
 pub(super) fn has_config(media_type: &str) -> bool {
-    matches!(
-        essence(media_type).as_str(),
-        "application/vnd.oci.image.manifest.v1+json" | "application/vnd.docker.distribution.manifest.v2+json"
-    )
+    Kind::of(media_type) == Some(Kind::Manifest)
 }
 
 fn may_be_image(types: &MediaTypes<'_>) -> bool {

@@ -3,15 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use reqwest::Url;
-use reqwest::header::HeaderValue;
 use serde::Deserialize;
 
-use super::credentials::sensitive;
-
 /// What a 401 asks for.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Challenge {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Challenge {
     /// The login itself.
     Basic,
     /// A token from elsewhere.
@@ -19,24 +15,26 @@ pub(super) enum Challenge {
 }
 
 /// Where tokens are issued, and for what.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Bearer {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bearer {
     realm: String,
     service: Option<String>,
 }
 
 /// The address of a token's issuer cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum BadRealm {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadRealm {
+    /// It is none.
     #[error("its tokens are issued at no valid address")]
     Address,
+    /// Whoever listens would see the login.
     #[error("its tokens are issued without TLS")]
     Plain,
 }
 
 impl Challenge {
     /// Reads a `WWW-Authenticate` header; `None` where it is neither of the two kinds.
-    pub(super) fn parse(header: &str) -> Option<Self> {
+    pub fn parse(header: &str) -> Option<Self> {
         let (scheme, rest) = header.trim().split_once(' ').unwrap_or((header.trim(), ""));
         if scheme.eq_ignore_ascii_case("basic") {
             return Some(Self::Basic);
@@ -50,21 +48,22 @@ impl Challenge {
 }
 
 impl Bearer {
-    /// Where to ask for a token that may pull from this repository path. The scope is ours and not the registry's: no
-    /// answer can make us ask for more.
-    pub(super) fn token_url(&self, path: &str, plain_http: bool) -> Result<Url, BadRealm> {
-        let mut url = Url::parse(&self.realm).map_err(|_| BadRealm::Address)?;
-        match url.scheme() {
-            "https" => {}
-            "http" if plain_http => {}
-            "http" => return Err(BadRealm::Plain),
-            _ => return Err(BadRealm::Address),
+    /// The address that issues tokens: with TLS, unless the registry itself has none.
+    pub fn realm(&self, plain_http: bool) -> Result<&str, BadRealm> {
+        let (scheme, _) = self.realm.split_once("://").ok_or(BadRealm::Address)?;
+        match scheme.to_ascii_lowercase().as_str() {
+            "https" => Ok(&self.realm),
+            "http" if plain_http => Ok(&self.realm),
+            "http" => Err(BadRealm::Plain),
+            _ => Err(BadRealm::Address),
         }
-        if let Some(service) = &self.service {
-            url.query_pairs_mut().append_pair("service", service);
-        }
-        url.query_pairs_mut().append_pair("scope", &format!("repository:{path}:pull"));
-        Ok(url)
+    }
+
+    /// What to ask there for a token that may pull from this repository path. The scope is ours and not the
+    /// registry's: no answer can make us ask for more.
+    pub fn query(&self, path: &str) -> Vec<(&'static str, String)> {
+        let service = self.service.iter().map(|service| ("service", service.clone()));
+        service.chain([("scope", format!("repository:{path}:pull"))]).collect()
     }
 }
 
@@ -90,11 +89,10 @@ struct Issued {
     access_token: Option<String>,
 }
 
-/// The header that shows an issued token.
-pub(super) fn token(body: &[u8]) -> Option<HeaderValue> {
+/// The token in an issuer's answer. It is a secret.
+pub fn issued_token(body: &[u8]) -> Option<String> {
     let issued: Issued = serde_json::from_slice(body).ok()?;
-    let token = issued.token.or(issued.access_token).filter(|token| !token.is_empty())?;
-    sensitive(&format!("Bearer {token}"))
+    issued.token.or(issued.access_token).filter(|token| !token.is_empty())
 }
 
 #[cfg(test)]
@@ -128,18 +126,28 @@ mod tests {
     #[test]
     fn tokens_are_asked_for_over_tls_only() {
         let at = |realm: &str| Bearer { realm: realm.into(), service: Some("a b".into()) };
-        let url = at("https://auth.example/token?x=1").token_url("team/app", false).unwrap();
-        assert_eq!(url.as_str(), "https://auth.example/token?x=1&service=a+b&scope=repository%3Ateam%2Fapp%3Apull");
-        assert!(at("http://auth.example/token").token_url("a", false).is_err());
-        assert!(at("http://auth.example/token").token_url("a", true).is_ok());
-        assert!(at("file:///etc/passwd").token_url("a", true).is_err());
+        let cases = [
+            ("https://auth.example/token?x=1", false, None),
+            ("HTTPS://auth.example/token", false, None),
+            ("http://auth.example/token", false, Some(BadRealm::Plain)),
+            ("http://auth.example/token", true, None),
+            ("file:///etc/passwd", true, Some(BadRealm::Address)),
+            ("/token", true, Some(BadRealm::Address)),
+        ];
+        for (realm, plain_http, refused) in cases {
+            assert_eq!(at(realm).realm(plain_http).err(), refused, "{realm}, plain: {plain_http}");
+        }
+        let asked = [("service", "a b".to_owned()), ("scope", "repository:team/app:pull".to_owned())];
+        assert_eq!(at("https://auth.example/token").query("team/app"), asked);
     }
 
     #[test]
     fn an_issued_token_has_either_name() {
         for body in [r#"{"token":"t"}"#, r#"{"access_token":"t","expires_in":60}"#] {
-            assert_eq!(token(body.as_bytes()).unwrap().to_str().unwrap(), "Bearer t");
+            assert_eq!(issued_token(body.as_bytes()).as_deref(), Some("t"), "{body}");
         }
-        assert_eq!(token(b"{}"), None);
+        for body in ["{}", r#"{"token":""}"#, "<html>"] {
+            assert_eq!(issued_token(body.as_bytes()), None, "{body}");
+        }
     }
 }

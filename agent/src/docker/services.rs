@@ -1,0 +1,113 @@
+//! The services of the device: declared ones and adopted ones.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use bollard::models::ContainerInspectResponse;
+
+use super::places::{self, Listed};
+use super::{DockerEngine, labels};
+use crate::engine::{Fault, Place, Service, Strategy};
+use crate::image::Image;
+
+/// The engine's own time to end where nobody says another.
+const STOP_GRACE: Duration = Duration::from_secs(10);
+
+impl DockerEngine {
+    pub(super) async fn all_services(&self) -> Result<BTreeMap<String, Service>, Fault> {
+        let declared = self.project.iter().flat_map(|project| &project.services);
+        let mut services: BTreeMap<String, Service> = declared
+            .map(|(name, declared)| {
+                let service = Service {
+                    name: name.clone(),
+                    image: Image { image: declared.image.clone(), digest: None },
+                    strategy: declared.strategy,
+                    stop_grace: declared.stop_grace,
+                };
+                (name.clone(), service)
+            })
+            .collect();
+        let all = self.listed().await?;
+        for name in adopted(&all) {
+            if !services.contains_key(&name)
+                && let Some(service) = self.adopted_service(&all, &name).await?
+            {
+                services.insert(name, service);
+            }
+        }
+        Ok(services)
+    }
+
+    /// A service from its containers, unless they cannot be adopted: then it is said, and the others go on.
+    async fn adopted_service(&self, all: &[Listed], name: &str) -> Result<Option<Service>, Fault> {
+        let mut standing = match self.standing(all, name) {
+            Ok(standing) => standing,
+            Err(fault) => {
+                self.tell(format!("not adopted: {}", fault.why));
+                return Ok(None);
+            }
+        };
+        standing.retain(|one| one.ours);
+        standing.sort_by_key(|one| match one.place {
+            Place::Live => 0,
+            Place::Kept => 1,
+            Place::Next => 2,
+        });
+        for one in standing {
+            let Some(inspected) = self.inspect(&one.listed.id).await? else { continue };
+            if inspected.host_config.as_ref().and_then(|host| host.auto_remove) == Some(true) {
+                self.tell(format!("{name} is not adopted: its container was started with --rm and would be lost"));
+                return Ok(None);
+            }
+            return Ok(Some(Service {
+                name: name.to_owned(),
+                image: self.image_of(&inspected).await?,
+                strategy: self.strategy(name, &one.listed, &inspected),
+                stop_grace: stop_grace(&inspected),
+            }));
+        }
+        Ok(None)
+    }
+
+    /// How an adopted one is replaced: as its label says, so far as its configuration lets it.
+    fn strategy(&self, name: &str, listed: &Listed, inspected: &ContainerInspectResponse) -> Strategy {
+        match listed.label(labels::STRATEGY) {
+            None | Some("recreate") => Strategy::Recreate,
+            Some("blue-green") => {
+                let configuration =
+                    super::adopt::configuration(inspected, &bollard::models::ImageConfig::default(), None);
+                match configuration.alone() {
+                    None => Strategy::BlueGreen,
+                    Some(why) => {
+                        self.tell(format!(
+                            "{name}: {}: blue-green is not possible, recreate is used: {why}",
+                            labels::STRATEGY
+                        ));
+                        Strategy::Recreate
+                    }
+                }
+            }
+            Some(other) => {
+                self.tell(format!("{name}: {}: expected recreate or blue-green, got {other:?}", labels::STRATEGY));
+                Strategy::Recreate
+            }
+        }
+    }
+}
+
+fn stop_grace(inspected: &ContainerInspectResponse) -> Duration {
+    let seconds = inspected.config.as_ref().and_then(|config| config.stop_timeout);
+    seconds.and_then(|seconds| u64::try_from(seconds).ok()).map_or(STOP_GRACE, Duration::from_secs)
+}
+
+/// The names that containers are labelled with. Stopped ones count: a swap that was cut off stopped them.
+fn adopted(all: &[Listed]) -> BTreeSet<String> {
+    all.iter().filter_map(|listed| listed.label(labels::SERVICE)).map(ToOwned::to_owned).collect()
+}
+
+/// The name of the serving container of an adopted service, told by what the agent made of it, else by the original.
+pub(super) fn adopted_base(all: &[Listed], service: &str) -> Option<String> {
+    let of = || all.iter().filter(|listed| listed.label(labels::SERVICE) == Some(service));
+    let telling = of().find(|listed| listed.label(labels::MADE_FOR).is_some()).or_else(|| of().next())?;
+    Some(places::split(&telling.name).0.to_owned())
+}

@@ -39,9 +39,9 @@ pub fn read(request: &Request<'_>, configured_host: Option<&str>) -> Result<Deli
 
     let body = match (content::parse(request.body, content_type), marked) {
         (Ok(body), _) => body,
-        // This sender resends whatever is refused, and its later events wait behind it.
-        (Err(_), Some(Kind::Distribution)) => {
-            return Ok(deliver(Kind::Distribution, vec![Entry::ignored(IgnoreReason::Unreadable)]));
+        // These senders resend whatever is refused, and their later events wait behind it, or switch the hook off.
+        (Err(_), Some(kind @ (Kind::Distribution | Kind::Gitlab))) => {
+            return Ok(deliver(kind, vec![Entry::ignored(IgnoreReason::Unreadable)]));
         }
         (Err(refusal), _) => return Err(refusal),
     };

@@ -73,6 +73,11 @@ impl Told {
         }
     }
 
+    /// Whether this delivery made the rollout that it names.
+    fn creates(&self) -> bool {
+        matches!(self.status.as_str(), "rollout_created" | "queued" | "superseding")
+    }
+
     fn because(self, reason: impl Into<String>) -> Self {
         Self { reason: Some(reason.into()), ..self }
     }
@@ -110,9 +115,15 @@ pub async fn ingest(
             }
         }
     }
-    if !deliveries.iter().any(|told| told.rollout_id.is_some()) {
-        let event = received(&Event::audit, delivery_id, source, now);
-        ports.store.write(&[events::put(&event.with("kind", delivery.kind.as_str()))]).await?;
+    // One that created a rollout is told there. Any other, a repeat as well, is told all the same.
+    if !deliveries.iter().any(Told::creates) {
+        let unreadable = |entry: &&Entry| matches!(entry, Entry::Ignored(it) if it.reason == IgnoreReason::Unreadable);
+        let unreadable = delivery.entries.iter().filter(unreadable).count();
+        let event = received(&Event::audit, delivery_id, source, now)
+            .with("kind", delivery.kind.as_str())
+            .with("status", deliveries.first().map(|told| told.status.as_str()))
+            .with("unreadable", (unreadable > 0).then_some(unreadable));
+        ports.store.write(&[events::put(&event)]).await?;
     }
     Ok(Ingested { delivery_id: delivery_id.to_owned(), deliveries })
 }
@@ -276,14 +287,7 @@ pub(crate) fn outcome(admission: &Admission, created: Option<RolloutId>, affecte
 
 fn duplicates(answer: &[serde_json::Value]) -> Vec<Told> {
     let before = answer.iter().filter_map(|told| serde_json::from_value::<Told>(told.clone()).ok());
-    before
-        .map(|told| match told.status.as_str() {
-            "rollout_created" | "queued" | "superseding" | "duplicate" => {
-                Told { status: "duplicate".to_owned(), ..told }
-            }
-            _ => told,
-        })
-        .collect()
+    before.map(|told| if told.creates() { Told { status: "duplicate".to_owned(), ..told } } else { told }).collect()
 }
 
 pub(crate) fn count(devices: &[DeviceImage], of: impl Fn(&DeviceImage) -> bool) -> u32 {

@@ -61,4 +61,10 @@ fn the_events_that_need_somebody_go_to_the_admins_as_well() {
     }
     assert_eq!(target(&rule["Targets"][0]["Arn"]), "AlertsTopic");
     assert_eq!(target(&rule["EventBusName"]), "EventBus");
+    let unreadable = template.properties("UnreadableDeliveriesRule");
+    assert_eq!(
+        unreadable["EventPattern"],
+        json!({"detail-type": ["image.webhook_received"], "detail": {"unreadable": [{"exists": true}]}})
+    );
+    assert_eq!(unreadable["Targets"], rule["Targets"]);
 }

@@ -62,7 +62,40 @@ pub(super) fn parse(body: &[u8], content_type: ContentType) -> Result<Value, Ref
     };
     let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
     let text = std::str::from_utf8(text).map_err(|_| not_json(0, 0))?;
-    serde_json::from_str(text).map_err(|e| not_json(e.line(), e.column()))
+    serde_json::from_str(text)
+        .or_else(|error| serde_json::from_str(&without_half_pairs(text)).map_err(|_| error))
+        .map_err(|e| not_json(e.line(), e.column()))
+}
+
+/// The text with `\ufffd` for each half of a surrogate pair that stands alone. JSON's grammar allows one (RFC 8259,
+/// section 8.2) and senders that cut a description in the middle of a character write them; a Rust text has none.
+fn without_half_pairs(text: &str) -> String {
+    let mut mended = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        let (before, escape) = rest.split_at(at);
+        mended.push_str(before);
+        let length = match (code_unit(escape), escape.get(6..).and_then(code_unit)) {
+            (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => 12,
+            (Some(0xD800..=0xDFFF), _) => {
+                mended.push_str("\\ufffd");
+                rest = &escape[6..];
+                continue;
+            }
+            // The backslash and the character that it escapes, which may be another backslash.
+            _ => escape.char_indices().nth(2).map_or(escape.len(), |(next, _)| next),
+        };
+        mended.push_str(&escape[..length]);
+        rest = &escape[length..];
+    }
+    mended.push_str(rest);
+    mended
+}
+
+/// The UTF-16 code unit of an escape `\uXXXX` that the text begins with.
+fn code_unit(text: &str) -> Option<u16> {
+    let digits = text.strip_prefix("\\u")?.get(..4)?;
+    digits.bytes().all(|b| b.is_ascii_hexdigit()).then(|| u16::from_str_radix(digits, 16).ok())?
 }
 
 /// The first field of that name in an `application/x-www-form-urlencoded` body
@@ -127,7 +160,7 @@ mod tests {
     #[test]
     fn bodies() {
         let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
-        let cases: [(&str, &[u8], ContentType, Option<Value>); 11] = [
+        let cases: [(&str, &[u8], ContentType, Option<Value>); 17] = [
             ("object", b" {\"a\":1}\n", ContentType::Json, Some(serde_json::json!({"a": 1}))),
             ("byte order mark", b"\xEF\xBB\xBF{}", ContentType::Json, Some(serde_json::json!({}))),
             ("doubled key", br#"{"a":1,"a":2}"#, ContentType::Json, Some(serde_json::json!({"a": 2}))),
@@ -143,6 +176,22 @@ mod tests {
                 Some(serde_json::json!({"a": "b c"})),
             ),
             ("form without payload", b"{}", ContentType::Form, None),
+            (
+                "half a pair",
+                br#"{"a":"\ud83d","b":"\udc4d\ud83d\ud83d\udc4d"}"#,
+                ContentType::Json,
+                Some(serde_json::json!({"a": "\u{fffd}", "b": "\u{fffd}\u{fffd}\u{1f44d}"})),
+            ),
+            (
+                "no pair, but escaped backslashes",
+                br#"{"a":"\\ud83d\ud83d"}"#,
+                ContentType::Json,
+                Some(serde_json::json!({"a": "\\ud83d\u{fffd}"})),
+            ),
+            ("half a pair and cut", br#"{"a":"\ud83d"#, ContentType::Json, None),
+            ("cut in an escape", br#"{"a":"\ud83d\u12"#, ContentType::Json, None),
+            ("a sign is no digit", br#"{"a":"\ud83d\u+123"}"#, ContentType::Json, None),
+            ("cut after a backslash", "{\"a\":\"\\".as_bytes(), ContentType::Json, None),
             ("form with stray percent", b"payload=%7B%7D%2", ContentType::Form, None),
         ];
         for (label, body, content_type, expected) in cases {

@@ -79,6 +79,11 @@ impl<'v> References<'v> {
         }
     }
 
+    /// A build cache is an index of layers.
+    fn holds_no_manifest(&self) -> bool {
+        !self.types.is_empty() && !self.types.iter().any(|told| has_config(told) || is_index(told))
+    }
+
     /// The config is the image's config wherever it stands, else the first reference: distribution tells it first.
     fn types(&'v self, target: &'v Value) -> MediaTypes<'v> {
         let manifest = field::hint_at(target, "/mediaType");
@@ -91,7 +96,7 @@ impl<'v> References<'v> {
             parts: if is_index { &[] } else { &self.types },
             is_artifact: artifact_type.is_some()
                 || field::is_given(target.get("subject"))
-                || (is_index && self.all_artifacts),
+                || (is_index && (self.all_artifacts || self.holds_no_manifest())),
         }
     }
 }

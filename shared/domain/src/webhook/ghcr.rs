@@ -34,7 +34,8 @@ fn keys(headers: &Headers, body_sha256: &str) -> Vec<DeliveryKey> {
 }
 
 fn package_of(body: &Value) -> Option<&Value> {
-    ["package", "registry_package"].iter().find_map(|key| body.get(key).filter(|value| value.is_object()))
+    let given = |key| body.get(key).filter(|value| value.is_object() && field::is_given(Some(value)));
+    ["package", "registry_package"].into_iter().find_map(given)
 }
 
 fn ignored(reason: IgnoreReason, keys: Vec<DeliveryKey>) -> Entry {

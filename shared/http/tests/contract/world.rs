@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tidegate_domain::webhook::Secrets;
-use tidegate_engine::entities::devices;
+use tidegate_engine::entities::{devices, events};
 use tidegate_engine::memory::RolloutMemory;
 use tidegate_engine::ports::{Job, Ports, Table};
 use tidegate_engine::settings::Settings;
@@ -23,6 +23,7 @@ pub(crate) const OPERATOR: &str = "operator-token-for-tests";
 pub(crate) const PROVISIONING: &str = "provisioning-key-for-tests";
 pub(crate) const NORTH_KEY: &str = "provisioning-key-of-the-north";
 pub(crate) const WEBHOOK: &str = "webhook-secret-for-tests";
+pub(crate) const NEXT_WEBHOOK: &str = "webhook-secret-after-the-next-rotation";
 pub(crate) const SIGNING: &str = "signing-key-for-tests-0123456789abcdef";
 
 pub(crate) const V1: &str = "docker.io/acme/app:v1";
@@ -93,7 +94,7 @@ impl World {
                 (TokenHash::of(PROVISIONING), ProvisioningKey::default()),
                 (TokenHash::of(NORTH_KEY), north),
             ]),
-            webhooks: Some(Secrets::new([WEBHOOK]).unwrap()),
+            webhooks: Some(Secrets::new([WEBHOOK, NEXT_WEBHOOK]).unwrap()),
             signing: SigningKey::new(SIGNING).unwrap(),
         };
         let state = AppState::new(ports.clone(), Settings::default(), access, Arc::new(move || *clock.lock().unwrap()));
@@ -190,6 +191,12 @@ impl World {
         let mut request = Request::builder().method(Method::POST).uri(path);
         request = request.header(header::AUTHORIZATION, format!("Bearer {WEBHOOK}")).header(kind[0].0, kind[0].1);
         self.send(request.body(Body::from(body.to_string())).unwrap()).await
+    }
+
+    /// The audit trail, oldest first.
+    pub(crate) async fn audit(&self) -> Vec<Value> {
+        let (events, _) = events::page(&*self.ports.store, events::AUDIT, None, None).await.unwrap();
+        events.into_iter().map(|event| serde_json::to_value(event).unwrap()).collect()
     }
 
     /// Steps a rollout, as the sweep would.

@@ -104,6 +104,14 @@ fn ignored() {
             json!({"mediaType": INDEX, "references": [{"mediaType": MANIFEST, "artifactType": "application/x"}]}),
             NotAnImage,
         ),
+        (
+            "an index of layers: a build cache",
+            json!({"mediaType": INDEX, "references": [
+                {"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip"},
+                {"mediaType": "application/vnd.buildkit.cacheconfig.v0"}
+            ]}),
+            NotAnImage,
+        ),
         ("artifact type", json!({"artifactType": "application/vnd.acme.rocket"}), NotAnImage),
         ("subject", json!({"subject": {"digest": DIGEST}}), NotAnImage),
         ("capitals", json!({"repository": "Acme/app"}), InvalidReference),

@@ -76,7 +76,7 @@ impl Arguments {
         let path = self.config;
         let config = || Config::load(&path, &environment);
         match self.command {
-            Command::Run => run::run(config()?).await.map(|()| Answer::default()),
+            Command::Run => Box::pin(run::run(config()?)).await.map(|()| Answer::default()),
             Command::Enrol(arguments) => enrol::enrol(&config()?, arguments).await,
             Command::Status(arguments) => status::status(&config()?, &arguments),
             Command::Logs(arguments) => logs::logs(&config()?, &arguments).await,

@@ -94,11 +94,6 @@ impl DockerEngine {
         }
     }
 
-    /// The declared services in the order in which they start: what others depend on comes first.
-    pub fn start_order(&self) -> &[String] {
-        self.project.as_ref().map_or(&[], |project| &project.order)
-    }
-
     /// Says something once.
     fn tell(&self, what: String) {
         let mut told = self.told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -24,6 +24,8 @@ pub struct Service {
     pub strategy: Strategy,
     /// Time to end by itself before it is killed.
     pub stop_grace: Duration,
+    /// Its place in the order in which services are started: what others depend on has a lower one.
+    pub rank: usize,
 }
 
 /// How a container is replaced.

@@ -49,6 +49,9 @@ impl Running {
 pub struct Memory {
     /// What runs, by service name.
     pub running: BTreeMap<String, Running>,
+    /// The services in the order in which they are started.
+    #[serde(default)]
+    pub order: Vec<String>,
     /// What the server was told to run.
     #[serde(default)]
     told: BTreeMap<String, Running>,

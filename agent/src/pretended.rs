@@ -232,6 +232,7 @@ impl<F: Fn(&Image) -> Fate + Send + Sync> Engine for PretendedEngine<F> {
                 image: image.clone(),
                 strategy: self.strategy,
                 stop_grace: Duration::from_secs(10),
+                rank: 0,
             };
             (name.clone(), service)
         });

@@ -49,13 +49,15 @@ pub fn next(target: &TargetState, memory: &Memory, now: Timestamp) -> Option<Wor
 /// What is to be done outside of any rollout, which may be done on an old answer as well.
 pub fn at_rest(target: &TargetState, memory: &Memory, now: Timestamp) -> Option<Work> {
     let resting = target.services.iter().filter(|(_, service)| service.rollout.is_none());
-    let mut astray = resting.filter(|(name, service)| {
+    let astray = resting.filter(|(name, service)| {
         let runs = memory.running.get(*name);
         let same = runs.is_some_and(|running| running.image.is_same(&service.image));
         let held = memory.failure(name, &service.image).is_some_and(|failed| failed.not_before > now);
         !same && !held
     });
-    astray.next().map(|(name, service)| Work {
+    // What others depend on is started first.
+    let rank = |name: &str| memory.order.iter().position(|one| one == name).unwrap_or(usize::MAX);
+    astray.min_by_key(|(name, _)| rank(name)).map(|(name, service)| Work {
         services: vec![(name.clone(), service.image.clone())],
         check: service.health_check.clone(),
         kind: Kind::Converge,
@@ -132,6 +134,17 @@ mod tests {
         let mut memory = pulled();
         memory.finish(key(action));
         memory
+    }
+
+    #[test]
+    fn what_others_depend_on_is_started_first() {
+        let mut target = target("v1", None);
+        let service = target.services["app"].clone();
+        target.services.insert("db".to_owned(), service);
+        let mut memory = Memory::default();
+        memory.order = vec!["db".to_owned(), "app".to_owned()];
+        let work = next(&target, &memory, NOW).expect("something is to be started");
+        assert_eq!(work.services[0].0, "db");
     }
 
     #[test]

@@ -13,16 +13,20 @@ impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
     /// Brings what is remembered of the containers up to what is so. An engine that does not answer changes nothing.
     pub(super) async fn observe(&mut self) {
         match self.look().await {
-            Ok(running) => self.memory.running = running,
+            Ok((running, order)) => (self.memory.running, self.memory.order) = (running, order),
             Err(fault) => self.count(|tally| tally.failed(format!("the container engine: {fault}"))),
         }
         self.watch(|_| {});
     }
 
-    async fn look(&self) -> Result<BTreeMap<String, Running>, Fault> {
+    /// What every service runs, and the order in which they are started.
+    async fn look(&self) -> Result<(BTreeMap<String, Running>, Vec<String>), Fault> {
         let engine = &self.engine.0;
         let mut seen = BTreeMap::new();
-        for name in engine.services().await?.into_keys() {
+        let services = engine.services().await?;
+        let mut order: Vec<String> = services.keys().cloned().collect();
+        order.sort_by_key(|name| services[name].rank);
+        for name in services.into_keys() {
             let containers = engine.containers(&name).await?;
             let Some(live) = containers.into_iter().find(|c| c.ours && c.place == Place::Live) else { continue };
             let known = self.memory.running.get(&name);
@@ -45,7 +49,7 @@ impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
             let healthy = runs && (!unchanged || was_healthy);
             seen.insert(name, Running { image, healthy, status });
         }
-        Ok(seen)
+        Ok((seen, order))
     }
 
     /// Brings every service that is not being replaced to one container, the one that serves.

@@ -56,11 +56,11 @@ async fn with_engine(config: &Config, notifier: &Notifier) -> anyhow::Result<()>
     notifier.ready();
     let engine = Arc::new(engine(config)?);
     let prepared = prepare(config, notifier, async || images(&*engine).await).await?;
-    drive(config, engine, prepared, notifier).await
+    Box::pin(drive(config, engine, prepared, notifier)).await
 }
 
 /// The engine that the configuration names.
-fn engine(config: &Config) -> anyhow::Result<DockerEngine> {
+pub(super) fn engine(config: &Config) -> anyhow::Result<DockerEngine> {
     let project = match &config.engine.compose_file {
         Some(file) => Some(Project::read(file, &std::env::vars().collect())?),
         None => None,

@@ -15,6 +15,7 @@ const STOP_GRACE: Duration = Duration::from_secs(10);
 
 impl DockerEngine {
     pub(super) async fn all_services(&self) -> Result<BTreeMap<String, Service>, Fault> {
+        let order = self.project.as_ref().map_or(&[][..], |project| &project.order);
         let declared = self.project.iter().flat_map(|project| &project.services);
         let mut services: BTreeMap<String, Service> = declared
             .map(|(name, declared)| {
@@ -23,6 +24,7 @@ impl DockerEngine {
                     image: Image { image: declared.image.clone(), digest: None },
                     strategy: declared.strategy,
                     stop_grace: declared.stop_grace,
+                    rank: order.iter().position(|one| one == name).unwrap_or(usize::MAX),
                 };
                 (name.clone(), service)
             })
@@ -64,6 +66,7 @@ impl DockerEngine {
                 image: self.image_of(&inspected).await?,
                 strategy: self.strategy(name, &one.listed, &inspected),
                 stop_grace: stop_grace(&inspected),
+                rank: usize::MAX,
             }));
         }
         Ok(None)

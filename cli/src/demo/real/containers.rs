@@ -32,9 +32,10 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Whether it was made from this image.
-    pub(super) fn is_of(&self, repository: &str, digest: &str) -> bool {
-        self.digests.iter().any(|known| *known == format!("{repository}@{digest}"))
+    /// Whether it was made from this content, whatever the engine calls it: what came through an agent's relay has that
+    /// relay's name.
+    pub(super) fn is_of(&self, digest: &str) -> bool {
+        self.digests.iter().any(|known| known.rsplit_once('@').is_some_and(|(_, known)| known == digest))
     }
 }
 

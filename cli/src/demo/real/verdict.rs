@@ -86,7 +86,7 @@ impl Verdict {
         let mut found = Vec::new();
         for Seen { device, running, answers } in &self.seen {
             match &running[..] {
-                [one] if one.is_of(&self.repository, &self.should_run) => {}
+                [one] if one.is_of(&self.should_run) => {}
                 [one] => found.push(format!("{device}: {} is of {}", one.name, one.digests.join(", "))),
                 [] => found.push(format!("{device}: no container runs")),
                 several => found.push(format!("{device}: {} containers run", several.len())),

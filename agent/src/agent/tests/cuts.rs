@@ -366,7 +366,8 @@ async fn a_cut_at_any_call_leaves_new_and_healthy_or_old_and_running() {
 
 #[tokio::test(start_paused = true)]
 async fn nor_does_a_second_cut_while_the_first_is_mended() {
-    for scene in scenes().filter(|scene| scene.services.len() == 1) {
+    // Of one service, with the power: a device that is cut off loses all that an agent that is killed does.
+    for scene in scenes().filter(|scene| scene.services.len() == 1 && scene.power) {
         let calls = World::new(scene).live(i64::MAX / 2).await.expect("it lives");
         for first in 0..calls {
             for second in 0.. {

@@ -47,8 +47,11 @@ impl RealRegistry {
         fs::create_dir_all(&folder).expect("a folder");
         let config = folder.join("registry.yml");
         fs::write(&config, configuration(&folder, port, login, notify)).expect("a configuration");
-        let unpacked = std::env::var_os(TOOLS).map(|tools| Path::new(&tools).join("usr/bin").join(PROGRAM));
-        let program = unpacked.filter(|path| path.exists()).unwrap_or_else(|| PROGRAM.into());
+        // As the rig unpacks it, or as one package by itself.
+        let unpacked = std::env::var_os(TOOLS).into_iter().flat_map(|tools| {
+            ["registry/usr/bin", "usr/bin"].map(|folder| Path::new(&tools).join(folder).join(PROGRAM))
+        });
+        let program = unpacked.into_iter().find(|path| path.exists()).unwrap_or_else(|| PROGRAM.into());
         let started = Command::new(program)
             .arg("serve")
             .arg(&config)

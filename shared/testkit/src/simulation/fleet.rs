@@ -169,6 +169,23 @@ impl Stage {
         );
     }
 
+    /// Somebody starts another image on a device that is at nothing.
+    pub(super) fn change_by_hand(&mut self, n: usize, version: u32) {
+        let now = self.now;
+        let agent = &mut self.agents[n];
+        let image = (format!("v{version}"), digest(version));
+        if agent.gone || agent.work != Work::Idle || agent.runs == image {
+            return;
+        }
+        agent.runs = image;
+        agent.healthy = true;
+        agent.untold = true;
+        agent.hand_at = Some(now);
+        self.coverage.met("device: is changed by hand");
+        self.tell(|| format!("somebody starts v{version} on device {n}"));
+        self.after(500, Event::Tell(n));
+    }
+
     /// Whether the device can make a request now; one that is away makes it when it is back.
     fn can_ask(&mut self, n: usize, when_back: Event) -> bool {
         let agent = &self.agents[n];

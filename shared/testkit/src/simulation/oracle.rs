@@ -3,15 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use tidegate_domain::assignment::Progress;
+use tidegate_domain::assignment::{Progress, Reason};
 use tidegate_domain::command::Command;
 use tidegate_domain::counts::{Class, Counts};
-use tidegate_domain::device::Device;
+use tidegate_domain::device::{Device, Track};
 use tidegate_domain::event::DeviceEvent;
 use tidegate_domain::ids::{DeviceUuid, RolloutId};
 use tidegate_domain::journal::Page;
 use tidegate_domain::judge::{Judge, Outcome};
-use tidegate_domain::policy::Policy;
+use tidegate_domain::pin::Pin;
+use tidegate_domain::policy::{OnDrift, Policy};
 use tidegate_domain::rollout::{Knowledge, Known, Plan, Rollout, Status};
 use tidegate_domain::row::Row;
 use tidegate_domain::step::MEMORY_SECONDS;
@@ -20,7 +21,7 @@ use tidegate_engine::entities::{devices, events, rows};
 use tidegate_engine::ports::{BusEntry, Item, Table};
 
 use super::agent::{Agent, SERVICE, Work};
-use super::scenario::{digest, other_digest};
+use super::scenario::{STRANGER, digest, other_digest};
 use crate::memory::MemoryStore;
 
 /// How far clocks may differ, in milliseconds.
@@ -53,7 +54,7 @@ fn from<T: serde::de::DeserializeOwned>(item: &Item) -> Option<T> {
     serde_json::from_value(serde_json::Value::Object(item.clone())).ok()
 }
 
-fn all_rows(store: &MemoryStore) -> Vec<Row> {
+pub(super) fn all_rows(store: &MemoryStore) -> Vec<Row> {
     store.peek_all(Table::DeviceRollouts).iter().filter_map(|item| rows::parse((**item).clone()).ok()).collect()
 }
 
@@ -277,6 +278,9 @@ impl Oracle {
                 self.wrong(format!("device {}: waits for an older rollout", new.device_uuid));
             }
             let Some(current) = &track.current else { continue };
+            if let Some((old, before)) = old.zip(before) {
+                self.planned(old, before, new, track);
+            }
             let was =
                 before.and_then(|before| before.current.as_ref()).filter(|was| was.rollout_id == current.rollout_id);
             let starts = matches!(current.progress, Progress::Offered)
@@ -290,6 +294,45 @@ impl Oracle {
                     new.device_uuid, current.position, current.rollout_id
                 ));
             }
+        }
+    }
+
+    /// A device that runs what nobody ever pushed gets a place: only where the policy does not hold such devices, and
+    /// with that as its way back where the policy adopts them.
+    fn planned(&mut self, old: &Device, before: &Track, new: &Device, track: &Track) {
+        let Some(repository) = old.tracks.keys().next() else { return };
+        let place = |track: &Track| track.current.as_ref().map(|current| current.rollout_id.clone());
+        let strays = old.running_digest(repository) == Some(&digest(STRANGER));
+        if !strays || place(before) == place(track) || before.next.is_some() {
+            return;
+        }
+        let known =
+            |pin: Option<&Pin>| pin.is_none_or(|pin| pin.digest.as_ref().is_some_and(|it| *it != digest(STRANGER)));
+        let states = before.current.as_ref().and_then(|current| self.history.get(&current.rollout_id));
+        let rollout = states.and_then(|states| states.last()).map(|(_, rollout)| rollout);
+        let rests = before.current.as_ref().is_none_or(|current| {
+            matches!(
+                current.progress,
+                Progress::Waiting | Progress::Deferred | Progress::Healthy | Progress::Skipped { .. }
+            )
+        });
+        let told = rests
+            && before.baseline.is_some()
+            && known(before.baseline.as_ref())
+            && known(before.resting.as_ref())
+            && known(rollout.map(|rollout| &rollout.target))
+            && rollout.is_none_or(|rollout| !rollout.status.takes_back());
+        let held = track.current.as_ref().is_some_and(|current| matches!(current.progress, Progress::Skipped { .. }));
+        let kept = track.baseline.as_ref().and_then(|pin| pin.digest.as_ref()) == Some(&digest(STRANGER));
+        match self.policy.on_drift {
+            OnDrift::Hold if told && !held => {
+                self.wrong(format!("device {} drifted, and was not held", new.device_uuid));
+            }
+            OnDrift::Adopt if told && !kept => {
+                self.wrong(format!("device {} drifted, and that was not adopted", new.device_uuid));
+            }
+            OnDrift::Converge if kept => self.wrong(format!("device {} goes back to a stranger", new.device_uuid)),
+            OnDrift::Hold | OnDrift::Adopt | OnDrift::Converge => {}
         }
     }
 
@@ -378,6 +421,7 @@ impl Oracle {
         {
             if let Some(device) = stored.iter().find(|device| device.device_uuid == agent.uuid) {
                 self.judge_device(agent, device, &known, now);
+                self.judge_proof(store, agent, device, &all);
             }
         }
         self.judge_rows(store, agents, &stored);
@@ -414,6 +458,54 @@ impl Oracle {
                 service.rollout.as_ref().map(|m| m.action),
                 progress
             ));
+        }
+    }
+
+    /// Nobody goes back behind what was proven on it, nobody runs what was taken back, and who was passed over because
+    /// it ran the image already runs it still.
+    fn judge_proof(&mut self, store: &MemoryStore, agent: &Agent, device: &Device, all: &[Rollout]) {
+        let Some(track) = device.tracks.values().next() else { return };
+        let by_id = |id: &RolloutId| all.iter().find(|rollout| rollout.rollout_id == *id);
+        let by_hand = agent.hand_at.unwrap_or(0);
+        let passed_over = |row: &Row| {
+            let last = row.history.last().map_or(0, |happened| happened.at.as_millisecond());
+            row.reason == Some(Reason::UpToDate) && last + SKEW >= by_hand
+        };
+        let rows: Vec<Row> = all_rows(store).into_iter().filter(|row| row.device_uuid == agent.uuid).collect();
+        let proven = rows
+            .iter()
+            .filter(|row| row.class == Class::Healthy || passed_over(row))
+            .filter_map(|row| Some((row, by_id(&row.rollout_id)?)))
+            .filter(|(_, rollout)| rollout.status == Status::Completed)
+            .max_by_key(|(_, rollout)| rollout.generation);
+        let newest = rows.iter().filter_map(|row| Some(by_id(&row.rollout_id)?.generation)).max();
+        let runs = Some(&agent.runs.1);
+        let place = track.current.as_ref().and_then(|place| Some((place, by_id(&place.rollout_id)?)));
+        let behind = track.baseline.as_ref().and_then(|pin| pin.digest.as_ref());
+        if let Some((place, rollout)) = place
+            && rollout.status == Status::RolledBack
+            && !matches!(place.progress, Progress::Stuck { .. } | Progress::NotSeen)
+            && rollout.target.digest.as_ref() == runs
+            && behind != runs
+        {
+            let id = &rollout.rollout_id;
+            self.wrong(format!("device {} runs what {id} brought and took back ({:?})", agent.uuid, place.progress));
+        }
+        let Some((row, rollout)) = proven else { return };
+        if newest == Some(rollout.generation)
+            && row.reason == Some(Reason::UpToDate)
+            && track.generation() <= rollout.generation
+            && rollout.target.digest.as_ref() != runs
+            && self.policy.window.is_none()
+        {
+            let (uuid, id) = (agent.uuid, &rollout.rollout_id);
+            self.wrong(format!("device {uuid} ran the image of {id} already, and now runs {}", agent.runs.0));
+        }
+        let later = |other: &&Rollout| other.status == Status::Completed && other.generation >= rollout.generation;
+        let replaced = place.is_some_and(|(place, _)| place.generation > rollout.generation);
+        let adopted = self.policy.on_drift == OnDrift::Adopt && agent.hand_at.is_some();
+        if replaced && !adopted && !all.iter().filter(later).any(|other| other.target.digest.as_ref() == behind) {
+            self.wrong(format!("device {} could go back behind {}, which it proved", agent.uuid, rollout.rollout_id));
         }
     }
 

@@ -69,6 +69,8 @@ pub(super) enum Event {
     Join,
     /// A device leaves.
     Leave(usize),
+    /// Somebody starts this version on a device.
+    Hand(usize, u32),
     /// The oracle compares counts and rows.
     Audit,
     /// Operators settle what is left open.
@@ -158,7 +160,7 @@ pub(super) struct Stage {
 impl Stage {
     pub(super) fn new(seed: u64, mutant: Option<Mutant>, tell: bool) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let scenario = Scenario::new(&mut rng);
+        let scenario = Scenario::new(&mut rng, seed);
         let memory = MemoryPorts { store: Arc::new(MemoryStore::new(2_000)), ..MemoryPorts::default() };
         let gate = Arc::new(Gate::default());
         let mut ports = memory.gated(&gate, Arc::new(SeededEntropy::new(seed)));
@@ -218,6 +220,9 @@ impl Stage {
         }
         for (at, who) in &scenario.leavers {
             self.at(start + at, Event::Leave(*who));
+        }
+        for hand in &scenario.hands {
+            self.at(start + hand.at, Event::Hand(hand.device, hand.version));
         }
         self.at(start + scenario.active, Event::Settle(0));
     }
@@ -294,6 +299,7 @@ impl Stage {
             Event::Tell(agent) => self.report(agent),
             Event::Join => self.join(),
             Event::Leave(agent) => self.leave(agent),
+            Event::Hand(agent, version) => self.change_by_hand(agent, version),
             Event::Audit => {
                 self.oracle.audit(&self.memory.store);
                 self.after(60_000, Event::Audit);
@@ -641,6 +647,11 @@ impl Stage {
             let left: BTreeSet<String> = self.messages.values().map(|message| format!("{:?}", message.job)).collect();
             let running = self.messages.values().filter(|message| message.running).count();
             self.oracle.violations.push(format!("messages never settled ({running} at work): {left:?}"));
+        }
+        for row in super::oracle::all_rows(&self.memory.store) {
+            if let Some(reason) = row.reason {
+                self.coverage.met(format!("reason: {}", reason.name()));
+            }
         }
         let published: Vec<BusEntry> = self.memory.bus.peek();
         let time = self.time();

@@ -6,11 +6,11 @@ use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond::{optional as ms_opt, required as ms};
 use serde::{Deserialize, Serialize};
 
-use crate::assignment::{Assignment, LogEntry, Progress};
+use crate::assignment::{Assignment, LogEntry, Progress, Reason};
 use crate::ids::{DeviceUuid, RolloutId};
 use crate::image::{Digest, Repository, Tag};
 use crate::pin::Pin;
-use crate::rollout::{Knowledge, Known, Status};
+use crate::rollout::{Knowledge, Known, Rollout, Status};
 
 /// A device. Names are short: with one service and one assignment it is at most 1 KB.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,6 +100,9 @@ pub struct Track {
     /// What it rests on while it is not updated, where that is not the baseline: healthy in a rollout that ended early.
     #[serde(rename = "h", default, skip_serializing_if = "Option::is_none")]
     pub resting: Option<Pin>,
+    /// What ran before it drifted, while it runs what nobody of ours put there.
+    #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
+    pub drifted: Option<Pin>,
     /// Its place in the newest rollout that it takes part in.
     #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
     pub current: Option<Assignment>,
@@ -136,6 +139,21 @@ impl Track {
         self.resting.as_ref().or(self.baseline.as_ref())
     }
 
+    /// What the device runs while it waits in this rollout. What a rollout brought and takes back is rested on by nobody,
+    /// a latecomer included.
+    pub fn idle_in(&self, rollout: &Rollout) -> Option<&Pin> {
+        let rests = |pin: &&Pin| !(rollout.status.takes_back() && pin.same_image(&rollout.target));
+        self.resting.as_ref().filter(rests).or(self.baseline.as_ref())
+    }
+
+    /// It was found to run this content already, whoever put it there: it rests on that.
+    pub(crate) fn rest_on(&mut self, pin: &Pin) {
+        if !self.idle().is_some_and(|idle| idle.same_image(pin)) {
+            self.resting = Some(pin.clone());
+        }
+        self.drifted = None;
+    }
+
     /// The highest generation that it knows.
     pub fn generation(&self) -> u64 {
         self.current.iter().chain(&self.next).map(|a| a.generation).max().unwrap_or(0)
@@ -155,7 +173,7 @@ impl Track {
             if current.progress.before_swap() {
                 log.push(
                     current
-                        .moves(Progress::Skipped { reason: crate::assignment::Reason::Withdrawn }, now)
+                        .moves(Progress::Skipped { reason: Reason::Withdrawn }, now)
                         .event(crate::event::DeviceEvent::UpdateSkipped),
                 );
             }
@@ -172,7 +190,9 @@ impl Track {
     /// that ended otherwise is rested on, and never a way back.
     fn settle_baseline(&mut self, settled: &Assignment, known: &Known, ran: Option<&Digest>) {
         let rollout = &known.rollout;
-        let joined = matches!(settled.progress, Progress::Waiting | Progress::Deferred)
+        let up_to_date = Progress::Skipped { reason: Reason::UpToDate };
+        let joined = (matches!(settled.progress, Progress::Waiting | Progress::Deferred)
+            || settled.progress == up_to_date)
             && ran.is_some_and(|digest| known.is_target(digest, None));
         let kept = matches!(settled.progress, Progress::Healthy)
             || matches!(&settled.progress, Progress::Failed { swapped: true, .. } if !known.plan.policy.auto_rollback)
@@ -207,6 +227,12 @@ impl Device {
     pub fn running_digest(&self, repository: &Repository) -> Option<&Digest> {
         let mut services = self.services.values().filter(|service| service.repository == *repository);
         services.find_map(|service| service.running.as_ref()?.digest.as_ref())
+    }
+
+    /// The tag by which the repository's (first) service reported to run.
+    pub fn running_tag(&self, repository: &Repository) -> Option<&Tag> {
+        let mut services = self.services.values().filter(|service| service.repository == *repository);
+        services.find_map(|service| service.running.as_ref()?.tag.as_ref())
     }
 
     /// The ids of every rollout that its target state may depend on.

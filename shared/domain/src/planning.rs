@@ -5,9 +5,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::assignment::{Assignment, Progress, Reason};
 use crate::counts::Class;
-use crate::device::{Device, holds};
+use crate::device::{Device, Track, holds};
 use crate::ids::{DeviceUuid, RolloutId};
-use crate::image::{Digest, Repository};
+use crate::image::Digest;
 use crate::pin::Pin;
 use crate::policy::OnDrift;
 use crate::rollout::{Knowledge, Known, Rollout};
@@ -65,30 +65,66 @@ pub fn place(device: &Device, new: &Known, (position, batch): (u32, u32), old: &
         return Placed::Assigned(Box::new((moved, row(Class::Pending, None, track.baseline))));
     }
     // Where its write went through before and its row perhaps did not, the row is as that write would have made it.
-    if track.assignment(&rollout.rollout_id).is_some() || track.generation() > rollout.generation {
+    if let Some(place) = track.assignment(&rollout.rollout_id) {
+        let (class, reason) = stands(place);
+        return Placed::Known(row(class, reason, track.baseline));
+    }
+    if track.generation() > rollout.generation {
         return Placed::Known(row(Class::Pending, None, track.baseline));
     }
-    if let Some(reason) = unfit(device, new, track.baseline.as_ref()) {
+    if let Some(reason) = unfit(device, new) {
         return Placed::Skipped(row(Class::Skipped, Some(reason), track.baseline));
     }
     let mut next = device.next_revision();
     let ran = device.running_digest(repository).cloned();
-    let drifted = drift(device, new, &track);
-    let assignment = Assignment::new(rollout.rollout_id.clone(), rollout.generation, position, batch);
+    let mut assignment = Assignment::new(rollout.rollout_id.clone(), rollout.generation, position, batch);
     let slot = next.tracks.entry(repository.clone()).or_default();
     let current = slot.current.as_ref().and_then(|current| old.get(&current.rollout_id)).cloned();
     let busy = slot.current.as_ref().zip(current.as_ref()).is_some_and(|(current, known)| holds(current, known));
     if busy {
         slot.next = Some(assignment);
-    } else {
-        next.log = slot.replace(assignment, current.as_deref(), ran.as_ref(), now);
-        if let Some(adopted) = drifted {
-            slot.baseline = Some(adopted);
-            slot.resting = None;
-        }
+        let row = row(Class::Pending, None, slot.baseline.clone());
+        return Placed::Assigned(Box::new((next, row)));
     }
-    let row = row(Class::Pending, None, slot.baseline.clone());
+    next.log = slot.replace(assignment.clone(), current.as_deref(), ran.as_ref(), now);
+    if new.plan.policy.on_drift == OnDrift::Adopt && slot.drifted.take_if(|_| ran.is_some()).is_some() {
+        slot.baseline = Some(Pin { tag: device.running_tag(repository).cloned(), digest: ran.clone() });
+        slot.resting = None;
+    }
+    let there = ran.filter(|ran| new.is_target(ran, device.platform.as_deref()));
+    if let Some(reason) = passed_over(slot, current.as_deref(), there.as_ref(), new) {
+        assignment.progress = Progress::Skipped { reason };
+    }
+    let (class, reason) = stands(&assignment);
+    slot.current = Some(assignment);
+    let row = row(class, reason, slot.baseline.clone());
     Placed::Assigned(Box::new((next, row)))
+}
+
+/// How planning counts a place.
+fn stands(place: &Assignment) -> (Class, Option<Reason>) {
+    match &place.progress {
+        Progress::Skipped { reason: reason @ (Reason::UpToDate | Reason::Pinned) } => {
+            (Class::Skipped, Some(reason.clone()))
+        }
+        _ => (Class::Pending, None),
+    }
+}
+
+/// Why a device that could take part is left where it is. Its place says so, rather than its row alone: a planning that
+/// is repeated finds what was decided, whatever runs by then.
+///
+/// One that runs the rollout's content already (`there`) *and rests on it* is passed over, and follows the rollout all the
+/// same. Where something else should run, it is what should run until its turn, which finds out what runs then.
+fn passed_over(track: &Track, old: Option<&Known>, there: Option<&Digest>, new: &Known) -> Option<Reason> {
+    let drifted = track.drifted.is_some();
+    let Some(runs) = there else {
+        return (drifted && new.plan.policy.on_drift == OnDrift::Hold).then_some(Reason::Pinned);
+    };
+    let astray = old.is_some_and(|old| {
+        old.is_target(runs, None) && !track.idle().is_some_and(|idle| idle.same_image(&old.rollout.target))
+    });
+    (!drifted && !astray).then_some(Reason::UpToDate)
 }
 
 /// A device that came between the rollout's creation and its planning has a latecomer's place: it gets a planned one.
@@ -105,46 +141,14 @@ fn planned_after_all(device: &Device, rollout: &Rollout, (position, batch): (u32
     Some(next)
 }
 
-fn unfit(device: &Device, new: &Known, baseline: Option<&Pin>) -> Option<Reason> {
-    let repository = &new.rollout.repository;
-    let platform = device.platform.as_deref();
+fn unfit(device: &Device, new: &Known) -> Option<Reason> {
     if device.deleted_at.is_some()
-        || device.services_of(repository).next().is_none()
+        || device.services_of(&new.rollout.repository).next().is_none()
         || !new.plan.policy.selector.selects(&device.fleet_id, &device.tags)
     {
         return Some(Reason::Removed);
     }
-    if new.not_applicable(platform) {
-        return Some(Reason::NotApplicable);
-    }
-    let runs = device.running_digest(repository);
-    if runs.is_some_and(|digest| new.is_target(digest, platform)) {
-        return Some(Reason::UpToDate);
-    }
-    let drifted = runs.is_some_and(|runs| is_drift(device, repository, runs, baseline));
-    (drifted && new.plan.policy.on_drift == OnDrift::Hold).then_some(Reason::Pinned)
-}
-
-/// The image that a device drifted to, where the policy adopts such images as the way back.
-fn drift(device: &Device, new: &Known, track: &crate::device::Track) -> Option<Pin> {
-    let repository = &new.rollout.repository;
-    let (_, service) = device.services_of(repository).next()?;
-    let running = service.running.as_ref()?;
-    let digest = running.digest.as_ref()?;
-    let adopt =
-        new.plan.policy.on_drift == OnDrift::Adopt && is_drift(device, repository, digest, track.baseline.as_ref());
-    adopt.then(|| Pin { tag: running.tag.clone(), digest: Some(digest.clone()) })
-}
-
-/// Neither the baseline nor what it rests on nor what a rollout brought: nobody of ours put it there.
-fn is_drift(device: &Device, repository: &Repository, runs: &Digest, baseline: Option<&Pin>) -> bool {
-    let Some(track) = device.tracks.get(repository) else { return false };
-    if track.current.is_some() {
-        // The rollout that it is in, or was last in, explains what runs.
-        return false;
-    }
-    let expected = track.resting.as_ref().or(baseline).and_then(|pin| pin.digest.as_ref());
-    expected.is_some_and(|expected| expected != runs)
+    new.not_applicable(device.platform.as_deref()).then_some(Reason::NotApplicable)
 }
 
 #[cfg(test)]

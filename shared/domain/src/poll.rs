@@ -98,9 +98,11 @@ fn advance(device: &mut Device, repository: &Repository, known: &Knowledge, now:
         | Progress::Skipped { .. } => None,
     };
     let Some(step) = step else { return false };
-    let Some(current) = device.tracks.get_mut(repository).and_then(|track| track.current.as_mut()) else {
-        return false;
-    };
+    let Some(track) = device.tracks.get_mut(repository) else { return false };
+    if step.to == (Progress::Skipped { reason: Reason::UpToDate }) {
+        track.rest_on(&facts.rollout.target);
+    }
+    let Some(current) = track.current.as_mut() else { return false };
     device.log.extend(step.apply(current, &facts, now));
     true
 }

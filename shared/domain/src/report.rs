@@ -1,5 +1,6 @@
 //! What a device reports, and what it changes.
 
+mod drift;
 mod observe;
 
 use std::collections::BTreeMap;
@@ -116,6 +117,7 @@ pub fn report(device: &Device, body: &Reports, known: &Knowledge, now: Timestamp
     for (name, observed) in &body.services {
         observe::observe(&mut next, name, observed);
     }
+    let strange = drift::Changed::between(device, &next).unexplained(&mut next, known, now);
     let mut order: Vec<usize> = (0..body.reports.len()).collect();
     // Stable: reports without a `seq` keep their place behind those that have one.
     order.sort_by_key(|&i| (body.reports[i].attempt, body.reports[i].seq.unwrap_or(u32::MAX)));
@@ -123,6 +125,8 @@ pub fn report(device: &Device, body: &Reports, known: &Knowledge, now: Timestamp
     for i in order {
         verdicts[i] = take(&mut next, &body.reports[i], known, now);
     }
+    // What the body tells of its work can explain what runs after it.
+    strange.unexplained(&mut next, known, now).mark(&mut next);
     if !next.log.is_empty() {
         next.move_up(known, now);
     }

@@ -117,6 +117,17 @@ pub fn target_state(device: &Device, known: &Knowledge, now: Timestamp) -> Targe
     TargetState { device_uuid: device.device_uuid, services }
 }
 
+/// What the device's (first) service of one image should be.
+pub(crate) fn image_target(
+    device: &Device,
+    repository: &Repository,
+    known: &Knowledge,
+    now: Timestamp,
+) -> Option<ServiceTarget> {
+    let (name, _) = device.services_of(repository).next()?;
+    service_target(device, name, repository, device.tracks.get(repository)?, known, now)
+}
+
 /// What the device's image of one repository should be, and why.
 fn service_target(
     device: &Device,
@@ -133,7 +144,7 @@ fn service_target(
     let rollout = &known.rollout;
     let new = |action| moving(repository, track, assignment, known, action);
     let stay = || Some(at_rest(repository, &rollout.target, Some(known)));
-    let idle = || Some(at_rest(repository, track.idle()?, Some(known)));
+    let idle = || Some(at_rest(repository, track.idle_in(rollout)?, Some(known)));
     match &assignment.progress {
         // Latecomers and devices that were put off get what the rollout proved, inside their window.
         Progress::Waiting | Progress::Deferred if rollout.status == Status::Completed => {
@@ -290,6 +301,24 @@ mod tests {
         ] {
             let known = known(rollout(Status::Completed), nightly());
             assert_eq!(told(device, known, now), (tag.to_owned(), None), "{label}");
+        }
+    }
+
+    #[test]
+    fn nobody_rests_on_what_is_taken_back() {
+        let up_to_date = Progress::Skipped { reason: Reason::UpToDate };
+        for progress in [Progress::Waiting, Progress::Deferred, up_to_date] {
+            let mut latecomer = placed(progress.clone());
+            track(&mut latecomer).resting = Some(pin(2));
+            for (status, tag) in [
+                (Status::Completed, "v2"),
+                (Status::Cancelled, "v2"),
+                (Status::RollingBack, "v1"),
+                (Status::RolledBack, "v1"),
+            ] {
+                let (told, moving) = told(&latecomer, known(rollout(status), json!({})), 60);
+                assert_eq!((told.as_str(), moving), (tag, None), "{progress:?} in {status:?}");
+            }
         }
     }
 

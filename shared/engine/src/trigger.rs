@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 use tidegate_domain::admission::Admission;
+use tidegate_domain::counts::Class;
 use tidegate_domain::ids::{PolicyId, RolloutId};
 use tidegate_domain::image::ImageRef;
 use tidegate_domain::planning::{Placed, place};
@@ -159,12 +160,15 @@ pub async fn dry_run(
         for device in &group.devices {
             let Some(device) = devices::get(store, device.device_uuid, Freshness::Eventual).await? else { continue };
             let old = memory.knowledge(store, device.rollout_ids(), Age::Remembered, now).await?;
-            match place(&device, &new, (0, 1), &old, now) {
-                Placed::Skipped(row) => {
-                    let reason = row.reason.as_ref().map_or("skipped", tidegate_domain::assignment::Reason::name);
-                    *run.skipped.entry(reason.to_owned()).or_default() += 1;
-                }
-                Placed::Assigned(_) | Placed::Known(_) => total += 1,
+            let row = match place(&device, &new, (0, 1), &old, now) {
+                Placed::Skipped(row) | Placed::Known(row) => row,
+                Placed::Assigned(assigned) => assigned.1,
+            };
+            if row.class == Class::Skipped {
+                let reason = row.reason.as_ref().map_or("skipped", tidegate_domain::assignment::Reason::name);
+                *run.skipped.entry(reason.to_owned()).or_default() += 1;
+            } else {
+                total += 1;
             }
         }
         run.total_devices += total;

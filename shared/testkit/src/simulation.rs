@@ -8,10 +8,14 @@
 mod agent;
 mod coverage;
 mod fleet;
+mod operators;
 mod oracle;
+mod registry;
+mod requests;
 mod sabotage;
 mod scenario;
 mod stage;
+mod work;
 
 pub use coverage::Coverage;
 pub use sabotage::Mutant;

@@ -79,6 +79,23 @@ fn a_latecomer_that_was_brought_there_has_proven_it() {
 }
 
 #[test]
+fn who_was_passed_over_has_proven_what_it_runs_as_well() {
+    for (status, ran, baseline, resting) in [
+        (Status::Completed, 2, pin(2), None),
+        (Status::Completed, 1, pin(1), Some(pin(2))),
+        (Status::Superseded, 2, pin(1), Some(pin(2))),
+        (Status::RolledBack, 2, pin(1), None),
+    ] {
+        let mut device = placed(skipped(Reason::UpToDate));
+        let old = known(crate::testing::rollout(status), json!({}));
+        let track = track(&mut device);
+        track.resting = Some(pin(2));
+        track.replace(Assignment::new(id("R3"), 3, 0, 1), Some(&old), Some(&digest(ran)), at(0));
+        assert_eq!((&track.baseline, &track.resting), (&Some(baseline), &resting), "{status:?}, {ran}");
+    }
+}
+
+#[test]
 fn an_offer_that_is_replaced_is_withdrawn_in_its_row() {
     for progress in every_progress() {
         let mut device = placed(progress.clone());

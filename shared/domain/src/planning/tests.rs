@@ -5,10 +5,12 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::assignment::Progress;
+use crate::image::ImageRef;
+use crate::report::{Observed, Reports, report};
 use crate::rollout::{Rollout, Status};
 use crate::testing::{
-    at, device, digest, failed, id, knowledge, known, pin, place as stands, placed, policy, progress, repository,
-    rollout, service, skipped, track, uuid,
+    at, back, device, digest, failed, id, knowledge, known, pin, place as stood, placed, policy, progress, repository,
+    rollout, service, skipped, stuck, track, uuid,
 };
 
 /// The newer rollout `R3` of `v3`, being planned.
@@ -93,17 +95,11 @@ fn what_was_proven_becomes_the_way_back() {
 #[test]
 fn who_takes_no_part_has_a_row_all_the_same() {
     type Change = fn(&mut Device);
-    let cases: [(&str, Change, Reason); 6] = [
+    let cases: [(&str, Change, Reason); 4] = [
         ("deleted", |device| device.deleted_at = Some(at(0)), Reason::Removed),
         ("no service", |device| device.services.clear(), Reason::Removed),
         ("another fleet", |device| device.fleet_id = "ships".to_owned(), Reason::Removed),
         ("another platform", |device| device.platform = Some("linux/s390x".to_owned()), Reason::NotApplicable),
-        ("runs it", |device| drop(device.services.insert("web".to_owned(), service(3))), Reason::UpToDate),
-        (
-            "its platform's content",
-            |device| drop(device.services.insert("web".to_owned(), service(33))),
-            Reason::UpToDate,
-        ),
     ];
     let mut new = newer(json!({"fleet_id": "vans"}));
     new.plan.platforms = BTreeMap::from([("linux/arm64".to_owned(), digest(33))]);
@@ -115,25 +111,91 @@ fn who_takes_no_part_has_a_row_all_the_same() {
         assert_eq!((row.class, row.reason), (Class::Skipped, Some(reason)), "{label}");
         assert_eq!(row.planned, Some((2, Class::Skipped)), "{label}");
     }
+    for content in [3, 33] {
+        let mut device = Device { platform: Some("linux/arm64".to_owned()), ..device() };
+        device.services.insert("web".to_owned(), service(content));
+        let (_, row) = assigned(placed_in(&device, &new, Status::Completed));
+        assert_eq!((row.class, row.reason), (Class::Skipped, Some(Reason::UpToDate)), "content {content}");
+    }
+}
+
+/// The device, whose rollout `R` stands so, after somebody started content 7 on it.
+fn drifted(device: &Device, old: Status) -> Device {
+    let observed = Observed { image: Some(pin_of(7)), digest: Some(digest(7)), healthy: Some(true), status: None };
+    let body = Reports { services: BTreeMap::from([("web".to_owned(), observed)]), ..Reports::default() };
+    report(device, &body, &knowledge([known(rollout(old), json!({}))]), at(0)).device.unwrap()
+}
+
+fn pin_of(n: u8) -> ImageRef {
+    ImageRef::tagged(repository(), pin(n).tag.unwrap())
 }
 
 #[test]
 fn a_device_that_drifted() {
-    let mut drifted = device();
-    drifted.services.insert("web".to_owned(), service(7));
-    for (on_drift, baseline) in [("converge", pin(1)), ("adopt", pin(7))] {
-        let (next, row) = assigned(placed_in(&drifted, &newer(json!({"on_drift": on_drift})), Status::Completed));
-        assert_eq!(next.tracks[&repository()].baseline, Some(baseline.clone()), "{on_drift}");
-        assert_eq!(row.old, Some(baseline), "{on_drift}");
+    let cases = [
+        ("never in a rollout", device(), Status::Completed, pin(1)),
+        ("passed over", placed(skipped(Reason::Removed)), Status::Completed, pin(1)),
+        ("waits", placed(Progress::Waiting), Status::Superseded, pin(1)),
+        ("fetches", placed(Progress::Pulled), Status::Superseded, pin(1)),
+        ("healthy and proven", on_new(Progress::Healthy), Status::Completed, pin(2)),
+        ("healthy and superseded", on_new(Progress::Healthy), Status::Superseded, pin(1)),
+        ("went back", placed(back(Reason::Unhealthy)), Status::Superseded, pin(1)),
+    ];
+    for (label, device, old, proven) in cases {
+        let drifted = drifted(&device, old);
+        for (on_drift, baseline) in [("converge", proven.clone()), ("adopt", pin(7))] {
+            let (next, row) = assigned(placed_in(&drifted, &newer(json!({"on_drift": on_drift})), old));
+            let track = &next.tracks[&repository()];
+            assert_eq!(track.baseline, Some(baseline.clone()), "{label}, {on_drift}");
+            assert_eq!(track.drifted.is_some(), on_drift == "converge", "{label}, {on_drift}");
+            assert_eq!((row.class, row.old), (Class::Pending, Some(baseline)), "{label}, {on_drift}");
+        }
+        let hold = newer(json!({"on_drift": "hold"}));
+        let (held, row) = assigned(placed_in(&drifted, &hold, old));
+        assert_eq!((row.class, &row.reason), (Class::Skipped, &Some(Reason::Pinned)), "{label}");
+        assert_eq!(progress(&held), skipped(Reason::Pinned), "{label}");
+        assert_eq!(placed_in(&held, &hold, old), Placed::Known(row), "{label}, planned again");
+        assigned(placed_in(&device, &hold, old));
     }
-    let Placed::Skipped(row) = placed_in(&drifted, &newer(json!({"on_drift": "hold"})), Status::Completed) else {
-        panic!("it is held")
-    };
-    assert_eq!(row.reason, Some(Reason::Pinned));
-    let hold = newer(json!({"on_drift": "hold"}));
-    assigned(placed_in(&device(), &hold, Status::Completed));
-    track(&mut drifted).resting = Some(pin(7));
-    assigned(placed_in(&drifted, &hold, Status::Completed));
+}
+
+/// The device at the first place of rollout `R`, on its image.
+fn on_new(progress: Progress) -> Device {
+    let mut device = placed(progress);
+    device.services.insert("web".to_owned(), service(2));
+    device
+}
+
+#[test]
+fn who_runs_the_image_already_is_passed_over_and_follows_the_rollout() {
+    let new = newer(json!({}));
+    let mut there = device();
+    there.services.insert("web".to_owned(), service(3));
+    track(&mut there).resting = Some(pin(3));
+    let (next, row) = assigned(placed_in(&there, &new, Status::Completed));
+    assert_eq!((row.class, &row.reason), (Class::Skipped, &Some(Reason::UpToDate)));
+    assert_eq!((row.planned, progress(&next)), (Some((2, Class::Skipped)), skipped(Reason::UpToDate)));
+    assert_eq!(placed_in(&next, &new, Status::Completed), Placed::Known(row), "planned again");
+
+    let mut by_hand = device();
+    by_hand.services.insert("web".to_owned(), service(3));
+    track(&mut by_hand).drifted = Some(pin(1));
+    for on_drift in ["converge", "hold"] {
+        let (next, row) = assigned(placed_in(&by_hand, &newer(json!({"on_drift": on_drift})), Status::Completed));
+        assert_eq!((row.class, progress(&next)), (Class::Pending, Progress::Waiting), "{on_drift}: its turn will tell");
+    }
+    let (next, row) = assigned(placed_in(&by_hand, &newer(json!({"on_drift": "adopt"})), Status::Completed));
+    assert_eq!((row.class, row.old), (Class::Skipped, Some(pin(3))));
+    assert_eq!(next.tracks[&repository()].baseline, Some(pin(3)));
+
+    let mut again = newer(json!({}));
+    again.rollout.target = pin(2);
+    for stood in [stuck(Reason::RollbackFailed), Progress::NotSeen] {
+        let (_, row) = assigned(placed_in(&on_new(stood.clone()), &again, Status::RolledBack));
+        assert_eq!(row.class, Class::Pending, "{stood:?}: it should not run what it runs");
+    }
+    let (_, row) = assigned(placed_in(&on_new(Progress::Healthy), &again, Status::Superseded));
+    assert_eq!(row.class, Class::Skipped, "it rests on it");
 }
 
 #[test]
@@ -148,7 +210,7 @@ fn a_latecomer_is_behind_everyone() {
 #[test]
 fn a_place_that_nobody_knows_is_replaced() {
     let mut device = device();
-    track(&mut device).current = Some(stands(Progress::Swapping));
+    track(&mut device).current = Some(stood(Progress::Swapping));
     let (next, _) = assigned(place(&device, &newer(json!({})), (0, 1), &Knowledge::new(), at(0)));
     assert_eq!(next.tracks[&repository()].current.as_ref().unwrap().rollout_id, id("R3"));
 }

@@ -277,3 +277,14 @@ fn a_settled_device_is_written_every_six_hours() {
 fn a_device_whose_rollout_is_not_known_stays() {
     assert_eq!(poll(&placed(Progress::Waiting), &Knowledge::new(), at(60)), None);
 }
+
+#[test]
+fn who_runs_it_when_its_turn_comes_rests_on_it() {
+    let mut device = placed(Progress::Waiting);
+    device.services.insert("web".to_owned(), service(2));
+    track(&mut device).drifted = Some(pin(1));
+    let next = poll(&device, &knowledge([known(rollout(Status::InProgress), json!({}))]), at(60)).unwrap();
+    assert_eq!(progress(&next), skipped(Reason::UpToDate));
+    let track = &next.tracks[&repository()];
+    assert_eq!((&track.resting, &track.drifted, &track.baseline), (&Some(pin(2)), &None, &Some(pin(1))));
+}

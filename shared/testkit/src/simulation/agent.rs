@@ -10,7 +10,7 @@ use tidegate_domain::report::{Observed, Report, Reports};
 use tidegate_domain::target::{Action, Move, Phase, TargetState};
 use tidegate_engine::poll::Seen;
 
-use super::scenario::REPOSITORY;
+use super::scenario::{REPOSITORY, digest};
 
 /// The one service.
 pub(super) const SERVICE: &str = "web";
@@ -57,6 +57,8 @@ pub(super) struct Agent {
     pub untold: bool,
     pub healthy: bool,
     pub reports: u64,
+    /// When somebody changed its image by hand, in milliseconds.
+    pub hand_at: Option<i64>,
 }
 
 /// What the device does next about its target.
@@ -91,6 +93,7 @@ impl Agent {
             untold: false,
             healthy: true,
             reports: 0,
+            hand_at: None,
         }
     }
 
@@ -103,7 +106,11 @@ impl Agent {
         let tag = tag_of(&target.image);
         let Some(wanted) = &target.rollout else {
             return match &target.digest {
-                Some(digest) if *digest != self.runs.1 => Todo::Converge((tag, digest.clone())),
+                Some(known) if *known != self.runs.1 => Todo::Converge((tag, known.clone())),
+                None if tag != self.runs.0 => {
+                    let version = tag.trim_start_matches('v').parse().unwrap_or(0);
+                    Todo::Converge((tag, digest(version)))
+                }
                 Some(_) | None => Todo::Wait,
             };
         };

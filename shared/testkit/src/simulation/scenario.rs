@@ -1,7 +1,7 @@
 //! What a seed means: the fleet, its policy, the faults, the pushes, the operators.
 
 use jiff::Timestamp;
-use rand::Rng;
+use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -32,6 +32,17 @@ pub(super) struct Push {
     pub repeats: Vec<i64>,
 }
 
+/// Somebody changes a device's image by hand.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Hand {
+    /// Milliseconds from the start.
+    pub at: i64,
+    /// The device.
+    pub device: usize,
+    /// What it runs from then on.
+    pub version: u32,
+}
+
 /// An operator's moment.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Order {
@@ -51,6 +62,7 @@ pub(super) struct Scenario {
     pub policy: Policy,
     pub pushes: Vec<Push>,
     pub orders: Vec<Order>,
+    pub hands: Vec<Hand>,
     pub chances: Chances,
     pub crash: u32,
     pub lose_message: u32,
@@ -74,6 +86,9 @@ pub(super) fn digest(version: u32) -> Digest {
     Digest::parse(&format!("sha256:{hash}")).expect("64 hexadecimal digits are a digest")
 }
 
+/// A version that nobody pushes.
+pub(super) const STRANGER: u32 = 39;
+
 /// What a moved tag brings to some devices.
 pub(super) fn other_digest(version: u32) -> Digest {
     digest(version + 1_000)
@@ -93,7 +108,7 @@ impl Scenario {
         self.pushes.iter().any(|push| (0..=push.repeats.len()).any(|repeat| push.has_own_id(repeat)))
     }
 
-    pub(super) fn new(rng: &mut ChaCha8Rng) -> Self {
+    pub(super) fn new(rng: &mut ChaCha8Rng, seed: u64) -> Self {
         let hour = 3_600_000;
         let start =
             Timestamp::from_second(1_790_000_000 + rng.random_range(0..14 * 86_400)).expect("within the calendar");
@@ -116,6 +131,7 @@ impl Scenario {
         };
         let pushes = pushes(rng, active);
         let versions = pushes.len() as u32;
+        let hands = hands(seed, &pushes, devices, active);
         let orders = (0..rng.random_range(0..8))
             .map(|_| Order { at: rng.random_range(0..active), dice: rng.random_range(0..100) })
             .collect();
@@ -132,6 +148,7 @@ impl Scenario {
             policy: policy(rng, start),
             pushes,
             orders,
+            hands,
             chances,
             crash: if heavy == 0 { 0 } else { rng.random_range(0..15) },
             lose_message: some(rng, 50, 80),
@@ -178,6 +195,33 @@ fn pushes(rng: &mut ChaCha8Rng, active: i64) -> Vec<Push> {
         };
     }
     pushes
+}
+
+/// At most one for each device, most of them about when the image that they start is pushed. They are drawn apart, so
+/// that a seed without any is the run that it would be if there were none at all.
+fn hands(seed: u64, pushes: &[Push], devices: usize, active: i64) -> Vec<Hand> {
+    let mut rng = ChaCha8Rng::seed_from_u64(!seed);
+    if rng.random_range(0..2) == 0 {
+        return Vec::new();
+    }
+    let mut hands = Vec::new();
+    for device in 0..devices {
+        if rng.random_range(0..4) > 0 {
+            continue;
+        }
+        let push = &pushes[rng.random_range(0..pushes.len())];
+        let at = match rng.random_range(0..3) {
+            0 => rng.random_range(0..active),
+            _ => (push.at + rng.random_range(-8_000..8_000)).max(0),
+        };
+        let version = match rng.random_range(0..5) {
+            0 => 1,
+            1 | 2 => STRANGER,
+            _ => push.version,
+        };
+        hands.push(Hand { at, device, version });
+    }
+    hands
 }
 
 fn policy(rng: &mut ChaCha8Rng, now: Timestamp) -> Policy {

@@ -17,12 +17,19 @@ fn latest_reading(zone: &TimeZone, at: Timestamp) -> civil::DateTime {
     before_changes.chain([zone.to_datetime(at)]).max().expect("one reading at least")
 }
 
-/// Membership without intervals: the stated start has been read, the stated end not yet.
+/// Whether the zone had the day at all: over the date line it is skipped as a whole.
+fn was_lived(zone: &TimeZone, day: civil::Date) -> bool {
+    let noon = zone.to_ambiguous_timestamp(day.at(12, 0, 0, 0)).compatible();
+    noon.is_ok_and(|noon| zone.to_datetime(noon).date() == day)
+}
+
+/// Membership without intervals: on a day that the zone had, the stated start has been read, the stated end not yet.
 fn has_started_and_not_ended(window: &Window, zone: &TimeZone, at: Timestamp) -> bool {
     let reading = latest_reading(zone, at);
     [reading.date(), reading.date().yesterday().expect("a date")].into_iter().any(|day| {
         let end_day = if window.crosses_midnight() { day.tomorrow().expect("a date") } else { day };
         window.days().contains(day.weekday())
+            && was_lived(zone, day)
             && day.to_datetime(window.start()) <= reading
             && reading < end_day.to_datetime(window.end())
     })

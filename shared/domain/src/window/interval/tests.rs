@@ -128,6 +128,8 @@ the end is the skipped midnight | Pacific/Apia | 22:00-00:00 | | 2011-12-30T00:0
     2011-12-31T08:00Z 2011-12-31T10:00Z
 the day after opens at once | Pacific/Apia | 00:00-01:00 | | 2011-12-30T00:00Z
     2011-12-30T10:00Z 2011-12-30T11:00Z
+a skipped day ends nowhere | Pacific/Fakaofo | 08:23-06:46 | | 2011-12-30T11:00Z
+    2011-12-30T19:23Z 2011-12-31T17:46Z
 skipped Saturday | Pacific/Kwajalein | 02:00-04:00 | | 1993-08-20T13:00Z
     1993-08-20T14:00Z 1993-08-20T16:00Z
     1993-08-21T14:00Z 1993-08-21T16:00Z

@@ -1,0 +1,120 @@
+//! What may be written on a device's item, and started on a device.
+
+use tidegate_domain::assignment::Progress;
+use tidegate_domain::device::{Device, Track};
+use tidegate_domain::ids::{DeviceUuid, RolloutId};
+use tidegate_domain::pin::Pin;
+use tidegate_domain::policy::OnDrift;
+use tidegate_domain::rollout::Status;
+use tidegate_domain::step::MEMORY_SECONDS;
+
+use super::super::scenario::{STRANGER, digest};
+use super::stored::all_devices;
+use super::{Oracle, SKEW};
+use crate::memory::MemoryStore;
+
+impl Oracle {
+    /// A device's item was written: nothing starts that the rollout, as it was a moment ago, does not allow.
+    pub(in crate::simulation) fn device_written(&mut self, old: Option<&Device>, new: &Device, now: i64) {
+        if old.is_some_and(|old| new.rev != old.rev + 1) {
+            let uuid = new.device_uuid;
+            self.wrong(format!("device {uuid}: a revision was overwritten"));
+        }
+        for (repository, track) in &new.tracks {
+            let before = old.and_then(|old| old.tracks.get(repository));
+            if track.generation() < before.map_or(0, tidegate_domain::device::Track::generation) {
+                self.wrong(format!("device {}: an older rollout took over", new.device_uuid));
+            }
+            if let (Some(current), Some(next)) = (&track.current, &track.next)
+                && next.generation <= current.generation
+            {
+                self.wrong(format!("device {}: waits for an older rollout", new.device_uuid));
+            }
+            let Some(current) = &track.current else { continue };
+            if let Some((old, before)) = old.zip(before) {
+                self.planned(old, before, new, track);
+            }
+            let was =
+                before.and_then(|before| before.current.as_ref()).filter(|was| was.rollout_id == current.rollout_id);
+            let starts = matches!(current.progress, Progress::Offered)
+                && !was.is_some_and(|was| matches!(was.progress, Progress::Offered | Progress::Blocked { .. }));
+            let swaps = matches!(current.progress, Progress::Swapping)
+                && was.is_some_and(|was| matches!(was.progress, Progress::Pulled | Progress::Blocked { .. }));
+            if (starts || swaps) && !self.was_open(&current.rollout_id, current.position, now) {
+                let what = if starts { "was offered" } else { "may swap to" };
+                self.wrong(format!(
+                    "device {} (position {}) {what} the image of {}, which is not open to it",
+                    new.device_uuid, current.position, current.rollout_id
+                ));
+            }
+        }
+    }
+
+    /// A device that runs what nobody ever pushed gets a place: only where the policy does not hold such devices, and
+    /// with that as its way back where the policy adopts them.
+    fn planned(&mut self, old: &Device, before: &Track, new: &Device, track: &Track) {
+        let Some(repository) = old.tracks.keys().next() else { return };
+        let place = |track: &Track| track.current.as_ref().map(|current| current.rollout_id.clone());
+        let strays = old.running_digest(repository) == Some(&digest(STRANGER));
+        if !strays || place(before) == place(track) || before.next.is_some() {
+            return;
+        }
+        let known =
+            |pin: Option<&Pin>| pin.is_none_or(|pin| pin.digest.as_ref().is_some_and(|it| *it != digest(STRANGER)));
+        let states = before.current.as_ref().and_then(|current| self.history.get(&current.rollout_id));
+        let rollout = states.and_then(|states| states.last()).map(|(_, rollout)| rollout);
+        let rests = before.current.as_ref().is_none_or(|current| {
+            matches!(
+                current.progress,
+                Progress::Waiting | Progress::Deferred | Progress::Healthy | Progress::Skipped { .. }
+            )
+        });
+        let told = rests
+            && before.baseline.is_some()
+            && known(before.baseline.as_ref())
+            && known(before.resting.as_ref())
+            && known(rollout.map(|rollout| &rollout.target))
+            && rollout.is_none_or(|rollout| !rollout.status.takes_back());
+        let held = track.current.as_ref().is_some_and(|current| matches!(current.progress, Progress::Skipped { .. }));
+        let kept = track.baseline.as_ref().and_then(|pin| pin.digest.as_ref()) == Some(&digest(STRANGER));
+        match self.policy.on_drift {
+            OnDrift::Hold if told && !held => {
+                self.wrong(format!("device {} drifted, and was not held", new.device_uuid));
+            }
+            OnDrift::Adopt if told && !kept => {
+                self.wrong(format!("device {} drifted, and that was not adopted", new.device_uuid));
+            }
+            OnDrift::Converge if kept => self.wrong(format!("device {} goes back to a stranger", new.device_uuid)),
+            OnDrift::Hold | OnDrift::Adopt | OnDrift::Converge => {}
+        }
+    }
+
+    /// Whether the rollout was open to the position at some moment of the last seconds.
+    fn was_open(&self, id: &RolloutId, position: u32, now: i64) -> bool {
+        let Some(states) = self.history.get(id) else { return false };
+        let since = now - MEMORY_SECONDS * 1_000 - SKEW;
+        let ends = states.iter().skip(1).map(|(at, _)| *at).chain([i64::MAX]);
+        states.iter().zip(ends).any(|((_, rollout), until)| {
+            let offers = matches!(rollout.status, Status::InProgress | Status::Completed);
+            until >= since && offers && rollout.open_for(position)
+        })
+    }
+
+    /// A device replaces its container.
+    pub(in crate::simulation) fn swap_begins(
+        &mut self,
+        store: &MemoryStore,
+        device: DeviceUuid,
+        id: &RolloutId,
+        _now: i64,
+    ) {
+        let stored = all_devices(store).into_iter().find(|stored| stored.device_uuid == device);
+        let Some((_, assignment)) = stored.as_ref().and_then(|stored| stored.assignment(id)) else { return };
+        let ever =
+            self.history.get(id).is_some_and(|states| states.iter().any(|(_, r)| r.open_for(assignment.position)));
+        if !ever {
+            let position = assignment.position;
+            self.wrong(format!("device {device} runs the image of {id} at position {position}, which was never open"));
+        }
+    }
+}

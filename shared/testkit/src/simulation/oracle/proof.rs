@@ -1,0 +1,64 @@
+//! What was proven on a device, and what it follows from that in the end.
+
+use tidegate_domain::assignment::{Progress, Reason};
+use tidegate_domain::counts::Class;
+use tidegate_domain::device::Device;
+use tidegate_domain::ids::RolloutId;
+use tidegate_domain::policy::OnDrift;
+use tidegate_domain::rollout::{Rollout, Status};
+use tidegate_domain::row::Row;
+
+use super::super::agent::Agent;
+use super::stored::all_rows;
+use super::{Oracle, SKEW};
+use crate::memory::MemoryStore;
+
+impl Oracle {
+    /// Nobody goes back behind what was proven on it, nobody runs what was taken back, and who was passed over because
+    /// it ran the image already runs it still.
+    pub(super) fn judge_proof(&mut self, store: &MemoryStore, agent: &Agent, device: &Device, all: &[Rollout]) {
+        let Some(track) = device.tracks.values().next() else { return };
+        let by_id = |id: &RolloutId| all.iter().find(|rollout| rollout.rollout_id == *id);
+        let by_hand = agent.hand_at.unwrap_or(0);
+        let passed_over = |row: &Row| {
+            let last = row.history.last().map_or(0, |happened| happened.at.as_millisecond());
+            row.reason == Some(Reason::UpToDate) && last + SKEW >= by_hand
+        };
+        let rows: Vec<Row> = all_rows(store).into_iter().filter(|row| row.device_uuid == agent.uuid).collect();
+        let proven = rows
+            .iter()
+            .filter(|row| row.class == Class::Healthy || passed_over(row))
+            .filter_map(|row| Some((row, by_id(&row.rollout_id)?)))
+            .filter(|(_, rollout)| rollout.status == Status::Completed)
+            .max_by_key(|(_, rollout)| rollout.generation);
+        let newest = rows.iter().filter_map(|row| Some(by_id(&row.rollout_id)?.generation)).max();
+        let runs = Some(&agent.runs.1);
+        let place = track.current.as_ref().and_then(|place| Some((place, by_id(&place.rollout_id)?)));
+        let behind = track.baseline.as_ref().and_then(|pin| pin.digest.as_ref());
+        if let Some((place, rollout)) = place
+            && rollout.status == Status::RolledBack
+            && !matches!(place.progress, Progress::Stuck { .. } | Progress::NotSeen)
+            && rollout.target.digest.as_ref() == runs
+            && behind != runs
+        {
+            let id = &rollout.rollout_id;
+            self.wrong(format!("device {} runs what {id} brought and took back ({:?})", agent.uuid, place.progress));
+        }
+        let Some((row, rollout)) = proven else { return };
+        if newest == Some(rollout.generation)
+            && row.reason == Some(Reason::UpToDate)
+            && track.generation() <= rollout.generation
+            && rollout.target.digest.as_ref() != runs
+            && self.policy.window.is_none()
+        {
+            let (uuid, id) = (agent.uuid, &rollout.rollout_id);
+            self.wrong(format!("device {uuid} ran the image of {id} already, and now runs {}", agent.runs.0));
+        }
+        let later = |other: &&Rollout| other.status == Status::Completed && other.generation >= rollout.generation;
+        let replaced = place.is_some_and(|(place, _)| place.generation > rollout.generation);
+        let adopted = self.policy.on_drift == OnDrift::Adopt && agent.hand_at.is_some();
+        if replaced && !adopted && !all.iter().filter(later).any(|other| other.target.digest.as_ref() == behind) {
+            self.wrong(format!("device {} could go back behind {}, which it proved", agent.uuid, rollout.rollout_id));
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! What is stored, read past every fault.
+
+use std::collections::BTreeMap;
+
+use tidegate_domain::device::Device;
+use tidegate_domain::ids::RolloutId;
+use tidegate_domain::journal::Page;
+use tidegate_domain::rollout::Rollout;
+use tidegate_domain::row::Row;
+use tidegate_engine::entities::{devices, rows};
+use tidegate_engine::ports::{Item, Table};
+
+use crate::memory::MemoryStore;
+
+/// Every rollout as it is stored, oldest first.
+pub(in crate::simulation) fn rollouts(store: &MemoryStore) -> Vec<Rollout> {
+    let items = store.peek_all(Table::Rollouts);
+    let own = items.iter().filter(|item| item.contains_key("status"));
+    own.filter_map(|item| from(item)).collect()
+}
+
+fn from<T: serde::de::DeserializeOwned>(item: &Item) -> Option<T> {
+    serde_json::from_value(serde_json::Value::Object(item.clone())).ok()
+}
+
+pub(in crate::simulation) fn all_rows(store: &MemoryStore) -> Vec<Row> {
+    store.peek_all(Table::DeviceRollouts).iter().filter_map(|item| rows::parse((**item).clone()).ok()).collect()
+}
+
+pub(super) fn all_devices(store: &MemoryStore) -> Vec<Device> {
+    store.peek_all(Table::Devices).iter().filter_map(|item| devices::parse((**item).clone()).ok()).collect()
+}
+
+/// Every page of a rollout's journal, by number.
+pub(super) fn pages(store: &MemoryStore, id: &RolloutId) -> BTreeMap<u32, Page> {
+    let items = store.peek_all(Table::RolloutJournal);
+    let own = items.iter().filter(|item| item.get("rollout_id").and_then(|v| v.as_str()) == Some(id.as_str()));
+    own.filter_map(|item| {
+        let number = item.get("n")?.as_str()?.strip_prefix("page#")?.parse().ok()?;
+        Some((number, from(item)?))
+    })
+    .collect()
+}

@@ -220,7 +220,8 @@ impl Stage {
 
     /// Everything is settled: what is left is time passing.
     fn over(&self) -> bool {
-        !self.faults && self.oracle.at_rest && self.owners.is_empty() && self.messages.is_empty()
+        let drained = self.outbox.is_empty() && self.shards.iter().all(|shard| shard.records.is_empty());
+        !self.faults && self.oracle.at_rest && self.owners.is_empty() && self.messages.is_empty() && drained
     }
 
     fn happen(&mut self, event: &Event) {

@@ -29,6 +29,8 @@ pub(super) struct Server {
     pub(super) progress: Progress,
     /// All that it heard, by attempt and number.
     pub(super) heard: BTreeMap<(u32, u32), DeviceEvent>,
+    /// Why what failed did, in the device's words.
+    pub(super) why: Vec<String>,
     /// What the device said last that it runs.
     pub(super) runs: Option<(String, bool)>,
     old: Image,
@@ -39,7 +41,7 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) fn new(old: Image, new: Image, port: u16) -> Self {
-        Self { progress: Progress::Offered, heard: BTreeMap::new(), runs: None, old, new, port }
+        Self { progress: Progress::Offered, heard: BTreeMap::new(), why: Vec::new(), runs: None, old, new, port }
     }
 
     fn target(&self) -> TargetState {
@@ -71,6 +73,7 @@ impl Server {
                 assert_eq!(known, report.event, "one number {place:?} for two reports");
                 continue;
             }
+            self.why.extend(report.details.message.iter().map(|why| format!("{}: {why}", report.event)));
             self.progress = match (self.progress, report.event) {
                 (Progress::Offered, DeviceEvent::ImagePulled) => Progress::Pulled,
                 (Progress::Offered | Progress::Pulled, DeviceEvent::HealthCheckPassed) => Progress::Healthy,

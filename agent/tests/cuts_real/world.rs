@@ -69,7 +69,7 @@ pub(super) struct World<'a> {
     device: Device,
     engine: Arc<DockerEngine>,
     state: PathBuf,
-    pub(super) server: Arc<Mutex<Server>>,
+    server: Arc<Mutex<Server>>,
 }
 
 impl<'a> World<'a> {
@@ -127,15 +127,15 @@ impl<'a> World<'a> {
                 agent.turn().await.expect("it is not deleted");
             }
         };
-        let blown = async {
-            fuse.blown().await;
-            if end == End::Other {
-                std::future::pending::<()>().await;
+        let cut = async {
+            match end {
+                End::Agent => fuse.blown().await,
+                End::Other => std::future::pending().await,
             }
         };
         tokio::select! {
             biased;
-            () = blown => true,
+            () = cut => true,
             () = life => false,
         }
     }
@@ -147,13 +147,18 @@ impl<'a> World<'a> {
         fuse
     }
 
+    /// How far the server sees it.
+    pub(super) fn progress(&self) -> Progress {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner).progress
+    }
+
     /// One container, which runs what it should; and the server knows. `may_go_back`: also where v2 is a good one.
     pub(super) async fn is_as_it_should_be(&self, may_go_back: bool, how: &str) {
-        let (progress, heard, told) = {
+        let (progress, heard, why, told) = {
             let server = self.server.lock().unwrap_or_else(PoisonError::into_inner);
-            (server.progress, server.heard.clone(), server.runs.clone())
+            (server.progress, server.heard.clone(), server.why.clone(), server.runs.clone())
         };
-        let how = format!("{}, {how}: {heard:?}", self.scene.name());
+        let how = format!("{}, {how}: {heard:?} {why:?}", self.scene.name());
         let new = self.scene.good && !(may_go_back && progress == Progress::RolledBack);
         let (version, image, ended) = if new {
             ("v2", &self.scene.new, Progress::Healthy)

@@ -77,6 +77,7 @@ fn what_was_mended_stays_mended() {
         ("who ran the image already went back behind it", 528),
         ("planned twice, a device was held in its row and took part all the same", 5_000_426),
         ("the run was over before the last event of a late repeat was published", 7_002_818),
+        ("a batch was opened further by the step that paused on it", 3_008_201),
     ];
     for (what, seed) in seeds {
         let report = run(seed, None, false);

@@ -18,16 +18,19 @@ impl Stepping<'_> {
         if let Some(fired) = fired {
             return self.stop(&fired);
         }
-        self.stride();
         let Some(batch) = self.next.current().cloned() else { return self.open_next() };
         let counts = &batch.counts;
         if counts.unsettled() > 0 {
+            self.stride();
             self.watch();
             return waiting_for(counts, self.next.batch);
         }
         match self.proof(counts) {
             Proof::Given => {}
-            Proof::Awaited(report) => return report,
+            Proof::Awaited(report) => {
+                self.stride();
+                return report;
+            }
             Proof::Missing(reason) => return self.pause(&reason),
         }
         if batch.completed_at.is_none() {
@@ -175,6 +178,8 @@ impl Stepping<'_> {
         if let Some(closed) = self.closed_until() {
             return closed;
         }
+        // What the batch before kept closed is settled: only who is in the next one counts against its limit.
+        self.next.open_to = self.next.open_to.max(self.next.current().map_or(0, |batch| batch.end));
         while let Some(batch) = self.next.batches.get(self.next.batch as usize) {
             let (empty, end) = (batch.counts.devices() == 0, batch.end);
             self.next.batch += 1;

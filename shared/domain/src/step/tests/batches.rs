@@ -136,3 +136,24 @@ fn only_so_many_are_in_flight() {
     assert_eq!(last(9, &[(Class::Pending, 1), (Class::Healthy, 4)]), 10, "no further than the batch");
     assert_eq!(last(7, &[(Class::Updating, 2), (Class::Skipped, 3)]), 7, "who takes no part makes no room");
 }
+
+#[test]
+fn a_settled_batch_is_opened_no_further() {
+    let second = |classes: &[(Class, i64)], after: i64| {
+        let mut rollout = standing_at(Status::InProgress, 2, [&[(Class::Healthy, 1)], classes, PENDING[2]]);
+        rollout.open_to = 2;
+        stepped(&rollout, json!({"max_in_flight": 1}), &[], after).next
+    };
+    let paused = second(&[(Class::Failed, 1), (Class::Skipped, 3)], 60);
+    assert_eq!((paused.status, paused.open_to), (Status::Paused, 2), "nothing is proven, and nothing opens");
+    let waits = second(&[(Class::Healthy, 1), (Class::Skipped, 3)], 60);
+    assert_eq!((waits.batch, waits.open_to), (2, 2), "the delay");
+    let mut settled = standing_at(
+        Status::InProgress,
+        2,
+        [&[(Class::Healthy, 1)], &[(Class::Healthy, 1), (Class::Skipped, 3)], PENDING[2]],
+    );
+    (settled.open_to, settled.batches[1].completed_at) = (2, Some(at(0)));
+    let opened = stepped(&settled, json!({"max_in_flight": 1}), &[], 9000).next;
+    assert_eq!((opened.batch, opened.open_to), (3, 6), "places that nobody takes do not count against the limit");
+}

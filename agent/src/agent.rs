@@ -3,6 +3,7 @@
 mod converse;
 mod fetch;
 mod observe;
+mod owed;
 mod swapping;
 mod way_back;
 
@@ -35,6 +36,8 @@ use crate::work::{self, Kind, Work};
 
 /// How often a lock that holds an update is looked at.
 const LOCK_LOOK: Duration = Duration::from_secs(5);
+/// How often a service that is down is tried to be brought up again.
+const OWED_LOOK: Duration = Duration::from_secs(15);
 /// Between two questions of a device whose token is not accepted.
 const DENIED_WAIT: Duration = Duration::from_mins(1);
 
@@ -87,6 +90,8 @@ pub struct Agent<L, E, H, J> {
     /// The piece of work that a lock holds, and the services it is about.
     blocked: Option<(MoveKey, Vec<String>)>,
     failures: u32,
+    /// When a restart of the engine was asked for.
+    restart_asked: Option<Instant>,
 }
 
 /// Why a turn ended before its end.
@@ -133,6 +138,7 @@ impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
             wake,
             blocked: None,
             failures: 0,
+            restart_asked: None,
         }
     }
 
@@ -159,6 +165,7 @@ impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
         } else if let Err(fault) = self.tidy_all().await {
             self.count(|tally| tally.failed(format!("what is left over cannot be looked at: {fault}")));
         }
+        self.pay_owed().await;
     }
 
     /// Looks at what runs, tells what is untold, polls, and works until the answer asks for nothing more. Answers when
@@ -174,6 +181,7 @@ impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
     }
 
     async fn try_turn(&mut self) -> Result<Duration, Stopped> {
+        self.pay_owed().await;
         loop {
             self.observe().await;
             self.tell().await?;
@@ -241,8 +249,13 @@ impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
         loop {
             let left = until.saturating_duration_since(Instant::now());
             let Some((key, services)) = self.blocked.clone() else {
-                let _ = timeout(left, self.wake.notified()).await;
-                return;
+                let owes = !self.memory.owed.is_empty() && left > OWED_LOOK;
+                let woken = timeout(if owes { OWED_LOOK } else { left }, self.wake.notified()).await.is_ok();
+                if woken || !owes {
+                    return;
+                }
+                self.pay_owed().await;
+                continue;
             };
             if left.is_zero() {
                 return;

@@ -152,6 +152,8 @@ pub enum Reason {
     NameTaken,
     /// Somebody else listens on the port.
     PortTaken,
+    /// The engine keeps the port of a container that it lost when it was killed, until it is started again.
+    EngineKeepsPort,
     /// The container ends at once.
     ExitsAtOnce,
     /// The health check says no.
@@ -174,6 +176,7 @@ impl Reason {
             | Self::WrongPlatform
             | Self::NameTaken
             | Self::PortTaken
+            | Self::EngineKeepsPort
             | Self::ExitsAtOnce
             | Self::Unhealthy
             | Self::HookFailed
@@ -194,6 +197,7 @@ impl Reason {
             Self::DiskFull => "disk_full",
             Self::NameTaken => "name_taken",
             Self::PortTaken => "port_taken",
+            Self::EngineKeepsPort => "engine_keeps_port",
             Self::ExitsAtOnce => "exits_at_once",
             Self::Unhealthy => "unhealthy",
             Self::HookFailed => "hook_failed",

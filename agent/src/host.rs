@@ -54,4 +54,8 @@ pub trait Host: Send + Sync {
 
     /// Runs the service's hook of this moment, where there is one.
     fn hook(&self, call: HookCall<'_>) -> impl Future<Output = Result<HookAnswer, Fault>> + Send;
+
+    /// Asks the device to start the container engine again, which the agent itself has no right to. Answers whether
+    /// there is somebody to ask.
+    fn ask_engine_restart(&self) -> bool;
 }

@@ -1,7 +1,7 @@
 //! What a device remembers over restarts and power cuts: what runs, what it is at, what it has finished, and what it has
 //! not told yet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -82,6 +82,9 @@ pub struct Memory {
     /// Targets outside of rollouts that came to nothing, how often, and when they may be tried again.
     #[serde(default)]
     failed: BTreeMap<String, Failed>,
+    /// Services that the agent took down and could not bring up again.
+    #[serde(default)]
+    pub owed: BTreeSet<String>,
 }
 
 /// An image that a service could not be brought to.

@@ -1,6 +1,7 @@
 //! A container engine that only pretends: for simulated devices, and for tests that cut the power at every call.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -125,6 +126,7 @@ pub struct PretendedEngine<F> {
     services: BTreeMap<String, Image>,
     containers: Mutex<Containers>,
     failed_pulls: Mutex<u32>,
+    keeps_port: AtomicBool,
     gone: Notify,
 }
 
@@ -140,6 +142,7 @@ impl<F: Fn(&Image) -> Fate + Send + Sync> PretendedEngine<F> {
             services,
             containers: Mutex::new(containers),
             failed_pulls: Mutex::new(0),
+            keeps_port: AtomicBool::new(false),
             gone: Notify::new(),
         }
     }
@@ -177,6 +180,16 @@ impl<F: Fn(&Image) -> Fate + Send + Sync> PretendedEngine<F> {
     /// What somebody did by hand: the container in this place is gone.
     pub fn lose(&self, service: &str, place: Place) {
         self.all().all.retain(|_, container| container.service != service || container.place != place);
+    }
+
+    /// From now on no container can be started, as on an engine that was killed within a start; or they can again.
+    pub fn keep_port(&self, kept: bool) {
+        self.keeps_port.store(kept, Ordering::Relaxed);
+    }
+
+    /// Whether the engine starts the service's container again by itself.
+    pub fn is_held(&self, service: &str) -> bool {
+        self.all().all.values().any(|container| container.service == service && container.held)
     }
 
     /// Every container of a service as (place, tag, running), ordered.
@@ -310,6 +323,9 @@ impl<F: Fn(&Image) -> Fate + Send + Sync> Engine for PretendedEngine<F> {
     async fn start(&self, id: &ContainerId) -> Result<(), Fault> {
         sleep(self.durations.start).await;
         let image = self.image_of(id)?;
+        if self.keeps_port.load(Ordering::Relaxed) {
+            return Err(Fault::new(Reason::EngineKeepsPort, "the port is allocated, and nobody has it"));
+        }
         if self.never_starts(&image) {
             return Err(Fault::new(Reason::ExitsAtOnce, "the container exits at once"));
         }
@@ -400,6 +416,10 @@ impl Host for Quiet {
 
     async fn hook(&self, _call: HookCall<'_>) -> Result<HookAnswer, Fault> {
         Ok(HookAnswer::GoOn)
+    }
+
+    fn ask_engine_restart(&self) -> bool {
+        false
     }
 }
 

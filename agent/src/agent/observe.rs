@@ -72,9 +72,10 @@ impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
             if let Some(live) = live {
                 self.engine.remove(&live.id).await?;
             }
-            self.engine.rename(&kept.id, service, Place::Live).await?;
+            // It gets the name last: a cut, or an engine that refuses, leaves one that is kept and comes back again.
             self.engine.start(&kept.id).await?;
             self.engine.hold(&kept.id, false).await?;
+            self.engine.rename(&kept.id, service, Place::Live).await?;
         } else if let Some(kept) = kept {
             self.engine.remove(&kept.id).await?;
         }

@@ -1,6 +1,7 @@
 //! The agent against a scripted server, in virtual time.
 
 mod cuts;
+mod owed;
 mod stories;
 
 use std::collections::VecDeque;

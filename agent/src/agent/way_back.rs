@@ -36,7 +36,9 @@ impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
                     self.memory.running.remove(&part.service);
                 }
                 Err(fault) => {
-                    self.keep_something(part).await;
+                    if !self.keep_something(part).await {
+                        self.memory.owed.insert(part.service.clone());
+                    }
                     stuck.get_or_insert((part.service.clone(), fault));
                 }
             }
@@ -109,7 +111,7 @@ impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
             }
             None => self.make_again(service, &image, new.map(|container| &container.id), &made_for).await?,
         };
-        self.engine.start(&back).await?;
+        self.start_surely(service, &back).await?;
         self.engine.hold(&back, false).await?;
         stays(&self.engine, service, &back).await?;
         if let Some(new) = new {
@@ -134,10 +136,10 @@ impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
         self.engine.create(&create).await
     }
 
-    /// The old container does not run. The new one, unhealthy as it is, is better than none.
-    async fn keep_something(&mut self, part: &Part) {
+    /// The old container does not run. The new one, unhealthy as it is, is better than none. Says whether it runs.
+    async fn keep_something(&mut self, part: &Part) -> bool {
         let service = &part.service;
-        let Some(made) = &part.made else { return };
+        let Some(made) = &part.made else { return false };
         let up = async {
             for container in self.engine.containers(service).await? {
                 if container.id != *made && container.ours {
@@ -152,9 +154,10 @@ impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
             self.engine.start(made).await
         };
         let up: Result<(), Fault> = up.await;
-        match up {
+        match &up {
             Ok(()) => self.settle(service, part.image.clone(), false),
             Err(fault) => tracing::error!(service, "neither the old container nor the new one runs: {fault}"),
         }
+        up.is_ok()
     }
 }

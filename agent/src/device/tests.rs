@@ -15,6 +15,7 @@ fn host(folder: &Folder) -> DeviceHost {
         locks: folder.path().join("locks"),
         hooks: folder.path().to_owned(),
         hook_timeout: Duration::from_secs(20),
+        restart_request: folder.path().join(RESTART_REQUEST),
         now: || Timestamp::UNIX_EPOCH,
     }
 }
@@ -169,4 +170,14 @@ fn locks_are_asked_of_the_devices_clock() {
     assert!(host.lock("web").is_some() && host.lock("db").is_none());
     let later = DeviceHost { now: || Timestamp::MAX, ..host };
     assert_eq!(later.lock("web"), None);
+}
+
+#[test]
+fn a_restart_of_the_engine_is_asked_for_by_a_file() {
+    let folder = Folder::new();
+    let host = host(&folder);
+    assert!(host.ask_engine_restart());
+    assert!(folder.path().join("restart-engine").is_file());
+    let nowhere = DeviceHost { restart_request: folder.path().join("gone/restart-engine"), ..host };
+    assert!(!nowhere.ask_engine_restart(), "nobody can be asked");
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bollard::models::{ContainerUpdateBody, RestartPolicy, RestartPolicyNameEnum};
 use bollard::query_parameters::{
-    KillContainerOptionsBuilder, RemoveContainerOptionsBuilder, RenameContainerOptionsBuilder, StartContainerOptions,
-    StopContainerOptionsBuilder,
+    KillContainerOptionsBuilder, ListContainersOptions, RemoveContainerOptionsBuilder, RenameContainerOptionsBuilder,
+    StartContainerOptions, StopContainerOptionsBuilder,
 };
 
 use super::connection::CALL;
@@ -21,7 +21,35 @@ impl DockerEngine {
     pub(super) async fn begin(&self, id: &ContainerId) -> Result<(), Fault> {
         let docker = self.connection.docker().await?;
         let asked = docker.start_container(&id.0, None::<StartContainerOptions>);
-        Ok(self.connection.ask("starting the container", CALL, asked).await?)
+        match self.connection.ask("starting the container", CALL, asked).await {
+            Err(refusal) => Err(self.nobody_has_it(refusal.fault).await),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Where the engine says that a port is allocated which no container has, the engine keeps it: it was killed while
+    /// it started the one that was to have it, and gives the port back only when it is started again (moby 20486).
+    async fn nobody_has_it(&self, fault: Fault) -> Fault {
+        let Some(port) = allocated(&fault.why) else { return fault };
+        match self.published().await {
+            Ok(published) if !published.contains(&port) => {
+                let why = format!("{}; no container has port {port}: the engine must be restarted", fault.why);
+                Fault::new(Reason::EngineKeepsPort, why)
+            }
+            Ok(_) | Err(_) => fault,
+        }
+    }
+
+    /// The ports of the device that running containers have.
+    async fn published(&self) -> Result<Vec<u16>, Fault> {
+        let docker = self.connection.docker().await?;
+        let asked = docker.list_containers(None::<ListContainersOptions>);
+        let running = self.connection.ask("listing containers", CALL, asked).await?;
+        Ok(running
+            .into_iter()
+            .flat_map(|one| one.ports.unwrap_or_default())
+            .filter_map(|port| port.public_port)
+            .collect())
     }
 
     pub(super) async fn end(&self, id: &ContainerId, grace: Duration) -> Result<(), Fault> {
@@ -143,6 +171,12 @@ impl DockerEngine {
     }
 }
 
+/// The port that the engine calls allocated: `Bind for 127.0.0.1:8080 failed: port is already allocated`.
+fn allocated(message: &str) -> Option<u16> {
+    let (bind, _) = message.split_once(" failed: port is already allocated")?;
+    bind.rsplit_once(':')?.1.parse().ok()
+}
+
 /// Whether a policy never starts a container.
 fn never(policy: &RestartPolicy) -> bool {
     matches!(policy.name, None | Some(RestartPolicyNameEnum::NO | RestartPolicyNameEnum::EMPTY))
@@ -151,4 +185,22 @@ fn never(policy: &RestartPolicy) -> bool {
 fn same(one: &RestartPolicy, other: &RestartPolicy) -> bool {
     let retries = |policy: &RestartPolicy| policy.maximum_retry_count.unwrap_or_default();
     (never(one) && never(other)) || (one.name == other.name && retries(one) == retries(other))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_port_that_is_allocated() {
+        for (message, port) in [
+            ("x (ca2a): Bind for 127.0.0.1:16910 failed: port is already allocated", Some(16910)),
+            ("x (ca2a): Bind for 0.0.0.0:80 failed: port is already allocated", Some(80)),
+            ("x (ca2a): Bind for :::443 failed: port is already allocated", Some(443)),
+            ("listen tcp4 0.0.0.0:80: bind: address already in use", None),
+            ("port is already allocated", None),
+        ] {
+            assert_eq!(allocated(message), port, "{message}");
+        }
+    }
 }

@@ -69,6 +69,7 @@ const fn engine_may_know_better(reason: Reason) -> bool {
         | Reason::DiskFull
         | Reason::NameTaken
         | Reason::PortTaken
+        | Reason::EngineKeepsPort
         | Reason::ExitsAtOnce
         | Reason::Unhealthy
         | Reason::HookFailed

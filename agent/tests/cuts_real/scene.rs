@@ -11,6 +11,7 @@ use tidegate_agent::engine::{Engine, Strategy};
 use tidegate_agent::image::Image;
 use tidegate_agent::registry::Credentials;
 use tidegate_rig::{Pushed, Rig, Settings, Tools};
+use tokio::sync::Notify;
 
 /// A swap from v1 to v2.
 #[derive(Debug, Clone)]
@@ -59,6 +60,8 @@ impl Drop for Folder {
 pub(super) struct Stage {
     pub(super) scenes: Vec<Scene>,
     pub(super) docker: Docker,
+    /// A device wants the engine to be restarted.
+    pub(super) restart: Arc<Notify>,
     // Before its folder.
     pub(super) rig: Rig,
     pub(super) folder: Folder,
@@ -74,7 +77,7 @@ impl Stage {
         let rig = Rig::with(tools, &folder.0, Settings::default(), |line| eprintln!("{line}")).await;
         let rig = rig.unwrap_or_else(|error| panic!("the rig does not come up: {error}"));
         let docker = rig.engine.client().await.expect("a client");
-        let mut stage = Self { scenes: Vec::new(), docker, rig, folder };
+        let mut stage = Self { scenes: Vec::new(), docker, restart: Arc::default(), rig, folder };
         for strategy in [Strategy::Recreate, Strategy::BlueGreen] {
             for good in [true, false] {
                 let scene = stage.scene(strategy, good).await;

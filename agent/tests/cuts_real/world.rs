@@ -10,11 +10,11 @@ use jiff::Timestamp;
 use tidegate_agent::agent::{Agent, Ports, Setting};
 use tidegate_agent::compose::{Project, Variables};
 use tidegate_agent::docker::DockerEngine;
-use tidegate_agent::engine::{Create, Engine, Place, Strategy};
+use tidegate_agent::engine::{Create, Engine, Fault, Place, Strategy};
+use tidegate_agent::host::{HookAnswer, HookCall, Host, Lock};
 use tidegate_agent::journal::Journal;
 use tidegate_agent::journal::file::FileJournal;
 use tidegate_agent::memory::Memory;
-use tidegate_agent::pretended::Quiet;
 use tidegate_agent::seen::Seen;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -59,6 +59,24 @@ impl Device {
             self.project, scene.old.image
         );
         Project::parse(Path::new("/compose.yaml"), &text, None, &Variables::new()).expect("a project")
+    }
+}
+
+/// A device that is watched for a wish to restart the engine, and else has nothing.
+struct Watched(Arc<Notify>);
+
+impl Host for Watched {
+    fn lock(&self, _service: &str) -> Option<Lock> {
+        None
+    }
+
+    async fn hook(&self, _call: HookCall<'_>) -> Result<HookAnswer, Fault> {
+        Ok(HookAnswer::GoOn)
+    }
+
+    fn ask_engine_restart(&self) -> bool {
+        self.0.notify_one();
+        true
     }
 }
 
@@ -115,7 +133,7 @@ impl<'a> World<'a> {
         let ports = Ports {
             link: Line { server: Arc::clone(&self.server), fuse: Arc::clone(fuse) },
             engine: Arc::new(Cut { engine: Arc::clone(&self.engine), fuse: Arc::clone(fuse) }),
-            host: Arc::new(Quiet),
+            host: Arc::new(Watched(Arc::clone(&self.stage.restart))),
             journal: Book { journal, fuse: Arc::clone(fuse) },
         };
         let (seen, _watched) = watch::channel(Seen::default());

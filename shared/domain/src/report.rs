@@ -162,8 +162,24 @@ fn take(device: &mut Device, report: &Report, known: &Knowledge, now: Timestamp)
             device.log.push(entry.event(report.event).message(report.message.as_deref()));
             Verdict::Accepted
         }
+        Err(Verdict::DigestMismatch) if is_done_with_it(assignment, report, facts, has_way_back) => {
+            let entry = way_back_failed(assignment, now).event(DeviceEvent::RollbackFailed);
+            device.log.push(entry.message(Some("it says that it is back, and runs the new image")));
+            Verdict::DigestMismatch
+        }
         Err(verdict) => verdict,
     }
+}
+
+/// Whether a device has finished an attempt to go back that did not bring it back, as it sees it: somebody started the
+/// new image again, or it does not tell the truth. Without another attempt it would do nothing more.
+fn is_done_with_it(assignment: &Assignment, report: &Report, facts: &Known, has_way_back: bool) -> bool {
+    report.event == DeviceEvent::RolledBack
+        && match assignment.progress {
+            Progress::Reverting | Progress::NotSeen => true,
+            Progress::Failed { .. } => facts.plan.policy.auto_rollback && has_way_back,
+            _ => false,
+        }
 }
 
 /// A report of the rollout before the current one: a fact for its row, and nothing else.

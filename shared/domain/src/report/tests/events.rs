@@ -101,17 +101,24 @@ fn a_device_back_on_its_old_image() {
 
 #[test]
 fn the_new_image_running_contradicts_a_way_back() {
-    let going = [
-        Progress::Swapping,
-        failed(Reason::Unhealthy, true),
-        failed(Reason::TimedOut, true),
-        Progress::Reverting,
-        Progress::NotSeen,
-        stuck(Reason::RollbackFailed),
-    ];
-    for from in going {
+    for from in [Progress::Swapping, stuck(Reason::RollbackFailed)] {
         let (verdict, to, _) = one(&from, DeviceEvent::RolledBack, 2);
         assert_eq!((verdict, &to), (Verdict::DigestMismatch, &from));
+    }
+    // It has finished this attempt, and needs another one to do anything at all; up to the limit.
+    let going =
+        [failed(Reason::Unhealthy, true), failed(Reason::TimedOut, true), Progress::Reverting, Progress::NotSeen];
+    for from in going {
+        let mut device = placed(from.clone());
+        for attempt in 1..=ROLLBACK_ATTEMPTS {
+            let says = Report { attempt, ..says(DeviceEvent::RolledBack, 1) };
+            let reported = told(&device, &body(2, vec![says]), rollout(Status::InProgress), json!({}));
+            assert_eq!(reported.verdicts, [Verdict::DigestMismatch], "{from:?}");
+            device = reported.device.expect("another attempt, or the end of them");
+            assert_eq!(device.log.last().expect("an entry").event, Some(DeviceEvent::RollbackFailed), "{from:?}");
+            let expected = if attempt < ROLLBACK_ATTEMPTS { from.clone() } else { stuck(Reason::RollbackFailed) };
+            assert_eq!(progress(&device), expected, "{from:?} after attempt {attempt}");
+        }
     }
 }
 

@@ -24,19 +24,18 @@ impl Oracle {
         for (image, live) in owners.into_iter().filter(|(_, live)| live.len() > 1) {
             self.wrong(format!("{image} has {} live rollouts", live.len()));
         }
-        // A push that is told twice under two ids may come again after another one: a legitimate way back to it. Told
-        // under one id it makes one rollout, whatever comes between.
-        let mut newest: Vec<&Rollout> = all.iter().filter(|rollout| rollout.status != Status::Cancelled).collect();
+        // A push that is told twice under two ids may come again after another one, whatever became of that: a legitimate
+        // way back to it. Told under one id it makes one rollout, whatever comes between.
+        let mut newest: Vec<&Rollout> = all.iter().collect();
         newest.sort_by_key(|rollout| rollout.generation);
-        let same = |one: &Rollout, two: &Rollout| one.target.digest.is_some() && one.target.digest == two.target.digest;
+        let same = |one: &Rollout, two: &Rollout| {
+            let cancelled = one.status == Status::Cancelled || two.status == Status::Cancelled;
+            !cancelled && one.target.digest.is_some() && one.target.digest == two.target.digest
+        };
         let twice = newest.iter().enumerate().find_map(|(n, rollout)| {
-            let mut later = newest[n + 1..].iter();
-            let twin = if self.twins {
-                later.next().filter(|next| same(rollout, next))
-            } else {
-                later.find(|next| same(rollout, next))
-            };
-            twin.map(|twin| format!("{} and {} bring the same delivered image", rollout.rollout_id, twin.rollout_id))
+            let mut later = newest[n + 1..].iter().take(if self.twins { 1 } else { usize::MAX });
+            let twin = later.find(|next| same(rollout, next))?;
+            Some(format!("{} and {} bring the same delivered image", rollout.rollout_id, twin.rollout_id))
         });
         if let Some(twice) = twice {
             self.wrong(twice);

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use bollard::errors::Error;
 use bollard::models::{ContainerInspectResponse, RestartPolicyNameEnum};
 use bollard::query_parameters::{InspectContainerOptions, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder};
 use jiff::Timestamp;
@@ -104,6 +105,11 @@ impl<'a> World<'a> {
             let options = RemoveContainerOptionsBuilder::default().force(true).build();
             stage.docker.remove_container(&name, Some(options)).await.expect("removed");
         }
+        // A killed engine leaves links of containers that are gone on the network's bridge, with addresses that others
+        // get in later lives.
+        let removed = stage.docker.remove_network(&format!("{}_default", device.project)).await;
+        let fine = matches!(removed, Ok(()) | Err(Error::DockerResponseServerError { status_code: 404, .. }));
+        assert!(fine, "{removed:?}");
         let create = Create {
             service: "web",
             image: &scene.old,

@@ -96,7 +96,7 @@ impl Stage {
         }
         self.after(20 * 60_000, Event::Settle(round + 1));
         let (store, agents) = (Arc::clone(&self.memory.store), &self.agents);
-        let at_rest = is_at_rest(&store, agents);
-        self.oracle.at_rest = at_rest && round > 0;
+        // Of two rounds in a row: in between every device asked once more, and is where the last rollout's end has it.
+        self.oracle.quiet = if is_at_rest(&store, agents) { self.oracle.quiet + 1 } else { 0 };
     }
 }

@@ -35,14 +35,15 @@ pub(super) struct Oracle {
     pub violations: Vec<String>,
     /// Each rollout's states, with the times when they were stored.
     history: BTreeMap<RolloutId, Vec<(i64, Rollout)>>,
-    pub at_rest: bool,
+    /// Rounds in a row in which nothing moved.
+    pub quiet: u32,
     /// Whether some push is told under two ids.
     twins: bool,
 }
 
 impl Oracle {
     pub(super) fn new(policy: Policy, twins: bool) -> Self {
-        Self { policy, twins, violations: Vec::new(), history: BTreeMap::new(), at_rest: false }
+        Self { policy, twins, violations: Vec::new(), history: BTreeMap::new(), quiet: 0 }
     }
 
     fn wrong(&mut self, what: impl Into<String>) {

@@ -221,7 +221,7 @@ impl Stage {
     /// Everything is settled: what is left is time passing.
     fn over(&self) -> bool {
         let drained = self.outbox.is_empty() && self.shards.iter().all(|shard| shard.records.is_empty());
-        !self.faults && self.oracle.at_rest && self.owners.is_empty() && self.messages.is_empty() && drained
+        !self.faults && self.oracle.quiet > 1 && self.owners.is_empty() && self.messages.is_empty() && drained
     }
 
     fn happen(&mut self, event: &Event) {

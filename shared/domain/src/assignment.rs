@@ -172,6 +172,11 @@ impl Progress {
         matches!(self, Self::Offered | Self::Pulled | Self::Blocked { .. })
     }
 
+    /// Runs the new image, or may: a rollback of everything has to bring it back.
+    pub const fn is_owed_a_way_back(&self) -> bool {
+        matches!(self, Self::Swapping | Self::Healthy | Self::Failed { swapped: true, .. } | Self::Reverting)
+    }
+
     /// A swap, there or back, is or may be under way: nothing else may begin on the device.
     pub const fn busy(&self, auto_rollback: bool) -> bool {
         match self {

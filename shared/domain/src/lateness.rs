@@ -66,8 +66,13 @@ fn verdict(device: &Device, assignment: &Assignment, facts: &Known, now: Timesta
             let opened = assignment.offered_at.and_then(|offered| last_opening(device, facts, offered, now));
             silent(assignment, facts, opened, now).then_some(timed_out(true))
         }
-        Progress::Swapping | Progress::Healthy | Progress::Failed { swapped: true, .. } | Progress::Reverting
-            if rollout.status == Status::RollingBack =>
+        progress
+            if match rollout.status {
+                Status::RollingBack => progress.is_owed_a_way_back(),
+                // It was given up, came back, and went silent again.
+                Status::RolledBack => *progress == Progress::Reverting,
+                _ => false,
+            } =>
         {
             let started = rollout.rollback.as_ref()?.started_at;
             let since =

@@ -39,7 +39,8 @@ fn can_be_late(row: &Row, rollout: &Rollout) -> bool {
     match row.class {
         Class::Pending => rollout.open_for(row.position),
         Class::Updating | Class::Blocked => true,
-        Class::Healthy | Class::Failed | Class::Reverting => rollout.status == Status::RollingBack,
+        Class::Healthy | Class::Failed => rollout.status == Status::RollingBack,
+        Class::Reverting => matches!(rollout.status, Status::RollingBack | Status::RolledBack),
         Class::Unchanged | Class::RolledBack | Class::Stuck | Class::NotSeen | Class::Deferred | Class::Skipped => {
             false
         }

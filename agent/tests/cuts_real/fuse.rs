@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use tidegate_agent::docker::DockerEngine;
 use tidegate_agent::engine::{Container, ContainerId, Create, Engine, Fault, Place, Pulled, Service};
 use tidegate_agent::image::Image;
@@ -89,26 +91,41 @@ impl Fuse {
     }
 
     /// A call that changes nothing.
-    async fn look<T>(&self, point: &'static str, call: impl Future<Output = T>) -> T {
-        let again = self.looked.swap(true, Ordering::Relaxed);
-        if self.dead() || (!again && self.burns(point)) {
-            std::future::pending::<()>().await;
-        }
-        let answer = call.await;
-        if self.dead() {
-            std::future::pending::<()>().await;
-        }
-        answer
+    fn look<'a, T: Send + 'a>(
+        &'a self,
+        point: &'static str,
+        call: impl Future<Output = T> + Send + 'a,
+    ) -> BoxFuture<'a, T> {
+        let around = async move {
+            let again = self.looked.swap(true, Ordering::Relaxed);
+            if self.dead() || (!again && self.burns(point)) {
+                std::future::pending::<()>().await;
+            }
+            let answer = call.await;
+            if self.dead() {
+                std::future::pending::<()>().await;
+            }
+            answer
+        };
+        around.boxed()
     }
 
     /// A call that changes something.
-    async fn change<T>(&self, point: &'static str, midst: &'static str, call: impl Future<Output = T>) -> T {
-        self.pass(point).await;
-        if self.burns(midst) {
-            let _ = timeout(MIDST, call).await;
-            return std::future::pending().await;
-        }
-        call.await
+    fn change<'a, T: Send + 'a>(
+        &'a self,
+        point: &'static str,
+        midst: &'static str,
+        call: impl Future<Output = T> + Send + 'a,
+    ) -> BoxFuture<'a, T> {
+        let around = async move {
+            self.pass(point).await;
+            if self.burns(midst) {
+                let _ = timeout(MIDST, call).await;
+                return std::future::pending().await;
+            }
+            call.await
+        };
+        around.boxed()
     }
 }
 

@@ -146,9 +146,9 @@ impl<'a> World<'a> {
         let setting = Setting { draw: 1, clock: Timestamp::now, seen, wake: Arc::new(Notify::new()) };
         let mut agent = Agent::new(ports, memory.expect("something was written"), setting);
         let life = async {
-            agent.recover().await;
+            Box::pin(agent.recover()).await;
             for _ in 0..3 {
-                agent.turn().await.expect("it is not deleted");
+                Box::pin(agent.turn()).await.expect("it is not deleted");
             }
         };
         let cut = async {
@@ -157,6 +157,8 @@ impl<'a> World<'a> {
                 End::Other => std::future::pending().await,
             }
         };
+        // Many live at once: each on the heap.
+        let life = Box::pin(life);
         tokio::select! {
             biased;
             () = cut => true,

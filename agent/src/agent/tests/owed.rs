@@ -75,8 +75,7 @@ impl World {
         for _ in 0..turns {
             agent.turn().await.expect("it is not deleted");
         }
-        let memory = seen.borrow().memory.clone();
-        memory
+        seen.borrow().memory.clone()
     }
 
     fn told(&self) -> String {

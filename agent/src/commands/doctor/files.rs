@@ -51,7 +51,7 @@ fn key(config: &Config) -> Found {
         Err(error) => {
             Found::fail(format!("not enrolled, and {error}"), "give it a key, then run `tidegate-agent enrol`")
         }
-        Ok(_) => Found::warn("not enrolled yet; there is a provisioning key", "run `tidegate-agent enrol`"),
+        Ok(_) => Found::warn("not enrolled yet; there is a provisioning key", "start the agent, which enrols"),
     }
 }
 

@@ -68,7 +68,8 @@ async fn token(config: &Config, client: Client) -> Found {
     let (uuid, token) = match file.load_for(&config.url) {
         Err(error) => return Found::fail(error.to_string(), "see above"),
         Ok(Some(Identity { uuid, token: Some(token), .. })) => (uuid, token),
-        Ok(Some(_) | None) => return Found::fail("the device is not enrolled", enrol),
+        // Whether it can be enrolled was looked at with its identity.
+        Ok(Some(_) | None) => return Found::warn("there is none before the device is enrolled", "see above"),
     };
     let nothing = StateReport { services: BTreeMap::new(), reports: Vec::new() };
     match HttpLink::new(client, config.state_base(), uuid, token).report(&nothing).await {

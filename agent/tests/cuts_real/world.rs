@@ -1,5 +1,6 @@
 //! A device in the midst of a scene: its container, its journal, its server.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -39,13 +40,17 @@ pub(super) struct Device {
 impl Device {
     /// So many, with pairs of free ports: below those that the system gives to anybody.
     pub(super) fn several(count: usize) -> Vec<Self> {
+        // Of the tests that run at once in this process, each gets its own.
+        static TAKEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+        let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
         let first = 16_000 + u16::try_from(std::process::id() % 8_000).expect("a small number") * 2;
         let free =
             |port: &u16| [*port, port + 1].iter().all(|&port| std::net::TcpListener::bind(("0.0.0.0", port)).is_ok());
-        let ports = (first..32_700).chain(2_000..first).step_by(2).filter(free);
+        let ports = (first..32_700).chain(2_000..first).step_by(2).filter(|port| !taken.contains(port)).filter(free);
         let devices: Vec<_> =
             ports.take(count).enumerate().map(|(n, port)| Self { project: format!("device{n}"), port }).collect();
         assert_eq!(devices.len(), count, "there are no free ports");
+        taken.extend(devices.iter().map(|device| device.port));
         devices
     }
 

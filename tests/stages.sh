@@ -195,6 +195,16 @@ stop_engine() {
     return 0
 }
 
+# On a stack of its own, which is gone afterwards, however it ended.
+real_demo() {
+    local ended state=$PWD/$tools/real-demo
+    [[ $tools = /* ]] && state=$tools/real-demo
+    TIDEGATE_STATE=$state "$target/debug/tidegate" demo --real
+    ended=$?
+    TIDEGATE_STATE=$state "$target/debug/tidegate" down
+    return "$ended"
+}
+
 # The emulator of the store's contract tests: on a free port of its own, without memory.
 start_emulator() {
     local home=$PWD/$tools/emulator

@@ -305,7 +305,8 @@ impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
 
     fn say(&mut self, service: &str, key: &MoveKey, event: DeviceEvent, details: Details) {
         let id = Builder::from_random_bytes(self.random.random()).into_uuid();
-        tracing::info!(service, rollout_id = %key.rollout_id, attempt = key.attempt, reason = details.reason, "{event}");
+        let (rollout_id, attempt) = (&key.rollout_id, key.attempt);
+        tracing::info!(service, %rollout_id, attempt, reason = details.reason, why = details.message, "{event}");
         self.memory.report((id, (self.clock)()), service, key, event, details);
     }
 

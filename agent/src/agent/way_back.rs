@@ -48,7 +48,10 @@ impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
     }
 
     fn tell_return(&mut self, swap: &Swap, failure: &Failure, stuck: Option<(String, Fault)>) {
+        let touched = swap.parts.iter().any(|part| part.at > At::Untouched);
         match (&swap.purpose, stuck) {
+            // Nothing was told to be replaced, so nothing is told to be back.
+            (Purpose::Update(key), None) if !touched => self.memory.finish(key.clone()),
             (Purpose::Update(key), None) => {
                 let details = Details::because(failure.reason.word(), failure.why.clone());
                 self.say(&failure.service, key, DeviceEvent::RolledBack, details);

@@ -96,6 +96,7 @@ const TELLING: &[(&str, Reason)] = &[
     ("unexpected commit digest", Reason::CorruptImage),
     ("wrong diff id calculated", Reason::CorruptImage),
     ("error processing tar file", Reason::CorruptImage),
+    ("don't match image configuration", Reason::CorruptImage),
     ("gzip: invalid", Reason::CorruptImage),
     ("port is already allocated", Reason::PortTaken),
     ("address already in use", Reason::PortTaken),

@@ -19,6 +19,7 @@ fn messages_of_engines() {
         ("choosing an image from manifest list: no image found in manifest list for architecture arm64", WrongPlatform),
         ("write /var/lib/docker/tmp/GetImageBlob1: no space left on device", DiskFull),
         ("filesystem layer verification failed for digest sha256:12", CorruptImage),
+        ("layers from manifest don't match image configuration", CorruptImage),
         ("toomanyrequests: You have reached your pull rate limit.", RegistryUnavailable),
         ("Get \"http://localhost:1/v2/\": dial tcp 127.0.0.1:1: connect: connection refused", RegistryUnavailable),
         ("Get \"https://r.example/v2/\": dial tcp: lookup r.example: no such host", RegistryUnavailable),

@@ -96,6 +96,9 @@ pub struct Failed {
     pub times: u32,
     /// The next try, in device time.
     pub not_before: Timestamp,
+    /// Why the last one came to nothing, in words.
+    #[serde(default)]
+    pub why: String,
 }
 
 impl Memory {
@@ -263,6 +266,12 @@ impl Memory {
     /// What keeps the service from this image, where something does.
     pub fn failure(&self, service: &str, image: &Image) -> Option<&Failed> {
         self.failed.get(service).filter(|failed| failed.image == *image)
+    }
+
+    /// The services that could not be brought to what they should run, and why.
+    pub fn failing(&self) -> impl Iterator<Item = (&String, &Failed)> {
+        let wanted = |name: &String| Some(&self.target.as_ref()?.services.get(name)?.image);
+        self.failed.iter().filter(move |(name, failed)| wanted(name) == Some(&failed.image))
     }
 
     /// The service could not be brought to the image; not again before then.

@@ -31,12 +31,26 @@ pub struct Status {
     pub token: TokenState,
     /// What runs, by service.
     pub services: BTreeMap<String, ServiceStatus>,
+    /// Why a service does not run what it should, by service.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub failing: BTreeMap<String, Failing>,
     /// What is being done.
     pub work: Option<Work>,
     /// The lock that an update waits for.
     pub lock: Option<Waiting>,
     /// Reports that the server does not have yet.
     pub outbox: usize,
+}
+
+/// A service that could not be brought to what it should run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failing {
+    /// Why the last try came to nothing.
+    pub why: String,
+    /// Tries so far.
+    pub tries: u32,
+    /// When the next one is due.
+    pub again_at: Timestamp,
 }
 
 /// Something that went wrong.
@@ -136,8 +150,20 @@ impl Shown<'_> {
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Status { version, device_uuid, url, last_contact, last_error, token, services, work, lock, outbox, .. } =
-            self.status;
+        let Status {
+            version,
+            device_uuid,
+            url,
+            last_contact,
+            last_error,
+            token,
+            services,
+            failing,
+            work,
+            lock,
+            outbox,
+            ..
+        } = self.status;
         let uuid = device_uuid.map_or_else(|| "not enrolled".to_owned(), |uuid| uuid.to_string());
         writeln!(f, "agent      {version}")?;
         writeln!(f, "device     {uuid}")?;
@@ -152,6 +178,10 @@ impl fmt::Display for Shown<'_> {
         writeln!(f, "token      {token}")?;
         if let Some(LastError { at, why }) = last_error {
             writeln!(f, "error      {why} ({})", self.ago(*at))?;
+        }
+        for (service, Failing { why, tries, again_at }) in failing {
+            let wait = SignedDuration::from_secs(again_at.duration_since(self.now).as_secs()).max(SignedDuration::ZERO);
+            writeln!(f, "failing    {service}: {why} (tries: {tries}, the next in {wait:#})")?;
         }
         if let Some(Work { service, what, since }) = work {
             writeln!(f, "at work    {service}: {what} (began {})", self.ago(*since))?;

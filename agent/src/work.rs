@@ -176,7 +176,7 @@ mod tests {
         use Phase::{Download, Swap};
         let held = |not_before| {
             let mut memory = runs_v1();
-            memory.failed("app", Failed { image: image("v2"), times: 1, not_before });
+            memory.failed("app", Failed { image: image("v2"), times: 1, not_before, why: String::new() });
             memory
         };
         let later = NOW + SignedDuration::from_secs(1);

@@ -398,7 +398,7 @@ impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
                 let wait = backoff::wait(times + 5, None, self.random.random_range(0.5..1.0));
                 let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::from_mins(15));
                 let not_before = (self.clock)().saturating_add(wait).unwrap_or(jiff::Timestamp::MAX);
-                self.memory.failed(service, Failed { image, times, not_before });
+                self.memory.failed(service, Failed { image, times, not_before, why: fault.why.clone() });
             }
         }
     }

@@ -23,6 +23,10 @@ fn status() -> Status {
         last_error: Some(LastError { at: at(90), why: "the server cannot be reached".to_owned() }),
         token: TokenState::Ok,
         services: BTreeMap::from([("web".to_owned(), web)]),
+        failing: BTreeMap::from([(
+            "db".to_owned(),
+            Failing { why: "no room on the disk".to_owned(), tries: 2, again_at: at(180) },
+        )]),
         work: Some(Work { service: "web".to_owned(), what: "pulling".to_owned(), since: at(95) }),
         lock: Some(Waiting { service: "web".to_owned(), reason: None, until: Some(at(200)) }),
         outbox: 3,
@@ -49,6 +53,7 @@ server     https://a.example
 contact    1m ago
 token      ok
 error      the server cannot be reached (10s ago)
+failing    db: no room on the disk (tries: 2, the next in 1m 20s)
 at work    web: pulling (began 5s ago)
 locked     web: no reason given (until 1970-01-01T00:03:20Z)
 to report  3

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use bollard::query_parameters::CreateImageOptionsBuilder;
+use futures::TryStreamExt as _;
 use tidegate_agent::image::Image;
 use tidegate_rig::{Pushed, Registry, Rig, Settings, Tools};
 
@@ -47,13 +49,22 @@ impl World {
         push(&self.rig.registry, repository, tag, image).await
     }
 
+    /// Lets the engine have it already.
+    pub(super) async fn fetch(&self, image: &Image) {
+        let docker = self.rig.engine.client().await.expect("a client");
+        let options = CreateImageOptionsBuilder::default().from_image(&image.image).build();
+        docker.create_image(Some(options), None, None).try_collect::<Vec<_>>().await.expect("pulled");
+    }
+
     /// Another registry, which a case can do with what it likes.
     pub(super) async fn registry(&self, name: &str, settings: Settings<'_>) -> Registry {
         Registry::start(&self.tools, &self.folder.0.join(name), settings).await.expect("a registry")
     }
 }
 
+/// Each repository's images are of their own content: what another case pulled is here already.
 pub(super) async fn push(registry: &Registry, repository: &str, tag: &str, image: &tidegate_rig::Image) -> Image {
-    let Pushed { reference, digest, .. } = registry.push(repository, tag, image).await.expect("pushed");
+    let own = image.clone().with("CASE", repository);
+    let Pushed { reference, digest, .. } = registry.push(repository, tag, &own).await.expect("pushed");
     Image { image: reference, digest: Some(digest) }
 }

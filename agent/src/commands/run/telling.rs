@@ -13,9 +13,10 @@ use uuid::Uuid;
 use crate::config::Config;
 use crate::device::DeviceHost;
 use crate::host::Host;
+use crate::memory::Failed;
 use crate::notify::Notifier;
 use crate::seen::{Doing, Seen};
-use crate::status::{LastError, ServiceStatus, Status, TokenState, Waiting, Work};
+use crate::status::{Failing, LastError, ServiceStatus, Status, TokenState, Waiting, Work};
 
 /// Shortest time between two writes: a pull changes what is seen many times in a second.
 const BETWEEN: Duration = Duration::from_secs(1);
@@ -42,6 +43,7 @@ impl Telling {
             last_error: None,
             token: TokenState::Unknown,
             services: std::collections::BTreeMap::new(),
+            failing: std::collections::BTreeMap::new(),
             work: None,
             lock: None,
             outbox: 0,
@@ -119,6 +121,11 @@ impl Telling {
             (name.clone(), ServiceStatus { image, state: status, healthy: Some(healthy) })
         };
         status.services = memory.running.iter().map(shown).collect();
+        let failing = |(name, failed): (&String, &Failed)| {
+            let Failed { why, times, not_before, .. } = failed.clone();
+            (name.clone(), Failing { why, tries: times, again_at: not_before })
+        };
+        status.failing = memory.failing().map(failing).collect();
         status.outbox = memory.outbox_len();
     }
 }

@@ -1,6 +1,7 @@
 //! The agent: polls, does what [`work::next`] names, and reports, until the server knows the device no more.
 
 mod converse;
+mod ending;
 mod fetch;
 mod observe;
 mod owed;

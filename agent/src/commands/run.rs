@@ -112,13 +112,14 @@ pub async fn drive<E: Engine>(
     let setting = Setting { draw: rand::random(), clock: Timestamp::now, seen, wake: Arc::new(Notify::new()) };
     // Not all at once after a power cut of a whole site.
     let first = FIRST_POLL.mul_f64(rand::random());
+    let works = async {
+        let Ended::Deleted = Agent::new(ports, memory, setting).run(first).await;
+        tracing::warn!("the server has deleted this device; what runs, runs on, and nothing more is asked");
+        // Ended, the service manager would start it anew, for nothing; and people are still to be told of it.
+        std::future::pending().await
+    };
     tokio::select! {
-        Ended::Deleted = Agent::new(ports, memory, setting).run(first) => {
-            tracing::warn!("the server has deleted this device; what runs, runs on, and nothing more is asked");
-            notifier.status("the server has deleted this device");
-        }
+        done = works => done,
         never = telling.watch(watched, notifier) => match never {},
     }
-    // Ended, the service manager would start it anew, for nothing.
-    std::future::pending().await
 }

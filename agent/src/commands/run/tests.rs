@@ -134,3 +134,31 @@ async fn the_loop_polls_reports_and_tells_people() {
     assert!(asked[0].starts_with("PATCH ") && asked[0].contains(r#""web":{"image":"docker.io/a/b:1""#), "{}", asked[0]);
     assert!(asked[1].starts_with("GET "), "{}", asked[1]);
 }
+
+#[tokio::test]
+async fn a_deleted_device_says_so_from_then_on() {
+    let folder = Folder::new();
+    let server = Server::answering(&[("410 Gone", &[], "")]).await;
+    let config = config(&folder, &server.url, "");
+    let _instance = Instance::take(&config).expect("the first one");
+    let token = Some(Secret::new("tgd_one"));
+    let identity = Identity { token, ..Identity::unknown(Uuid::new_v4(), &server.url) };
+    IdentityFile::within(&config.state_dir).save(&identity).expect("written");
+    let prepared = prepare(&config, &silent(), with_web).await.expect("prepared");
+    let engine = PretendedEngine::new(Containers::running([]), |_: &Image| Fate::Healthy, Durations::of_device(0.0));
+    let told = async {
+        loop {
+            let status = crate::status::Status::read(&config.runtime_dir);
+            if status.is_ok_and(|status| status.token == crate::status::TokenState::Deleted) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let notifier = silent();
+    tokio::select! {
+        done = drive(&config, Arc::new(engine), prepared, &notifier) => panic!("it ends by itself: {done:?}"),
+        told = tokio::time::timeout(Duration::from_secs(30), told) => told.expect("in time"),
+    }
+    assert_eq!(server.asked().len(), 1);
+}

@@ -126,6 +126,8 @@ const TELLING: &[(&str, Reason)] = &[
     ("image not known", Reason::ImageNotFound),
     ("connection refused", Reason::RegistryUnavailable),
     ("connection reset", Reason::RegistryUnavailable),
+    ("connection timed out", Reason::RegistryUnavailable),
+    ("server closed idle connection", Reason::RegistryUnavailable),
     ("no such host", Reason::RegistryUnavailable),
     ("network is unreachable", Reason::RegistryUnavailable),
     ("no route to host", Reason::RegistryUnavailable),

@@ -22,6 +22,8 @@ fn messages_of_engines() {
         ("layers from manifest don't match image configuration", CorruptImage),
         ("toomanyrequests: You have reached your pull rate limit.", RegistryUnavailable),
         ("Get \"http://localhost:1/v2/\": dial tcp 127.0.0.1:1: connect: connection refused", RegistryUnavailable),
+        ("Get \"http://localhost:1/v2/\": http: server closed idle connection", RegistryUnavailable),
+        ("Get \"https://r.example/v2/\": dial tcp 192.0.2.1:443: connect: connection timed out", RegistryUnavailable),
         ("Get \"https://r.example/v2/\": dial tcp: lookup r.example: no such host", RegistryUnavailable),
         ("Get \"https://r.example/v2/\": net/http: TLS handshake timeout", RegistryUnavailable),
         ("read tcp 10.0.0.2:4->10.0.0.3:443: read: connection reset by peer", RegistryUnavailable),

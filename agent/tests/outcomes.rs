@@ -1,11 +1,13 @@
-//! What goes wrong on a device, row by row as docs/agent.md has it: the agent's program, a real engine, a real registry,
-//! and a server that hears what is told of it.
+//! The table "When things go wrong" of docs/agent.md, row by row: the agent's binary with a real engine, a real registry
+//! and a server, and what it told, what serves and what is left in the end.
 
 mod outcomes {
-    mod cases;
+    mod case;
     mod device;
-    mod hostile;
-    mod interrupted;
     mod server;
-    mod world;
+    mod stage;
+    mod table;
+    mod trouble;
+    mod wait;
+    mod way;
 }

@@ -2,7 +2,7 @@
 //!
 //! A small file in the agent's state folder, written before the engine is told, so that no cut loses a policy.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -51,6 +51,18 @@ impl Held {
             return Ok(());
         }
         self.write(&policies)
+    }
+
+    /// Forgets all containers but these: a cut right after a removal left the policy of one that is gone.
+    pub(super) async fn keep_only<'a>(&self, there: impl Iterator<Item = &'a str>) -> Result<(), Fault> {
+        let _turn = self.turn.lock().await;
+        let mut policies = self.read()?;
+        if policies.is_empty() {
+            return Ok(());
+        }
+        let (there, before): (BTreeSet<&str>, usize) = (there.collect(), policies.len());
+        policies.retain(|id, _| there.contains(id.as_str()));
+        if policies.len() == before { Ok(()) } else { self.write(&policies) }
     }
 
     fn read(&self) -> Result<Policies, Fault> {
@@ -114,6 +126,12 @@ mod tests {
         assert_eq!(again.policy(&other).await, Ok(None));
         again.forget(&one).await.expect("the folder can be written");
         assert_eq!(again.policy(&one).await, Ok(None));
+        for id in [&one, &other] {
+            again.remember(id, &policy(RestartPolicyNameEnum::ALWAYS, 0)).await.expect("the folder can be written");
+        }
+        again.keep_only(["2e", "3d"].into_iter()).await.expect("the folder can be written");
+        assert_eq!(again.policy(&one).await, Ok(None), "it is gone");
+        assert!(again.policy(&other).await.expect("the file can be read").is_some());
         fs::remove_dir_all(folder).expect("it is there");
     }
 }

@@ -30,6 +30,10 @@ impl DockerEngine {
             })
             .collect();
         let all = self.listed().await?;
+        // Asked at each turn, so this is where what a cut left is seen.
+        if let Err(fault) = self.held.keep_only(all.iter().map(|listed| listed.id.as_str())).await {
+            tracing::warn!("policies of containers that are gone stay for now: {fault}");
+        }
         for name in adopted(&all) {
             if !services.contains_key(&name)
                 && let Some(service) = self.adopted_service(&all, &name).await?

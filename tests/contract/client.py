@@ -185,7 +185,7 @@ def main() -> None:
         triggered = got(TriggerAnswer, answer, HTTPStatus.ACCEPTED).rollout_id
         assert isinstance(triggered, str)
         until(lambda: rollout(triggered).status is RolloutStatus.AWAITING_APPROVAL)
-        commanded(approve_rollout.sync_detailed(triggered, client=operator), RolloutStatus.IN_PROGRESS)
+        assert got(CommandedRollout, approve_rollout.sync_detailed(triggered, client=operator)).changed
         by_hand.image = f"{REPOSITORY}@{digest('v4')}"
         answer = trigger_update.sync_detailed(client=operator, body=by_hand)
         refused = got(TriggerAnswer, answer, HTTPStatus.ACCEPTED).rollout_id

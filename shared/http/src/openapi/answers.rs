@@ -108,9 +108,9 @@ fn expected(operation: &Operation, caller: Caller) -> impl Iterator<Item = &'sta
 fn parameters_are_never_null(operation: &mut Operation) {
     for parameter in operation.parameters.iter_mut().flatten() {
         if let RefOr::T(parameter) = parameter
-            && let Some(RefOr::T(Schema::Object(object))) = &mut parameter.schema
+            && let Some(schema) = &mut parameter.schema
         {
-            super::tidy::not_null(&mut object.schema_type);
+            super::tidy::never_null(schema);
         }
     }
 }

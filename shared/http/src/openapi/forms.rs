@@ -14,9 +14,12 @@ const PERCENTAGE: &str = r"^[0-9]+(\.[0-9]{1,4})?%$";
 /// Most batches of one rollout.
 const BATCHES_MAX: usize = 100;
 
-/// Longest name and value of a device's tag, in characters, and most tags of one.
-const TAG_TEXT_MAX: usize = 64;
+/// Longest name of anything of a device's, in characters, and most tags of one.
+pub(crate) const LINE_MAX: usize = 64;
 pub(crate) const TAGS_MAX: usize = 16;
+
+/// No control characters, and something to see.
+const LINE: &str = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
 
 /// Schemas under their names. Each is a type that stands for its schema alone.
 macro_rules! forms {
@@ -56,6 +59,12 @@ forms! {
     BatchStep, one_of([text().pattern(Some(PERCENTAGE)).examples(["10%"]).into_schema(), whole(1, u32::MAX).into_schema()]);
     /// A count of batches (3 are 10, 50 and 100 %, another count is equal steps), or how far each one reaches; the last is `100%`.
     StagedBatches, one_of([whole(1, BATCHES_MAX as u32).into_schema(), steps()]);
+    /// The ETag of a revision, or `*` for any.
+    EntityTag, text().pattern(Some("^(\"[0-9]+\"|\\*)$")).examples(["\"3\""]);
+    /// A name, on one line.
+    Line, line();
+    /// A tag and its value: `key:value`.
+    TagFilter, text().pattern(Some("^[^:]+:")).examples(["region:us-east"]);
     /// Tags, by name.
     Tags, tags();
     /// A registry's delivery, in its own words: Docker Hub's, GitHub's, CNCF distribution's.
@@ -86,10 +95,13 @@ fn delivery() -> serde_json::Value {
     }]})
 }
 
+fn line() -> ObjectBuilder {
+    text().min_length(Some(1)).max_length(Some(LINE_MAX)).pattern(Some(LINE))
+}
+
 fn tags() -> ObjectBuilder {
-    let short = || text().min_length(Some(1)).max_length(Some(TAG_TEXT_MAX));
-    let name = Schema::Object(short().pattern(Some("^[^:]*$")).build());
-    let value = AdditionalProperties::RefOr(short().into_schema());
+    let name = Schema::Object(text().min_length(Some(1)).max_length(Some(LINE_MAX)).pattern(Some("^[^:]*$")).build());
+    let value = AdditionalProperties::RefOr(Ref::from_schema_name(Line::name()).into());
     let object = plain(Type::Object).property_names(Some(name)).additional_properties(Some(value));
     object.max_properties(Some(TAGS_MAX)).examples([serde_json::json!({"region": "us-east"})])
 }

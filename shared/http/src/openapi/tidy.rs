@@ -102,18 +102,22 @@ fn parts(schema: &mut Schema) -> Vec<&mut RefOr<Schema>> {
 fn absent_is_not_null(object: &mut Object) {
     let required = &object.required;
     for (_, field) in object.properties.iter_mut().filter(|(name, _)| !required.contains(name)) {
-        let RefOr::T(schema) = field else { continue };
-        match schema {
-            Schema::Object(object) => not_null(&mut object.schema_type),
-            Schema::Array(array) => not_null(&mut array.schema_type),
-            Schema::OneOf(one_of) => {
-                one_of.items.retain(|item| !is_null(item));
-                if let [only] = one_of.items.as_slice() {
-                    *field = only.clone();
-                }
+        never_null(field);
+    }
+}
+
+/// Takes `null` away from what a schema takes.
+pub(super) fn never_null(schema: &mut RefOr<Schema>) {
+    match schema {
+        RefOr::T(Schema::Object(object)) => not_null(&mut object.schema_type),
+        RefOr::T(Schema::Array(array)) => not_null(&mut array.schema_type),
+        RefOr::T(Schema::OneOf(one_of)) => {
+            one_of.items.retain(|item| !is_null(item));
+            if let [only] = one_of.items.as_slice() {
+                *schema = only.clone();
             }
-            _ => {}
         }
+        RefOr::T(_) | RefOr::Ref(_) => {}
     }
 }
 
@@ -121,8 +125,7 @@ fn is_null(schema: &RefOr<Schema>) -> bool {
     matches!(schema, RefOr::T(Schema::Object(object)) if object.schema_type == SchemaType::Type(Type::Null))
 }
 
-/// The type without `null`.
-pub(super) fn not_null(kind: &mut SchemaType) {
+fn not_null(kind: &mut SchemaType) {
     if let SchemaType::Array(kinds) = kind {
         kinds.retain(|kind| *kind != Type::Null);
         if let [only] = kinds.as_slice() {

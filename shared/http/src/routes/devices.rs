@@ -18,7 +18,7 @@ use super::Api;
 use super::enrol::Checks;
 use super::rollouts::one_of;
 use crate::input::{Cursor, DeviceId, ImageText, Limit, OperatorBody, Params, StatusText, TagTexts};
-use crate::openapi::forms::Tags;
+use crate::openapi::forms::{Line, TagFilter, Tags};
 use crate::openapi::words;
 use crate::problem::Problem;
 use crate::state::AppState;
@@ -31,7 +31,7 @@ struct ListParams {
     /// Only devices of this fleet.
     fleet_id: Option<String>,
     /// Only devices with this tag, `key:value`; given several times, with all of them.
-    #[param(value_type = Option<Vec<String>>, example = json!(["region:us-east"]))]
+    #[param(value_type = Option<Vec<TagFilter>>)]
     tag: Option<TagTexts>,
     /// Only devices with a service of this repository, or of this image where it has a tag.
     #[param(value_type = Option<String>, example = "docker.io/iotistic/myapp")]
@@ -54,10 +54,10 @@ struct ListParams {
 struct DevicePatch {
     /// What people call it; `null` takes the name away.
     #[serde(default, deserialize_with = "naming")]
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 64)]
+    #[schema(value_type = Option<Line>)]
     name: Naming,
     /// Its fleet.
-    #[schema(min_length = 1, max_length = 64)]
+    #[schema(value_type = Option<Line>)]
     fleet_id: Option<String>,
     /// Its tags, all of them.
     #[schema(value_type = Option<Tags>)]

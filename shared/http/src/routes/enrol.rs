@@ -16,13 +16,12 @@ use utoipa_axum::routes;
 use super::Api;
 use crate::auth::{DeviceToken, ProvisioningCaller};
 use crate::input::DeviceBody;
-use crate::openapi::forms::{TAGS_MAX, Tags};
+use crate::openapi::forms::{LINE_MAX, Line, TAGS_MAX, Tags};
 use crate::problem::Problem;
 use crate::state::AppState;
 use crate::views::Credential;
 
-/// Longest name, fleet, tag key, tag value and service name, in characters; a device's item is to stay small.
-const TEXT_MAX: usize = 64;
+/// Most services of a device; its item is to stay small.
 const SERVICES_MAX: usize = 16;
 
 /// A device that wants to be known. Unknown fields are passed over.
@@ -34,10 +33,10 @@ struct EnrolBody {
     /// The token that it has, where it is enrolled already.
     current_token: Option<String>,
     /// What people call it.
-    #[schema(min_length = 1, max_length = 64)]
+    #[schema(value_type = Option<Line>)]
     name: Option<String>,
     /// Its fleet.
-    #[schema(example = "production", min_length = 1, max_length = 64)]
+    #[schema(value_type = Line, example = "production")]
     fleet_id: String,
     /// IANA name of its zone.
     #[schema(example = "Europe/Berlin", min_length = 1, max_length = 64)]
@@ -157,9 +156,9 @@ impl Checks {
 
     /// A text that is not empty, not long, and has nothing in it that would not show.
     pub(super) fn text(&mut self, pointer: &str, text: &str) {
-        let plain = !text.trim().is_empty() && text.chars().count() <= TEXT_MAX && !text.chars().any(char::is_control);
+        let plain = !text.trim().is_empty() && text.chars().count() <= LINE_MAX && !text.chars().any(char::is_control);
         if !plain {
-            self.wrong(pointer, format!("expected 1 to {TEXT_MAX} characters on one line"));
+            self.wrong(pointer, format!("expected 1 to {LINE_MAX} characters on one line"));
         }
     }
 

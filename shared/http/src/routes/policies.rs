@@ -14,6 +14,7 @@ use utoipa_axum::routes;
 
 use super::Api;
 use crate::input::{Cursor, Limit, OperatorBody, Params, PolicyIdPath};
+use crate::openapi::forms::EntityTag;
 use crate::openapi::words::PolicyOrigin;
 use crate::problem::Problem;
 use crate::state::AppState;
@@ -131,7 +132,7 @@ async fn create(
     tag = "policies",
     params(
         ("id" = String, Path, description = "The policy's id.", max_length = 64, pattern = "^[A-Za-z0-9._-]+$"),
-        ("If-Match" = Option<String>, Header, description = "The ETag of the revision that was read."),
+        ("If-Match" = Option<EntityTag>, Header, description = "The ETag of the revision that was read."),
         WriteParams,
     ),
     request_body = PolicyBody,
@@ -167,7 +168,7 @@ async fn replace(
     tag = "policies",
     params(
         ("id" = String, Path, description = "The policy's id.", max_length = 64, pattern = "^[A-Za-z0-9._-]+$"),
-        ("If-Match" = Option<String>, Header, description = "The ETag of the revision that was read."),
+        ("If-Match" = Option<EntityTag>, Header, description = "The ETag of the revision that was read."),
     ),
     responses(
         (status = 204, description = "Removed."),

@@ -15,6 +15,7 @@ use utoipa_axum::routes;
 
 use super::Api;
 use crate::input::{OperatorBody, Params};
+use crate::openapi::forms::TagFilter;
 use crate::openapi::words;
 use crate::problem::Problem;
 use crate::state::AppState;
@@ -54,7 +55,7 @@ struct Filters {
     fleet_id: Option<String>,
     /// With all of these tags, each as `key:value`.
     #[serde(default)]
-    #[schema(example = json!(["region:us-east"]))]
+    #[schema(value_type = Vec<TagFilter>)]
     device_tags: Vec<String>,
 }
 

@@ -14,8 +14,8 @@ use crate::world::Chances;
 /// The one image of the simulation.
 pub(super) const REPOSITORY: &str = "docker.io/acme/app";
 
-/// The fleet that policies select.
-pub(super) const FLEET: &str = "field";
+/// The fleet of the first policy, that of the second, and one that no policy selects.
+pub(super) const FLEETS: [&str; 3] = ["field", "shop", "depot"];
 
 /// A moment and what a seed decided for it.
 #[derive(Debug, Clone)]
@@ -43,6 +43,17 @@ pub(super) struct Hand {
     pub version: u32,
 }
 
+/// An operator moves a device to another fleet.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Relocation {
+    /// Milliseconds from the start.
+    pub at: i64,
+    /// The device.
+    pub device: usize,
+    /// Where to, by its place in [`FLEETS`].
+    pub fleet: usize,
+}
+
 /// An operator's moment.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Order {
@@ -59,7 +70,11 @@ pub(super) struct Scenario {
     pub devices: usize,
     pub joiners: Vec<i64>,
     pub leavers: Vec<(i64, usize)>,
-    pub policy: Policy,
+    /// Of the first fleet, and in some seeds of the second.
+    pub policies: Vec<Policy>,
+    /// Each device's first fleet, by its place in [`FLEETS`].
+    pub fleets: Vec<usize>,
+    pub relocations: Vec<Relocation>,
     pub pushes: Vec<Push>,
     pub orders: Vec<Order>,
     pub hands: Vec<Hand>,
@@ -132,6 +147,7 @@ impl Scenario {
         let pushes = pushes(rng, active);
         let versions = pushes.len() as u32;
         let hands = hands(seed, &pushes, devices, active);
+        let (second, fleets, relocations) = second_fleet(seed, start, devices, active);
         let orders = (0..rng.random_range(0..8))
             .map(|_| Order { at: rng.random_range(0..active), dice: rng.random_range(0..100) })
             .collect();
@@ -145,7 +161,9 @@ impl Scenario {
             leavers: (0..rng.random_range(0..3))
                 .map(|_| (rng.random_range(0..active), rng.random_range(0..devices)))
                 .collect(),
-            policy: policy(rng, start),
+            policies: std::iter::once(policy(rng, FLEETS[0], start)).chain(second).collect(),
+            fleets,
+            relocations,
             pushes,
             orders,
             hands,
@@ -224,12 +242,32 @@ fn hands(seed: u64, pushes: &[Push], devices: usize, active: i64) -> Vec<Hand> {
     hands
 }
 
-fn policy(rng: &mut ChaCha8Rng, now: Timestamp) -> Policy {
+/// A second policy with devices of its own, and devices that are moved. Drawn apart, as [`hands`] are.
+fn second_fleet(
+    seed: u64,
+    start: Timestamp,
+    devices: usize,
+    active: i64,
+) -> (Option<Policy>, Vec<usize>, Vec<Relocation>) {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed.rotate_left(32) ^ 0x5ec0_7df1);
+    let second = (rng.random_range(0..3) == 0).then(|| policy(&mut rng, FLEETS[1], start));
+    let fleets = (0..devices).map(|_| usize::from(second.is_some() && rng.random_range(0..3) == 0)).collect();
+    let moves = if rng.random_range(0..2) == 0 { 0 } else { rng.random_range(1..6) };
+    let relocations = (0..moves).map(|_| Relocation {
+        at: rng.random_range(0..active),
+        device: rng.random_range(0..devices),
+        fleet: rng.random_range(0..FLEETS.len()),
+    });
+    (second, fleets, relocations.collect())
+}
+
+/// The policy of a fleet, which is named after it.
+fn policy(rng: &mut ChaCha8Rng, fleet: &str, now: Timestamp) -> Policy {
     let one_of = |rng: &mut ChaCha8Rng, of: &[serde_json::Value]| of[rng.random_range(0..of.len())].clone();
     let strategy = ["auto", "staged", "staged", "staged", "manual", "scheduled"][rng.random_range(0..6)];
     let window = strategy == "scheduled" || rng.random_range(0..6) == 0;
     let mut raw = json!({
-        "name": "field",
+        "name": fleet,
         "image_pattern": format!("{REPOSITORY}:*"),
         "update_strategy": strategy,
         "staged_batches": one_of(rng, &[json!(3), json!(2), json!([1, "50%", "100%"]), json!(["10%", "100%"])]),
@@ -247,7 +285,7 @@ fn policy(rng: &mut ChaCha8Rng, now: Timestamp) -> Policy {
         "on_failure": one_of(rng, &[json!("pause"), json!("pause"), json!("rollback_all")]),
         "on_drift": one_of(rng, &[json!("converge"), json!("adopt"), json!("hold")]),
         "count_timeouts": rng.random_range(0..5) > 0,
-        "fleet_id": FLEET,
+        "fleet_id": fleet,
     });
     if rng.random_range(0..4) == 0 {
         raw["max_in_flight"] = json!(rng.random_range(1..4));
@@ -259,6 +297,11 @@ fn policy(rng: &mut ChaCha8Rng, now: Timestamp) -> Policy {
         raw["timezone"] = one_of(rng, &[json!("UTC"), json!("Europe/Berlin"), json!("device")]);
     }
     let raw = RawPolicy::from_json("", &raw).expect("the generator writes policies that can be read");
-    raw.validate(&PolicyDefaults::default(), PolicyId::trusted("01POLICY"), now, Origin::File)
-        .expect("the generator writes policies that are valid")
+    raw.validate(
+        &PolicyDefaults::default(),
+        PolicyId::trusted(&format!("01{}", fleet.to_uppercase())),
+        now,
+        Origin::File,
+    )
+    .expect("the generator writes policies that are valid")
 }

@@ -38,6 +38,7 @@ pub(in crate::simulation) enum Owner {
     },
     Join(DeviceUuid),
     Leave(usize),
+    Relocate(usize, usize),
     /// Nobody waits for it any more: its caller gave up, or asked twice.
     Nobody,
 }
@@ -76,6 +77,11 @@ impl Stage {
             (Owner::Leave(agent), Value::Done(result)) => {
                 if result.is_ok() {
                     self.agents[agent].gone = true;
+                }
+            }
+            (Owner::Relocate(agent, fleet), Value::Done(result)) => {
+                if result.is_err() {
+                    self.after(20_000, Event::Relocate(agent, fleet));
                 }
             }
             (Owner::Nobody, _) => {}
@@ -144,6 +150,7 @@ impl Stage {
                 self.after(20_000, Event::Join);
             }
             Owner::Leave(agent) => self.after(20_000, Event::Leave(agent)),
+            Owner::Relocate(agent, fleet) => self.after(20_000, Event::Relocate(agent, fleet)),
         }
     }
 }
@@ -160,6 +167,7 @@ pub(super) fn owner_name(owner: &Owner) -> String {
         Owner::Report { agent, .. } => format!("report of device {agent}"),
         Owner::Join(_) => "enrolment".to_owned(),
         Owner::Leave(agent) => format!("removal of device {agent}"),
+        Owner::Relocate(agent, _) => format!("move of device {agent}"),
         Owner::Nobody => "a function that nobody waits for".to_owned(),
     }
 }

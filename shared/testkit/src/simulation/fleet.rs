@@ -15,7 +15,7 @@ use tidegate_engine::error::EngineError;
 use tidegate_engine::ports::{Resolved, Store};
 
 use super::agent::{Agent, SERVICE, Work};
-use super::scenario::{FLEETS, REPOSITORY, digest};
+use super::scenario::{FLEETS, REPOSITORY, TAG, digest};
 use super::stage::{Event, Owner, Stage, Value};
 use crate::memory::Answer as RegistryAnswer;
 
@@ -32,7 +32,7 @@ fn newcomer(device: &Device) -> enrol::Newcomer {
         device_uuid: device.device_uuid,
         name: None,
         fleet_id: device.fleet_id.clone(),
-        tags: BTreeMap::new(),
+        tags: device.tags.clone(),
         timezone: device.timezone.clone(),
         platform: None,
         services: BTreeMap::from([(SERVICE.to_owned(), image)]),
@@ -98,7 +98,11 @@ impl Stage {
             rev: 1,
             name: None,
             fleet_id: fleet.to_owned(),
-            tags: BTreeMap::new(),
+            tags: if uuid.as_bytes()[0].is_multiple_of(3) {
+                BTreeMap::from([(TAG.to_owned(), "early".to_owned())])
+            } else {
+                BTreeMap::new()
+            },
             timezone: Some(ZONES[self.rng.random_range(0..ZONES.len())].to_owned()),
             platform: None,
             token_hash: "hash".to_owned(),
@@ -157,6 +161,18 @@ impl Stage {
             Owner::Leave(agent),
             async move { Value::Done(enrol::delete(&ports, uuid, now).await.map(|_| ())) },
         );
+    }
+
+    /// An operator creates the narrower policy.
+    pub(super) fn narrow(&mut self) {
+        let Some((_, policy)) = self.scenario.narrow.clone() else { return };
+        self.coverage.met("fleet: a narrower policy comes");
+        self.tell(|| format!("operator: creates the policy {}", policy.name));
+        let ports = self.ports.clone();
+        self.spawn_api(Owner::Narrow, async move {
+            let write = ports.store.write(&[policies::create(&policy)]).await;
+            Value::Done(write.map_err(EngineError::from))
+        });
     }
 
     pub(super) fn relocate(&mut self, agent: usize, fleet: usize) {

@@ -14,6 +14,10 @@ use crate::world::Chances;
 /// The one image of the simulation.
 pub(super) const REPOSITORY: &str = "docker.io/acme/app";
 
+/// A policy for those of the first fleet that have the tag; an operator creates it on the way.
+const NARROW: &str = "narrow";
+pub(super) const TAG: &str = "ring";
+
 /// The fleet of the first policy, that of the second, and one that no policy selects.
 pub(super) const FLEETS: [&str; 3] = ["field", "shop", "depot"];
 
@@ -75,6 +79,8 @@ pub(super) struct Scenario {
     /// Each device's first fleet, by its place in [`FLEETS`].
     pub fleets: Vec<usize>,
     pub relocations: Vec<Relocation>,
+    /// When a policy for some devices of the first fleet is created.
+    pub narrow: Option<(i64, Policy)>,
     pub pushes: Vec<Push>,
     pub orders: Vec<Order>,
     pub hands: Vec<Hand>,
@@ -147,7 +153,7 @@ impl Scenario {
         let pushes = pushes(rng, active);
         let versions = pushes.len() as u32;
         let hands = hands(seed, &pushes, devices, active);
-        let (second, fleets, relocations) = second_fleet(seed, start, devices, active);
+        let (second, fleets, relocations, narrow) = more_policies(seed, start, devices, active);
         let orders = (0..rng.random_range(0..8))
             .map(|_| Order { at: rng.random_range(0..active), dice: rng.random_range(0..100) })
             .collect();
@@ -164,6 +170,7 @@ impl Scenario {
             policies: std::iter::once(policy(rng, FLEETS[0], start)).chain(second).collect(),
             fleets,
             relocations,
+            narrow,
             pushes,
             orders,
             hands,
@@ -242,13 +249,14 @@ fn hands(seed: u64, pushes: &[Push], devices: usize, active: i64) -> Vec<Hand> {
     hands
 }
 
-/// A second policy with devices of its own, and devices that are moved. Drawn apart, as [`hands`] are.
-fn second_fleet(
+/// A second policy with devices of its own, devices that are moved, and a narrower policy that comes later. Drawn apart,
+/// as [`hands`] are.
+fn more_policies(
     seed: u64,
     start: Timestamp,
     devices: usize,
     active: i64,
-) -> (Option<Policy>, Vec<usize>, Vec<Relocation>) {
+) -> (Option<Policy>, Vec<usize>, Vec<Relocation>, Option<(i64, Policy)>) {
     let mut rng = ChaCha8Rng::seed_from_u64(seed.rotate_left(32) ^ 0x5ec0_7df1);
     let second = (rng.random_range(0..3) == 0).then(|| policy(&mut rng, FLEETS[1], start));
     let fleets = (0..devices).map(|_| usize::from(second.is_some() && rng.random_range(0..3) == 0)).collect();
@@ -258,16 +266,17 @@ fn second_fleet(
         device: rng.random_range(0..devices),
         fleet: rng.random_range(0..FLEETS.len()),
     });
-    (second, fleets, relocations.collect())
+    let relocations = relocations.collect();
+    let narrow = (rng.random_range(0..4) == 0).then(|| (rng.random_range(0..active), policy(&mut rng, NARROW, start)));
+    (second, fleets, relocations, narrow)
 }
 
-/// The policy of a fleet, which is named after it.
-fn policy(rng: &mut ChaCha8Rng, fleet: &str, now: Timestamp) -> Policy {
+fn policy(rng: &mut ChaCha8Rng, name: &str, now: Timestamp) -> Policy {
     let one_of = |rng: &mut ChaCha8Rng, of: &[serde_json::Value]| of[rng.random_range(0..of.len())].clone();
     let strategy = ["auto", "staged", "staged", "staged", "manual", "scheduled"][rng.random_range(0..6)];
     let window = strategy == "scheduled" || rng.random_range(0..6) == 0;
     let mut raw = json!({
-        "name": fleet,
+        "name": name,
         "image_pattern": format!("{REPOSITORY}:*"),
         "update_strategy": strategy,
         "staged_batches": one_of(rng, &[json!(3), json!(2), json!([1, "50%", "100%"]), json!(["10%", "100%"])]),
@@ -285,8 +294,11 @@ fn policy(rng: &mut ChaCha8Rng, fleet: &str, now: Timestamp) -> Policy {
         "on_failure": one_of(rng, &[json!("pause"), json!("pause"), json!("rollback_all")]),
         "on_drift": one_of(rng, &[json!("converge"), json!("adopt"), json!("hold")]),
         "count_timeouts": rng.random_range(0..5) > 0,
-        "fleet_id": fleet,
+        "fleet_id": if name == NARROW { FLEETS[0] } else { name },
     });
+    if name == NARROW {
+        raw["device_tags"] = json!({ TAG: "early" });
+    }
     if rng.random_range(0..4) == 0 {
         raw["max_in_flight"] = json!(rng.random_range(1..4));
     }
@@ -297,11 +309,6 @@ fn policy(rng: &mut ChaCha8Rng, fleet: &str, now: Timestamp) -> Policy {
         raw["timezone"] = one_of(rng, &[json!("UTC"), json!("Europe/Berlin"), json!("device")]);
     }
     let raw = RawPolicy::from_json("", &raw).expect("the generator writes policies that can be read");
-    raw.validate(
-        &PolicyDefaults::default(),
-        PolicyId::trusted(&format!("01{}", fleet.to_uppercase())),
-        now,
-        Origin::File,
-    )
-    .expect("the generator writes policies that are valid")
+    raw.validate(&PolicyDefaults::default(), PolicyId::trusted(format!("01{}", name.to_uppercase())), now, Origin::File)
+        .expect("the generator writes policies that are valid")
 }

@@ -68,6 +68,8 @@ pub(super) enum Event {
     Leave(usize),
     /// An operator moves a device to a fleet.
     Relocate(usize, usize),
+    /// An operator creates the narrower policy.
+    Narrow,
     /// Somebody starts this version on a device.
     Hand(usize, u32),
     /// The oracle compares counts and rows.
@@ -172,6 +174,9 @@ impl Stage {
         for relocation in &scenario.relocations {
             self.at(start + relocation.at, Event::Relocate(relocation.device, relocation.fleet));
         }
+        if let Some((at, _)) = &scenario.narrow {
+            self.at(start + at, Event::Narrow);
+        }
         for hand in &scenario.hands {
             self.at(start + hand.at, Event::Hand(hand.device, hand.version));
         }
@@ -252,6 +257,7 @@ impl Stage {
             Event::Join => self.join(),
             Event::Leave(agent) => self.leave(agent),
             Event::Relocate(agent, fleet) => self.relocate(agent, fleet),
+            Event::Narrow => self.narrow(),
             Event::Hand(agent, version) => self.change_by_hand(agent, version),
             Event::Audit => {
                 self.oracle.audit(&self.memory.store);

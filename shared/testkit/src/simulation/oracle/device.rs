@@ -109,7 +109,9 @@ impl Oracle {
             && known(rollout.map(|rollout| &rollout.target))
             && rollout.is_none_or(|rollout| !rollout.status.takes_back());
         let held = track.current.as_ref().is_some_and(|current| matches!(current.progress, Progress::Skipped { .. }));
-        let kept = track.baseline.as_ref().and_then(|pin| pin.digest.as_ref()) == Some(&digest(STRANGER));
+        let stranger = Some(&digest(STRANGER));
+        let adopted = before.baseline.as_ref().and_then(|pin| pin.digest.as_ref()) == stranger;
+        let kept = track.baseline.as_ref().and_then(|pin| pin.digest.as_ref()) == stranger;
         let Some(current) = &track.current else { return };
         match self.policy(&current.rollout_id).on_drift {
             OnDrift::Hold if told && !held => {
@@ -118,7 +120,10 @@ impl Oracle {
             OnDrift::Adopt if told && !kept => {
                 self.wrong(format!("device {} drifted, and that was not adopted", new.device_uuid));
             }
-            OnDrift::Converge if kept => self.wrong(format!("device {} goes back to a stranger", new.device_uuid)),
+            // Another policy may have adopted it before.
+            OnDrift::Converge if kept && !adopted => {
+                self.wrong(format!("device {} goes back to a stranger", new.device_uuid))
+            }
             OnDrift::Hold | OnDrift::Adopt | OnDrift::Converge => {}
         }
     }

@@ -205,7 +205,7 @@ fn illegal(row: &Row) -> Option<String> {
         let stage = match happened.event {
             E::ImageUpdateScheduled if n > 0 => {
                 // It was moved away, and came back.
-                if row.history[n - 1].event != E::UpdateSkipped {
+                if !row.history[..n].iter().any(|before| before.event == E::UpdateSkipped) {
                     return Some(format!("{} is event {n}", happened.event));
                 }
                 last_stage = 0;

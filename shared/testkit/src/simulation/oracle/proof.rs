@@ -55,7 +55,11 @@ impl Oracle {
             self.wrong(format!("device {uuid} ran the image of {id} already, and now runs {}", agent.runs.0));
         }
         let later = |other: &&Rollout| other.status == Status::Completed && other.generation >= rollout.generation;
-        let replaced = place.is_some_and(|(place, _)| place.generation > rollout.generation);
+        // Taken by another policy's rollout before its own completed, it had proven nothing yet.
+        let replaced = place.is_some_and(|(place, by)| {
+            let completed = rollout.completed_at.is_some_and(|at| at < by.created_at);
+            place.generation > rollout.generation && (completed || by.policy_id == rollout.policy_id)
+        });
         let adopted =
             agent.hand_at.is_some() && rows.iter().any(|row| self.policy(&row.rollout_id).on_drift == OnDrift::Adopt);
         if replaced && !adopted && !all.iter().filter(later).any(|other| other.target.digest.as_ref() == behind) {

@@ -39,6 +39,7 @@ pub(in crate::simulation) enum Owner {
     Join(DeviceUuid),
     Leave(usize),
     Relocate(usize, usize),
+    Narrow,
     /// Nobody waits for it any more: its caller gave up, or asked twice.
     Nobody,
 }
@@ -84,7 +85,7 @@ impl Stage {
                     self.after(20_000, Event::Relocate(agent, fleet));
                 }
             }
-            (Owner::Nobody, _) => {}
+            (Owner::Narrow, Value::Done(_)) | (Owner::Nobody, _) => {}
             (owner, _) => unreachable!("{owner:?} returns something else"),
         }
     }
@@ -135,7 +136,7 @@ impl Stage {
                 self.publishing = false;
                 self.after(1_000, Event::Pump(usize::MAX));
             }
-            Owner::Sweep | Owner::Command { .. } | Owner::Nobody => {}
+            Owner::Sweep | Owner::Command { .. } | Owner::Narrow | Owner::Nobody => {}
             // The registry sends again.
             Owner::Push(n) => self.after(15_000, Event::Push(n, 0)),
             Owner::Poll(agent) => {
@@ -168,6 +169,7 @@ pub(super) fn owner_name(owner: &Owner) -> String {
         Owner::Join(_) => "enrolment".to_owned(),
         Owner::Leave(agent) => format!("removal of device {agent}"),
         Owner::Relocate(agent, _) => format!("move of device {agent}"),
+        Owner::Narrow => "creation of a policy".to_owned(),
         Owner::Nobody => "a function that nobody waits for".to_owned(),
     }
 }

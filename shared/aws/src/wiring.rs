@@ -71,44 +71,35 @@ impl Wiring {
     }
 }
 
-/// A port that the function was not given.
+/// A port that the function was not given, and the answer to whoever asks it all the same.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("this function's main.rs names no {0}")]
 struct Absent(&'static str);
-
-/// A function asked for a port that its `main.rs` does not name.
-#[derive(Debug, thiserror::Error)]
-#[error("this function has no {0}")]
-struct NotWired(&'static str);
-
-impl Absent {
-    fn refused(&self) -> Box<NotWired> {
-        Box::new(NotWired(self.0))
-    }
-}
 
 #[async_trait]
 impl Queues for Absent {
     async fn send(&self, _: &[Job], _: u32) -> Result<(), QueueError> {
-        Err(QueueError(self.refused()))
+        Err(QueueError(Box::new(*self)))
     }
 }
 
 #[async_trait]
 impl Scheduler for Absent {
     async fn step_at(&self, _: &RolloutId, _: Timestamp) -> Result<(), QueueError> {
-        Err(QueueError(self.refused()))
+        Err(QueueError(Box::new(*self)))
     }
 }
 
 #[async_trait]
 impl Bus for Absent {
     async fn publish(&self, _: &[BusEntry]) -> Result<(), QueueError> {
-        Err(QueueError(self.refused()))
+        Err(QueueError(Box::new(*self)))
     }
 }
 
 #[async_trait]
 impl Registry for Absent {
     async fn resolve(&self, _: &ImageRef) -> Result<Resolved, ResolveError> {
-        Err(ResolveError::Unavailable(self.refused()))
+        Err(ResolveError::Unavailable(Box::new(*self)))
     }
 }

@@ -153,7 +153,7 @@ impl Scenario {
         let pushes = pushes(rng, active);
         let versions = pushes.len() as u32;
         let hands = hands(seed, &pushes, devices, active);
-        let (second, fleets, relocations, narrow) = more_policies(seed, start, devices, active);
+        let Beyond { second, fleets, relocations, narrow } = beyond(seed, start, devices, active);
         let orders = (0..rng.random_range(0..8))
             .map(|_| Order { at: rng.random_range(0..active), dice: rng.random_range(0..100) })
             .collect();
@@ -249,26 +249,28 @@ fn hands(seed: u64, pushes: &[Push], devices: usize, active: i64) -> Vec<Hand> {
     hands
 }
 
-/// A second policy with devices of its own, devices that are moved, and a narrower policy that comes later. Drawn apart,
-/// as [`hands`] are.
-fn more_policies(
-    seed: u64,
-    start: Timestamp,
-    devices: usize,
-    active: i64,
-) -> (Option<Policy>, Vec<usize>, Vec<Relocation>, Option<(i64, Policy)>) {
+/// What goes beyond one policy for all: drawn apart, as [`hands`] are.
+struct Beyond {
+    second: Option<Policy>,
+    fleets: Vec<usize>,
+    relocations: Vec<Relocation>,
+    narrow: Option<(i64, Policy)>,
+}
+
+fn beyond(seed: u64, start: Timestamp, devices: usize, active: i64) -> Beyond {
     let mut rng = ChaCha8Rng::seed_from_u64(seed.rotate_left(32) ^ 0x5ec0_7df1);
     let second = (rng.random_range(0..3) == 0).then(|| policy(&mut rng, FLEETS[1], start));
     let fleets = (0..devices).map(|_| usize::from(second.is_some() && rng.random_range(0..3) == 0)).collect();
     let moves = if rng.random_range(0..2) == 0 { 0 } else { rng.random_range(1..6) };
-    let relocations = (0..moves).map(|_| Relocation {
-        at: rng.random_range(0..active),
-        device: rng.random_range(0..devices),
-        fleet: rng.random_range(0..FLEETS.len()),
-    });
-    let relocations = relocations.collect();
+    let relocations = (0..moves)
+        .map(|_| Relocation {
+            at: rng.random_range(0..active),
+            device: rng.random_range(0..devices),
+            fleet: rng.random_range(0..FLEETS.len()),
+        })
+        .collect();
     let narrow = (rng.random_range(0..4) == 0).then(|| (rng.random_range(0..active), policy(&mut rng, NARROW, start)));
-    (second, fleets, relocations, narrow)
+    Beyond { second, fleets, relocations, narrow }
 }
 
 fn policy(rng: &mut ChaCha8Rng, name: &str, now: Timestamp) -> Policy {

@@ -122,7 +122,7 @@ impl Oracle {
             }
             // Another policy may have adopted it before.
             OnDrift::Converge if kept && !adopted => {
-                self.wrong(format!("device {} goes back to a stranger", new.device_uuid))
+                self.wrong(format!("device {} goes back to a stranger", new.device_uuid));
             }
             OnDrift::Hold | OnDrift::Adopt | OnDrift::Converge => {}
         }

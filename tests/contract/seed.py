@@ -20,7 +20,9 @@ class Seeded:
     rollouts: list[str] = field(default_factory=list)
     images: list[str] = field(default_factory=list)
     repositories: list[str] = field(default_factory=list)
-    digests: list[str] = field(default_factory=list)
+    # Digests that are kept out, all of one repository.
+    bad_digests: list[str] = field(default_factory=list)
+    bad_repository: str = f"{REGISTRY}/acme/kept-out"
     # One device with its token, which nobody deletes.
     device: str = ""
     device_token: str = ""
@@ -72,6 +74,7 @@ class Seed:
         for _ in range(10):
             self.seeded.devices.append(self.enrol("spare", "docker.io/acme/spare:v1")["uuid"])
             self.seeded.policies.append(self.policy(next(NAMES), "docker.io/acme/spare-*", "auto")["id"])
+        self.keep_out()
         return self.seeded
 
     def rollout(self, strategy: str, commands: list[str]) -> None:
@@ -90,13 +93,24 @@ class Seed:
             answer = self.operator.post(f"/api/v1/rollouts/{rollout}/{command}", json=body)
             taken(answer, f"{command} of a rollout that is {status}")
         self.seeded.policies.append(policy["id"])
+        if not self.seeded.device:
+            own = devices.pop()
+            self.seeded.device, self.seeded.device_token = own["uuid"], own["token"]
         self.seeded.devices.extend(device["uuid"] for device in devices)
         self.seeded.rollouts.append(rollout)
         self.seeded.images.append(f"{repository}:v2")
         self.seeded.repositories.append(repository)
-        self.seeded.digests.append(digest(name + "2"))
-        if not self.seeded.device:
-            self.seeded.device, self.seeded.device_token = devices[0]["uuid"], devices[0]["token"]
+
+    def keep_out(self) -> None:
+        repository = self.seeded.bad_repository
+        self.policy("kept-out", f"{repository}:*", "manual")
+        self.enrol("kept-out", f"{repository}:v1")
+        for n in range(20):
+            content = digest(f"bad {n}")
+            rollout = self.push(repository, f"bad-{n}", content)["rollout_id"]
+            self.settled(rollout)
+            taken(self.operator.post(f"/api/v1/rollouts/{rollout}/reject", json={"reason": "seeded"}), "a rejection")
+            self.seeded.bad_digests.append(content)
 
     def policy(self, name: str, pattern: str, strategy: str) -> Json:
         body: Json = {"name": name, "image_pattern": pattern, "update_strategy": strategy}

@@ -83,13 +83,13 @@ fn components() -> Components {
         (Caller::Device, "A device's token: for the device of the path alone. For another device it is a 403."),
     ] {
         let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(description)).build();
-        components.add_security_scheme(caller.name(), SecurityScheme::Http(scheme));
+        components.add_security_scheme(caller.scheme().unwrap_or_default(), SecurityScheme::Http(scheme));
     }
     let signature = ApiKeyValue::with_description(
         "X-Hub-Signature-256",
         "`sha256=` and the HMAC-SHA256 of the raw body, in hex, keyed with the webhook secret: as GitHub signs.",
     );
-    components.add_security_scheme("registry_signature", SecurityScheme::ApiKey(ApiKey::Header(signature)));
+    components.add_security_scheme(answers::SIGNATURE, SecurityScheme::ApiKey(ApiKey::Header(signature)));
     let problems = [
         (Problem::name().into_owned(), <Problem as utoipa::PartialSchema>::schema()),
         (WrongField::name().into_owned(), <WrongField as utoipa::PartialSchema>::schema()),

@@ -46,7 +46,7 @@ pub(crate) fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Opera
 pub(crate) fn describe(operation: &mut Operation, caller: Caller) {
     operation.security = Some(security(operation, caller));
     body_may_be_left_out(operation);
-    parameters_are_never_null(operation);
+    tidy_parameters(operation);
     for Failure(status, name, _) in expected(operation, caller) {
         let reference = Ref::from_response_name(*name);
         operation.responses.responses.entry(status.to_string()).or_insert_with(|| reference.into());
@@ -59,19 +59,21 @@ pub(crate) fn describe(operation: &mut Operation, caller: Caller) {
     }
 }
 
+/// The scheme of registries that sign.
+pub(super) const SIGNATURE: &str = "webhookSignature";
+
 fn security(operation: &Operation, caller: Caller) -> Vec<SecurityRequirement> {
-    let bearer = || SecurityRequirement::new::<_, [&str; 0], &str>(caller.name(), []);
-    match caller {
-        Caller::Anyone => vec![],
-        Caller::Device | Caller::Provisioning | Caller::Operator => vec![bearer()],
+    let scheme = |name: &str| SecurityRequirement::new::<_, [&str; 0], &str>(name, []);
+    let own = caller.scheme().map(scheme);
+    let other = match caller {
+        Caller::Anyone | Caller::Device | Caller::Provisioning | Caller::Operator => None,
         // With the proof in the path no header is needed.
         Caller::Registry if has(operation, |parameter| parameter.name == "token") => {
-            vec![bearer(), SecurityRequirement::default()]
+            Some(SecurityRequirement::default())
         }
-        Caller::Registry => {
-            vec![bearer(), SecurityRequirement::new::<_, [&str; 0], &str>("registry_signature", [])]
-        }
-    }
+        Caller::Registry => Some(scheme(SIGNATURE)),
+    };
+    own.into_iter().chain(other).collect()
 }
 
 fn has(operation: &Operation, which: impl Fn(&utoipa::openapi::path::Parameter) -> bool) -> bool {
@@ -104,13 +106,12 @@ fn expected(operation: &Operation, caller: Caller) -> impl Iterator<Item = &'sta
     .filter_map(|(failure, expected)| expected.then_some(failure))
 }
 
-/// A parameter is there or not; utoipa says of a header that it may be `null`.
-fn parameters_are_never_null(operation: &mut Operation) {
+fn tidy_parameters(operation: &mut Operation) {
     for parameter in operation.parameters.iter_mut().flatten() {
         if let RefOr::T(parameter) = parameter
             && let Some(schema) = &mut parameter.schema
         {
-            super::tidy::never_null(schema);
+            super::tidy::parameter(schema);
         }
     }
 }

@@ -2,12 +2,15 @@
 //!
 //! - A field of an answer that has nothing to say is left out, never `null`; utoipa cannot know. A field that is `null`
 //!   instead says that it is required. What is asked for may be `null` as well as left out.
+//! - A number of 32 bits without a sign is no `int32`: half of its values are larger.
 //! - `example` of a schema is deprecated in OpenAPI 3.1, in favour of `examples`.
 
 use std::collections::BTreeSet;
 use std::mem::take;
 
-use utoipa::openapi::schema::{AdditionalProperties, ArrayItems, Object, Schema, SchemaType, Type};
+use utoipa::openapi::schema::{
+    AdditionalProperties, ArrayItems, KnownFormat, Object, Schema, SchemaFormat, SchemaType, Type,
+};
 use utoipa::openapi::{OpenApi, RefOr};
 
 use super::answers::operations;
@@ -22,6 +25,7 @@ pub(super) fn tidy(document: &mut OpenApi) {
             if let (Schema::Object(object), true) = (&mut *schema, answered) {
                 absent_is_not_null(object);
             }
+            whole_numbers(schema);
             examples(schema);
         });
     }
@@ -106,8 +110,14 @@ fn absent_is_not_null(object: &mut Object) {
     }
 }
 
+/// The schema of a parameter, which is there or not; utoipa says of a header that it may be `null`.
+pub(super) fn parameter(schema: &mut RefOr<Schema>) {
+    never_null(schema);
+    walk(schema, &mut whole_numbers);
+}
+
 /// Takes `null` away from what a schema takes.
-pub(super) fn never_null(schema: &mut RefOr<Schema>) {
+fn never_null(schema: &mut RefOr<Schema>) {
     match schema {
         RefOr::T(Schema::Object(object)) => not_null(&mut object.schema_type),
         RefOr::T(Schema::Array(array)) => not_null(&mut array.schema_type),
@@ -118,6 +128,15 @@ pub(super) fn never_null(schema: &mut RefOr<Schema>) {
             }
         }
         RefOr::T(_) | RefOr::Ref(_) => {}
+    }
+}
+
+fn whole_numbers(schema: &mut Schema) {
+    let Schema::Object(object) = schema else { return };
+    let of_32_bits = object.format == Some(SchemaFormat::KnownFormat(KnownFormat::Int32));
+    if of_32_bits && object.minimum.is_some() {
+        object.format = Some(SchemaFormat::KnownFormat(KnownFormat::Int64));
+        object.maximum.get_or_insert(utoipa::Number::UInt(u32::MAX as usize));
     }
 }
 

@@ -43,11 +43,13 @@ pub enum Mutant {
     TakenOverUntold,
     /// A device that is moved to another fleet keeps its place.
     MovedStays,
+    /// A device whose time zone nobody knows is judged by UTC.
+    ZonelessInUtc,
 }
 
 impl Mutant {
     /// Every one.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::SkipPauseCheck,
         Self::CountTwice,
         Self::OpenEverything,
@@ -64,6 +66,7 @@ impl Mutant {
         Self::ImpatientBatch,
         Self::TakenOverUntold,
         Self::MovedStays,
+        Self::ZonelessInUtc,
     ];
 }
 
@@ -124,6 +127,13 @@ impl Sabotaged {
                 if let Some(policy) = item.get_mut("policy").and_then(Value::as_object_mut) {
                     policy.insert("max_failure_rate".to_owned(), json!(1_000_000));
                     policy.insert("max_consecutive_failures".to_owned(), json!(1_000_000));
+                }
+            }
+            (Mutant::ZonelessInUtc, Table::Rollouts) => {
+                if let Some(Value::Object(window)) = item.get_mut("policy").and_then(|policy| policy.get_mut("window"))
+                    && window.get("timezone") == Some(&json!("device"))
+                {
+                    window.entry("fallback_timezone").or_insert(json!("UTC"));
                 }
             }
             (Mutant::ImpatientBatch, Table::RolloutJournal) => {

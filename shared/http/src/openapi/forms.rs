@@ -61,6 +61,8 @@ forms! {
     StagedBatches, one_of([whole(1, BATCHES_MAX as u32).into_schema(), steps()]);
     /// The ETag of a revision, or `*` for any.
     EntityTag, text().pattern(Some("^(\"[0-9]+\"|\\*)$")).examples(["\"3\""]);
+    /// A fleet's id.
+    FleetId, text().pattern(Some("^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")).examples(["production"]);
     /// A name, on one line.
     Line, line();
     /// A tag and its value: `key:value`.

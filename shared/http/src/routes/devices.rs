@@ -18,7 +18,7 @@ use super::Api;
 use super::enrol::Checks;
 use super::rollouts::one_of;
 use crate::input::{Cursor, DeviceId, ImageText, Limit, OperatorBody, Params, StatusText, TagTexts};
-use crate::openapi::forms::{Line, TagFilter, Tags};
+use crate::openapi::forms::{FleetId, Line, TagFilter, Tags};
 use crate::openapi::words;
 use crate::problem::Problem;
 use crate::state::AppState;
@@ -57,7 +57,7 @@ struct DevicePatch {
     #[schema(value_type = Option<Line>)]
     name: Naming,
     /// Its fleet.
-    #[schema(value_type = Option<Line>)]
+    #[schema(value_type = Option<FleetId>)]
     fleet_id: Option<String>,
     /// Its tags, all of them.
     #[schema(value_type = Option<Tags>)]

@@ -18,7 +18,7 @@ use utoipa_axum::routes;
 use super::Api;
 use crate::auth::{DeviceToken, ProvisioningCaller};
 use crate::input::DeviceBody;
-use crate::openapi::forms::{LINE_MAX, Line, TAGS_MAX, Tags};
+use crate::openapi::forms::{FleetId, LINE_MAX, Line, TAGS_MAX, Tags};
 use crate::problem::Problem;
 use crate::state::AppState;
 use crate::views::Credential;
@@ -38,7 +38,7 @@ struct EnrolBody {
     #[schema(value_type = Option<Line>)]
     name: Option<String>,
     /// Its fleet.
-    #[schema(value_type = Line, example = "production")]
+    #[schema(value_type = FleetId)]
     fleet_id: String,
     /// IANA name of its zone.
     #[schema(example = "Europe/Berlin", min_length = 1, max_length = 64)]

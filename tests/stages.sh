@@ -142,7 +142,7 @@ make_node_modules() {
 
 # Whether Node is here; without it the TypeScript client is left out, unless nothing may be.
 has_node() {
-    if command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null; then
+    if command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null; then
         return
     fi
     if [[ ${CI:-} == true ]]; then

@@ -153,6 +153,23 @@ has_node() {
     return 1
 }
 
+# Everything that other people's tools try the contract with; goes on after a failure.
+try_contract() {
+    local check failed_checks=()
+    for check in document_is_valid python_client ${with_node:+typescript_client} fuzz; do
+        printf '\n-- %s\n' "$check"
+        "$check" || failed_checks+=("$check")
+    done
+    if ((${#failed_checks[@]} > 0)); then
+        echo "failed: ${failed_checks[*]}"
+        return 1
+    fi
+}
+
+fuzz() {
+    "$tools/contract-venv/bin/python" tests/contract/fuzz.py
+}
+
 # The document, as validators see it.
 document_is_valid() {
     "$tools/contract-venv/bin/openapi-spec-validator" docs/openapi.json || return

@@ -73,7 +73,7 @@ impl Stage {
             self.set_work(n, Work::Idle);
         } else {
             // Older agents do not tell what they pulled.
-            let digest = Some(self.fetched(n, image).1).filter(|_| n % 5 > 0);
+            let digest = Some(self.fetched(n, image).1).filter(|_| !n.is_multiple_of(5));
             self.agents[n].tell_of(wanted, DeviceEvent::ImagePulled, (None, None, digest));
             self.set_work(n, Work::Pulling(wanted.rollout_id.clone()));
         }
@@ -98,7 +98,7 @@ impl Stage {
         let time = self.now;
         if is_update && !self.agents[n].liar {
             let uuid = self.agents[n].uuid;
-            let tells = n % 5 > 0;
+            let tells = !n.is_multiple_of(5);
             self.oracle.swap_begins(&self.memory.store, uuid, &wanted.rollout_id, tells.then_some(&image), time);
         }
         self.tell(|| format!("device {n} {:?}s to {tag}", wanted.action));

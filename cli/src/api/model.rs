@@ -40,7 +40,18 @@ pub(crate) struct Rollout {
     pub(crate) completed_at: Option<String>,
     pub(crate) triggered_by: Option<String>,
     pub(crate) policy: Option<String>,
+    #[serde(rename = "override")]
+    pub(crate) overridden: Option<Override>,
     pub(crate) error_message: Option<String>,
+}
+
+/// What a rollout passes over of its policy, and who said so.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Override {
+    pub(crate) passed_over: Vec<String>,
+    pub(crate) reason: String,
+    pub(crate) by: String,
 }
 
 impl Rollout {

@@ -1,15 +1,15 @@
 //! `tidegate rollouts`: look at rollouts, and command them.
 
 mod show;
+mod trigger;
 
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use clap::{Args, Subcommand, ValueEnum};
-use reqwest::Method;
+use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::api::{Api, Call, Caller, Connection};
+use crate::api::{Api, Connection};
 
 /// What can be done with rollouts.
 #[derive(Subcommand)]
@@ -87,7 +87,7 @@ pub(crate) enum Command {
         max_in_flight: Option<u32>,
     },
     /// Roll an image out without a push
-    Trigger(Trigger),
+    Trigger(trigger::Trigger),
 }
 
 /// One rollout.
@@ -111,40 +111,6 @@ pub(crate) struct Reasoned {
     /// Print JSON
     #[arg(long)]
     json: bool,
-}
-
-/// A manual trigger.
-#[derive(Args)]
-pub(crate) struct Trigger {
-    /// The image, such as ghcr.io/owner/app:1.4.2
-    image: String,
-    /// Another strategy than the policies'
-    #[arg(long)]
-    strategy: Option<String>,
-    /// Although the image failed before: on the devices that failed, or on all
-    #[arg(long)]
-    retry: Option<Retry>,
-    /// Only this fleet
-    #[arg(long)]
-    fleet: Option<String>,
-    /// Only devices with this tag; may be repeated
-    #[arg(long = "tag", value_name = "KEY:VALUE")]
-    tags: Vec<String>,
-    /// Say what would happen; change nothing
-    #[arg(long)]
-    dry_run: bool,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-}
-
-/// Which devices an image that failed is tried on again.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum Retry {
-    /// Those on which it failed.
-    Failed,
-    /// Every one.
-    All,
 }
 
 impl Command {
@@ -190,7 +156,7 @@ impl Command {
                 }
                 reasoned.command(&api, "rollback-all", body).await?;
             }
-            Self::Trigger(trigger) => trigger.run(&api).await?,
+            Self::Trigger(trigger) => return trigger.run(&api).await,
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -206,32 +172,5 @@ impl Reasoned {
         api.command(id, command, &body).await.with_context(|| format!("{command} was not done"))?;
         let now: Value = api.get(format!("/api/v1/rollouts/{id}")).await?;
         show::rollout(&now, self.json)
-    }
-}
-
-impl Trigger {
-    async fn run(self, api: &Api) -> Result<()> {
-        let mut body = json!({ "image": self.image, "filters": {} });
-        if let Some(strategy) = self.strategy {
-            body["strategy"] = strategy.into();
-        }
-        if let Some(retry) = self.retry {
-            body["retry"] = match retry {
-                Retry::Failed => "failed".into(),
-                Retry::All => "all".into(),
-            };
-        }
-        if let Some(fleet) = self.fleet {
-            body["filters"]["fleet_id"] = fleet.into();
-        }
-        if !self.tags.is_empty() {
-            body["filters"]["device_tags"] = self.tags.into();
-        }
-        let call = Call::new(Method::POST, "/api/v1/images/trigger-update", Caller::Operator)
-            .query("dry_run", self.dry_run.then_some(true))
-            .json(&body);
-        // Not repeated by itself: each trigger may begin a rollout.
-        let answer: Value = api.once(&call).await?.read()?;
-        show::triggered(&answer, self.json)
     }
 }

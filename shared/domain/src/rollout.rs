@@ -1,6 +1,6 @@
 //! A rollout: what is to be updated, how far it is open, and where it stands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond::{optional as ms_opt, required as ms};
@@ -11,7 +11,7 @@ use crate::ids::{PolicyId, RolloutId};
 use crate::image::{Digest, Repository, Tag};
 use crate::judge::Judge;
 use crate::pin::Pin;
-use crate::policy::{Policy, Strategy};
+use crate::policy::{Policy, Safeguard, Strategy};
 
 /// Where a rollout stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -170,6 +170,15 @@ pub struct Rollback {
     pub respect_windows: bool,
 }
 
+/// What a person had passed over of the policy, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Override {
+    /// The policy's safeguards that this rollout goes without.
+    pub passed_over: BTreeSet<Safeguard>,
+    /// Why, in the person's words.
+    pub reason: String,
+}
+
 /// A rollout's own item. Commands write `status` and the fields beside it; only the step writes progress.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Rollout {
@@ -199,6 +208,9 @@ pub struct Rollout {
     pub strategy: Strategy,
     /// What set it off.
     pub triggered_by: Trigger,
+    /// What of its policy it passes over.
+    #[serde(default, rename = "override", skip_serializing_if = "Option::is_none")]
+    pub overridden: Option<Override>,
     /// When it was created.
     #[serde(with = "ms")]
     pub created_at: Timestamp,

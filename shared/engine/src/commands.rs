@@ -11,6 +11,9 @@ use crate::entities::{heads, journal, rollouts};
 use crate::error::EngineError;
 use crate::ports::{Freshness, Job, Ports, WriteError};
 
+/// Who commanded something: operators' tokens have no names yet.
+pub const OPERATOR: &str = "an operator";
+
 /// What a command led to.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Commanded {
@@ -70,7 +73,9 @@ pub async fn carry_out(
             Verdict::Changes(changed) => changed,
         };
         let cause = format!("{}-{:08}", wanted.name(), changed.next.revision);
-        let event = Event::of_rollout(rollout_id, changed.event.name(), now, &cause).with("reason", reason);
+        let event = Event::of_rollout(rollout_id, changed.event.name(), now, &cause)
+            .with("reason", reason)
+            .with("by", OPERATOR);
         let mut writes = vec![rollouts::save_command(&view, &changed.next), events::put(&event)];
         if let Some(head) = head.as_mut().filter(|_| changed.ban) {
             let why = reason.unwrap_or(wanted.name());

@@ -55,6 +55,10 @@ pub(super) fn rollout(found: &Value, json: bool) -> Result<()> {
     stdout::line(format_args!("image      {}: {} to {to}", rollout.image_name, cell(rollout.old_tag.as_ref())))?;
     stdout::line(format_args!("digest     {}", cell(rollout.new_digest.as_ref())))?;
     stdout::line(format_args!("policy     {} ({})", cell(rollout.policy.as_ref()), rollout.strategy))?;
+    if let Some(over) = &rollout.overridden {
+        let what = over.passed_over.join(", ");
+        stdout::line(format_args!("override   {what} passed over by {}: {}", over.by, over.reason))?;
+    }
     stdout::line(format_args!("status     {}", rollout.status))?;
     let told = rollout.error_message.clone().unwrap_or_default();
     if let Some(waiting_for) = rollout.waiting_for.as_ref().filter(|text| **text != told) {
@@ -145,10 +149,12 @@ pub(super) fn triggered(answer: &Value, json: bool) -> Result<()> {
         value => value.to_string(),
     };
     if let Some(begun) = answer["rollouts"].as_array() {
-        let mut table = Table::new(["ROLLOUT", "POLICY", "STATUS", "DEVICES"]);
+        let mut table = Table::new(["ROLLOUT", "POLICY", "STATUS", "DEVICES", "REASON"]);
         for rollout in begun {
             let devices = text(&rollout["affected_devices"]);
-            table.row([text(&rollout["rollout_id"]), text(&rollout["policy"]), text(&rollout["status"]), devices]);
+            let [id, policy, status, reason] =
+                ["rollout_id", "policy", "status", "reason"].map(|field| text(&rollout[field]));
+            table.row([id, policy, status, devices, reason]);
         }
         stdout::print(&table)?;
         return Ok(());
@@ -156,6 +162,22 @@ pub(super) fn triggered(answer: &Value, json: bool) -> Result<()> {
     stdout::line(format_args!("{} devices would take part", text(&answer["total_devices"])))?;
     for batch in answer["batches"].as_array().into_iter().flatten() {
         stdout::line(format_args!("  {}", batch_in_words(batch)))?;
+    }
+    for over in answer["passed_over"].as_array().into_iter().flatten() {
+        let list = |field: &str| {
+            let names = over[field].as_array().into_iter().flatten().filter_map(Value::as_str);
+            names.collect::<Vec<_>>().join(", ")
+        };
+        stdout::line(format_args!(
+            "it would pass over, of the policy {}: {}",
+            text(&over["policy"]),
+            list("safeguards")
+        ))?;
+        let flags = over["unsaid"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let flags = flags.map(|safeguard| format!("--override-{safeguard} ")).collect::<String>();
+        if !flags.is_empty() {
+            stdout::line(format_args!("  and is refused without {flags}--reason WHY"))?;
+        }
     }
     for (reason, count) in answer["skipped"].as_object().into_iter().flatten() {
         stdout::line(format_args!("{count} would be skipped: {reason}"))?;

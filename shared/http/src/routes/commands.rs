@@ -13,13 +13,10 @@ use utoipa::ToSchema;
 use utoipa_axum::routes;
 
 use super::Api;
-use crate::input::{OperatorBody, OptionalBody, RolloutIdPath};
+use crate::input::{OperatorBody, OptionalBody, RolloutIdPath, reason as reason_of};
 use crate::problem::Problem;
 use crate::state::AppState;
 use crate::views::{RolloutBrief, RolloutView};
-
-/// Longest reason, in characters.
-const REASON_MAX: usize = 500;
 
 /// Why, for those who look later.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -179,12 +176,8 @@ async fn run(
     command: Command,
     reason: Option<String>,
 ) -> Answer {
-    if reason.as_deref().is_some_and(|reason| reason.chars().count() > REASON_MAX) {
-        let detail = format!("expected at most {REASON_MAX} characters");
-        return Err(Problem::invalid(vec![FieldError::new("/reason", detail)]));
-    }
+    let reason = reason_of(reason).map_err(|error| Problem::invalid(vec![error]))?;
     let now = state.now();
-    let reason = reason.filter(|reason| !reason.trim().is_empty());
     match carry_out(&state.ports, &id, &command, reason.as_deref(), now).await? {
         Commanded::Done { changed, .. } => {
             tracing::info!(rollout_id = id.as_str(), command = command.name(), changed, "command");

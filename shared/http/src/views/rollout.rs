@@ -5,6 +5,7 @@ use serde::Serialize;
 use tidegate_domain::counts::Class;
 use tidegate_domain::ids::RolloutId;
 use tidegate_domain::rollout::{Batch, Rollout, Status, Trigger};
+use tidegate_engine::commands::OPERATOR;
 use tidegate_engine::rollouts::View;
 use utoipa::ToSchema;
 
@@ -68,9 +69,25 @@ pub(crate) struct RolloutView {
     triggered_by: &'static str,
     /// The policy that it follows.
     policy: String,
+    /// What of the policy it passes over, because a person said so.
+    #[serde(rename = "override", skip_serializing_if = "Option::is_none")]
+    overridden: Option<OverrideView>,
     /// Why it stopped or ended, where it did not end well.
     #[serde(skip_serializing_if = "Option::is_none")]
     error_message: Option<String>,
+}
+
+/// What a rollout passes over of its policy.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RolloutOverride)]
+struct OverrideView {
+    /// The policy's safeguards that it goes without: `approval`, `batches`, `window`.
+    #[schema(example = json!(["approval"]))]
+    passed_over: Vec<&'static str>,
+    /// Why, in the person's words.
+    reason: String,
+    /// Who said so; `an operator` until operators' tokens have names.
+    by: &'static str,
 }
 
 /// A batch of a rollout.
@@ -146,6 +163,11 @@ impl RolloutView {
                 Trigger::Manual => "manual",
             },
             policy: rollout.policy.clone(),
+            overridden: rollout.overridden.as_ref().map(|told| OverrideView {
+                passed_over: told.passed_over.iter().map(|safeguard| safeguard.name()).collect(),
+                reason: told.reason.clone(),
+                by: OPERATOR,
+            }),
             error_message: rollout.reason.clone().filter(|_| went_wrong(rollout.status)),
         }
     }

@@ -169,6 +169,16 @@ async fn a_trigger_by_hand() {
     assert_eq!(triggered["rollouts"][0]["rollout_id"], triggered["rollout_id"]);
     let cases = [
         (json!({"image": "quay.io/a/b:1"}), "/image"),
+        (json!({"image": "acme/app"}), "/image"),
+        (json!({"image": "localhost:5000/acme/app"}), "/image"),
+        (json!({"image": "acme/app:v2", "override": {"aproval": true}}), "/override/aproval"),
+        (json!({"image": "acme/app:v2", "override": {"approval": true}}), "/reason"),
+        (json!({"image": "acme/app:v2", "override": {"approval": true}, "reason": " "}), "/reason"),
+        (json!({"image": "acme/app:v2", "reason": "x".repeat(501)}), "/reason"),
+        (
+            json!({"image": "acme/app:v2", "strategy": "manual", "override": {"approval": true}, "reason": "x"}),
+            "/override/approval",
+        ),
         (json!({"image": "acme/app:v2", "strategy": "yolo"}), "/strategy"),
         (json!({"image": "acme/app:v2", "strategy": "scheduled"}), "/strategy"),
         (json!({"image": "acme/app:v2", "retry": "some"}), "/retry"),
@@ -176,6 +186,68 @@ async fn a_trigger_by_hand() {
     ];
     for (body, pointer) in cases {
         world.post("/api/v1/images/trigger-update", body).await.is_problem(422, pointer);
+    }
+}
+
+#[tokio::test]
+async fn a_trigger_is_laxer_than_a_policy_only_where_a_person_says_so() {
+    let world = World::new();
+    let policy = json!({"name": "careful", "image_pattern": "acme/app:*", "update_strategy": "manual",
+                        "maintenance_window_start": "02:00:00", "maintenance_window_end": "04:00:00"});
+    world.post("/api/v1/image-policies", policy).await.is(201);
+    fleet(&world, 4).await;
+    let route = "/api/v1/images/trigger-update";
+
+    let lax = json!({"image": "acme/app:v2", "strategy": "auto"});
+    let refused = world.post(route, lax.clone()).await.is_problem(409, "/override/approval");
+    assert!(refused["type"].as_str().unwrap().ends_with(":override_needed"), "{refused}");
+    let pointers: Vec<&Value> = refused["errors"].as_array().unwrap().iter().map(|error| &error["pointer"]).collect();
+    assert_eq!(pointers, ["/override/approval", "/override/batches"], "{refused}");
+    let detail = refused["detail"].as_str().unwrap();
+    assert!(detail.contains("careful: approval, batches") && detail.contains(r#""approval": true"#), "{detail}");
+    let run = world.post("/api/v1/images/trigger-update?dry_run=true", lax.clone()).await.is(200);
+    let over = json!([{"policy": "careful", "safeguards": ["approval", "batches"], "unsaid": ["approval", "batches"]}]);
+    assert_eq!(run["passed_over"], over, "{run}");
+    let half = json!({"image": "acme/app:v2", "strategy": "auto", "override": {"batches": true}, "reason": "hotfix"});
+    world.post(route, half).await.is_problem(409, "/override/approval");
+    assert_eq!(world.get("/api/v1/rollouts").await.is(200)["items"], json!([]), "what is refused creates nothing");
+
+    let mut said = lax;
+    said["override"] = json!({"approval": true, "batches": true, "window": true});
+    said["reason"] = json!("hotfix for CVE-2026-1");
+    let id = world.post(route, said).await.is(202)["rollout_id"].as_str().unwrap().to_owned();
+    world.settle().await;
+    let path = format!("/api/v1/rollouts/{id}");
+    let rollout = world.get(&path).await.is(200);
+    assert_eq!((&rollout["status"], &rollout["strategy"]), (&json!("in_progress"), &json!("auto")), "{rollout}");
+    let told = json!({"passed_over": ["approval", "batches", "window"], "reason": "hotfix for CVE-2026-1", "by": "an operator"});
+    assert_eq!(rollout["override"], told, "{rollout}");
+    let events = items(&world, &format!("{path}/events?type=image.policy_overridden")).await;
+    assert_eq!(events.len(), 1, "{events:?}");
+    assert_eq!(events[0]["details"]["passed_over"], told["passed_over"], "{events:?}");
+    assert_eq!(events[0]["details"]["reason"], told["reason"], "{events:?}");
+
+    let strict = json!({"image": "acme/app:v3", "strategy": "manual", "filters": {"fleet_id": "north"}});
+    let id = world.post(route, strict).await.is(202)["rollout_id"].as_str().unwrap().to_owned();
+    world.settle().await;
+    let rollout = world.get(&format!("/api/v1/rollouts/{id}")).await.is(200);
+    assert!(rollout["override"].is_null(), "a narrower selection passes nothing over: {rollout}");
+}
+
+#[tokio::test]
+async fn a_trigger_that_concerns_nobody_is_refused() {
+    let world = World::new();
+    fleet(&world, 2).await;
+    for (body, words) in [
+        (json!({"image": "acme/other:v2"}), "no device runs docker.io/acme/other"),
+        (json!({"image": "acme/app:v2", "filters": {"fleet_id": "south"}}), "in the fleet south"),
+        (json!({"image": "acme/app:v2", "filters": {"device_tags": ["region:eu"]}}), "tagged region:eu"),
+    ] {
+        for route in ["/api/v1/images/trigger-update", "/api/v1/images/trigger-update?dry_run=true"] {
+            let refused = world.post(route, body.clone()).await.is_problem(409, "");
+            assert!(refused["type"].as_str().unwrap().ends_with(":no_devices"), "{refused}");
+            assert!(refused["detail"].as_str().unwrap().contains(words), "{refused}");
+        }
     }
 }
 

@@ -4,6 +4,7 @@ mod device;
 mod ending;
 mod progress;
 mod proof;
+mod safeguards;
 mod stored;
 
 pub(super) use ending::is_at_rest;

@@ -28,5 +28,6 @@ pub mod step;
 pub mod target;
 #[cfg(test)]
 mod testing;
+pub mod text;
 pub mod webhook;
 pub mod window;

@@ -8,8 +8,10 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
+use tidegate_domain::ids::{DeviceUuid, RolloutId};
 
 use crate::api::{Api, Connection};
+use crate::arguments;
 
 /// What can be done with rollouts.
 #[derive(Subcommand)]
@@ -17,7 +19,7 @@ pub(crate) enum Command {
     /// List rollouts, newest first
     List {
         /// Only those in this status
-        #[arg(long)]
+        #[arg(long, value_parser = arguments::rollout_status())]
         status: Option<String>,
         /// Only those of this image, with or without a tag
         #[arg(long)]
@@ -36,10 +38,10 @@ pub(crate) enum Command {
         #[command(flatten)]
         one: One,
         /// Only those in this status
-        #[arg(long)]
+        #[arg(long, value_parser = arguments::row_status())]
         status: Option<String>,
-        /// Only those of this batch
-        #[arg(long)]
+        /// Only those of this batch, from 1
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
         batch: Option<u32>,
     },
     /// List the events of a rollout: its own in order, then device by device
@@ -47,18 +49,19 @@ pub(crate) enum Command {
         #[command(flatten)]
         one: One,
         /// Only this device's
-        #[arg(long, value_name = "UUID")]
-        device: Option<String>,
+        #[arg(long, value_name = "UUID", value_parser = arguments::device_uuid)]
+        device: Option<DeviceUuid>,
         /// Only this event
-        #[arg(long = "type", value_name = "NAME")]
+        #[arg(long = "type", value_name = "NAME", value_parser = arguments::event_name())]
         name: Option<String>,
     },
     /// Offer the image to nobody more until it is resumed
     Pause(Reasoned),
     /// Go on with a paused rollout, in the same batch
     Resume {
-        /// The rollout
-        rollout_id: String,
+        /// The rollout's id
+        #[arg(value_parser = arguments::rollout_id)]
+        rollout_id: RolloutId,
         /// Why it may go on
         #[arg(long)]
         reason: String,
@@ -83,7 +86,7 @@ pub(crate) enum Command {
         #[arg(long)]
         respect_windows: bool,
         /// About so many devices at a time
-        #[arg(long, value_name = "DEVICES")]
+        #[arg(long, value_name = "DEVICES", value_parser = clap::value_parser!(u32).range(1..))]
         max_in_flight: Option<u32>,
     },
     /// Roll an image out without a push
@@ -93,8 +96,9 @@ pub(crate) enum Command {
 /// One rollout.
 #[derive(Args)]
 pub(crate) struct One {
-    /// The rollout
-    rollout_id: String,
+    /// The rollout's id
+    #[arg(value_parser = arguments::rollout_id)]
+    rollout_id: RolloutId,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -103,8 +107,9 @@ pub(crate) struct One {
 /// A command with a reason.
 #[derive(Args)]
 pub(crate) struct Reasoned {
-    /// The rollout
-    rollout_id: String,
+    /// The rollout's id
+    #[arg(value_parser = arguments::rollout_id)]
+    rollout_id: RolloutId,
     /// Why; told with the event
     #[arg(long)]
     reason: Option<String>,
@@ -135,7 +140,9 @@ impl Command {
             }
             Self::Events { one: One { rollout_id, json }, device, name } => {
                 let path = format!("/api/v1/rollouts/{rollout_id}/events");
-                let found: Vec<Value> = api.list(&path, &[("device_uuid", device), ("type", name)], None).await?;
+                let found: Vec<Value> = api
+                    .list(&path, &[("device_uuid", device.map(|uuid| uuid.to_string())), ("type", name)], None)
+                    .await?;
                 show::events(&found, json)?;
             }
             Self::Pause(reasoned) => reasoned.command(&api, "pause", json!({})).await?,
@@ -169,7 +176,7 @@ impl Reasoned {
             body["reason"] = reason.into();
         }
         let id = &self.rollout_id;
-        api.command(id, command, &body).await.with_context(|| format!("{command} was not done"))?;
+        api.command(id.as_str(), command, &body).await.with_context(|| format!("{command} was not done"))?;
         let now: Value = api.get(format!("/api/v1/rollouts/{id}")).await?;
         show::rollout(&now, self.json)
     }

@@ -45,6 +45,10 @@ pub enum Class {
     Skipped,
 }
 
+/// The statuses that the API shows for classes, each once.
+pub const ROW_STATUSES: [&str; 8] =
+    ["pending", "updating", "completed", "failed", "rolled_back", "deferred", "blocked", "skipped"];
+
 impl Class {
     /// The status that the API shows for it.
     pub const fn status(self) -> &'static str {

@@ -7,6 +7,7 @@ pub mod assignment;
 pub mod command;
 pub mod counts;
 pub mod device;
+pub mod device_tag;
 pub mod event;
 pub mod head;
 pub mod health;

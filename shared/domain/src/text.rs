@@ -122,7 +122,9 @@ mod tests {
 
     #[test]
     fn what_people_write_stays_as_it_is() {
-        for text in ["", "gate 12", "Größe: ±3 °C", "東京", "النافذة", "שער", "v1.2.3+build", "🚂 ok", "e\u{301}", "a\\b"] {
+        for text in
+            ["", "gate 12", "Größe: ±3 °C", "東京", "النافذة", "שער", "v1.2.3+build", "🚂 ok", "e\u{301}", "a\\b"]
+        {
             assert!(matches!(shown(text), Cow::Borrowed(same) if same == text), "{text}");
             assert_eq!(name(text), Ok(()), "{text}");
         }

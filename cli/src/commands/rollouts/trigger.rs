@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::show;
 use crate::api::{Api, ApiError, Call, Caller};
+use crate::arguments;
 
 /// A manual trigger.
 #[derive(Args)]
@@ -36,9 +37,9 @@ pub(crate) struct Trigger {
     /// Only this fleet
     #[arg(long)]
     fleet: Option<String>,
-    /// Only devices with this tag; may be repeated
-    #[arg(long = "tag", value_name = "KEY:VALUE")]
-    tags: Vec<String>,
+    /// Only devices with this tag (KEY:VALUE is taken as well); of several, with all
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = arguments::tag)]
+    tags: Vec<(String, String)>,
     /// Say what would happen; change nothing
     #[arg(long)]
     dry_run: bool,
@@ -107,7 +108,8 @@ impl Trigger {
             body["filters"]["fleet_id"] = fleet.into();
         }
         if !self.tags.is_empty() {
-            body["filters"]["device_tags"] = self.tags.into();
+            let tags = self.tags.iter().map(|(key, value)| format!("{key}={value}"));
+            body["filters"]["device_tags"] = tags.collect::<Vec<_>>().into();
         }
         let call = Call::new(Method::POST, "/api/v1/images/trigger-update", Caller::Operator)
             .query("dry_run", self.dry_run.then_some(true))

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
 use serde::Deserialize;
+use tidegate_domain::counts::ROW_STATUSES;
 use tidegate_domain::rollout::Status;
 use tidegate_engine::entities::rollouts as stored;
 use tidegate_engine::ports::Freshness;
@@ -67,10 +68,6 @@ impl TryFrom<String> for BatchText {
         text.parse().ok().filter(|batch| *batch > 0).map(Self).ok_or("expected a batch's number, from 1")
     }
 }
-
-/// The statuses of a row, as they are shown.
-const ROW_STATUSES: [&str; 8] =
-    ["pending", "updating", "completed", "failed", "rolled_back", "deferred", "blocked", "skipped"];
 
 /// Rollouts, newest first
 #[utoipa::path(

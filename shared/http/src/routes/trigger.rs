@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use tidegate_domain::device_tag;
 use tidegate_domain::image::ImageRef;
 use tidegate_domain::policy::{FieldError, Safeguard, Strategy, Wish};
 use tidegate_engine::trigger::{PassedOver, Retry, TriggerError, TriggerRequest, dry_run, trigger};
@@ -82,7 +83,7 @@ enum RetryWord {
 struct Filters {
     /// Of this fleet.
     fleet_id: Option<String>,
-    /// With all of these tags, each as `key:value`.
+    /// With all of these tags, each as `key=value` or `key:value`.
     #[serde(default)]
     #[schema(example = json!(["region:us-east"]))]
     device_tags: Vec<String>,
@@ -153,11 +154,9 @@ fn checked(state: &AppState, body: TriggerBody) -> Result<TriggerRequest, Proble
     }
     let mut device_tags = BTreeMap::new();
     for (i, tag) in body.filters.device_tags.iter().enumerate() {
-        match tag.split_once(':') {
-            Some((key, value)) if !key.is_empty() => drop(device_tags.insert(key.to_owned(), value.to_owned())),
-            Some(_) | None => {
-                errors.push(FieldError::new(format!("/filters/device_tags/{i}"), "expected key:value"));
-            }
+        match device_tag::parse(tag) {
+            Ok((key, value)) => drop(device_tags.insert(key, value)),
+            Err(error) => errors.push(FieldError::new(format!("/filters/device_tags/{i}"), error)),
         }
     }
     match image {

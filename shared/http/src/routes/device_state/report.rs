@@ -144,7 +144,10 @@ impl Taken {
             }
         }
         let services = body.get("services").and_then(Value::as_object).into_iter().flatten().take(SERVICES_MAX);
-        let services = services.filter(|(name, _)| (1..=TEXT_MAX).contains(&name.chars().count()));
+        // A name that acts on a terminal is passed over, like a field that nobody knows; the reports count all the same.
+        let services = services.filter(|(name, _)| {
+            (1..=TEXT_MAX).contains(&name.chars().count()) && tidegate_domain::text::name(name).is_ok()
+        });
         let reports = Reports {
             services: services.filter_map(|(name, value)| Some((name.clone(), observed(value)?))).collect(),
             platform: body.get("platform").and_then(Value::as_str).map(|text| shortened(text, TEXT_MAX)),

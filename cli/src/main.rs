@@ -38,6 +38,8 @@ struct Arguments {
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    // TLS of every client: ring, as everywhere. It can only be set once.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let given = documented(Arguments::command()).get_matches();
     let Arguments { command } = Arguments::from_arg_matches(&given).unwrap_or_else(|error| error.exit());
     match command.run().await {

@@ -65,6 +65,6 @@ mod tests {
     fn what_others_wrote_stays_in_its_cell() {
         let mut table = Table::new(["NAME", "N"]);
         table.row(["a\nb \u{1b}[2J".to_owned(), "\u{202e}1\r".to_owned()]);
-        assert_eq!(table.to_string(), "NAME           N\na\\nb \\u{1b}[2J  \\u{202e}1\\r\n");
+        assert_eq!(table.to_string(), "NAME            N\na\\nb \\u{1b}[2J  \\u{202e}1\\r\n");
     }
 }

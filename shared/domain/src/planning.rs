@@ -5,13 +5,14 @@ use sha2::{Digest as _, Sha256};
 
 use crate::assignment::{Assignment, Progress, Reason};
 use crate::counts::Class;
-use crate::device::{Device, Track, holds};
+use crate::device::{Device, Track, holds, is_taken_from};
 use crate::ids::{DeviceUuid, RolloutId};
 use crate::image::Digest;
 use crate::pin::Pin;
 use crate::policy::OnDrift;
 use crate::rollout::{Knowledge, Known, Rollout};
 use crate::row::Row;
+use crate::window::ZoneSource;
 
 /// The position of a device that no plan has: behind everyone planned.
 pub const LATECOMER: u32 = u32::MAX;
@@ -57,21 +58,31 @@ pub fn place(device: &Device, new: &Known, (position, batch): (u32, u32), old: &
     let rollout = &new.rollout;
     let repository = &rollout.repository;
     let track = device.tracks.get(repository).cloned().unwrap_or_default();
-    let row = |class, reason, old| {
+    let zone = known_zone(device, new);
+    let row = |class, reason: Option<Reason>, old| {
+        let reason = reason.or_else(|| zone.clone().filter(|_| class == Class::Pending));
         let id = rollout.rollout_id.clone();
         Row::planned(id, device.device_uuid, (position, batch), (class, reason), old, now)
     };
     if let Some(moved) = planned_after_all(device, rollout, (position, batch)) {
         return Placed::Assigned(Box::new((moved, row(Class::Pending, None, track.baseline))));
     }
+    if let Some(back) = comes_back(device, new, (position, batch), now) {
+        return Placed::Assigned(Box::new((back, row(Class::Pending, None, track.baseline))));
+    }
     // Where its write went through before and its row perhaps did not, the row is as that write would have made it.
     if let Some(place) = track.assignment(&rollout.rollout_id) {
         let (class, reason) = stands(place);
         return Placed::Known(row(class, reason, track.baseline));
     }
-    if track.generation() > rollout.generation {
-        return Placed::Known(row(Class::Pending, None, track.baseline));
+    if track.generation() > rollout.generation && !has_left_for(&track, rollout, old) {
+        return if belongs_to_another(&track, rollout, old) {
+            Placed::Skipped(row(Class::Skipped, Some(Reason::TakenOver), track.baseline))
+        } else {
+            Placed::Known(row(Class::Pending, None, track.baseline))
+        };
     }
+    let again = track.generation() > rollout.generation;
     if let Some(reason) = unfit(device, new) {
         return Placed::Skipped(row(Class::Skipped, Some(reason), track.baseline));
     }
@@ -82,11 +93,16 @@ pub fn place(device: &Device, new: &Known, (position, batch): (u32, u32), old: &
     let current = slot.current.as_ref().and_then(|current| old.get(&current.rollout_id)).cloned();
     let busy = slot.current.as_ref().zip(current.as_ref()).is_some_and(|(current, known)| holds(current, known));
     if busy {
-        slot.next = Some(assignment);
+        // Who waited behind the swap is told where that was in another policy's rollout.
+        if let Some(mut waited) = slot.next.replace(assignment)
+            && old.get(&waited.rollout_id).is_some_and(|known| is_taken_from(&waited, known, &rollout.policy_id))
+        {
+            next.log.push(waited.leaves(Reason::TakenOver, now));
+        }
         let row = row(Class::Pending, None, slot.baseline.clone());
         return Placed::Assigned(Box::new((next, row)));
     }
-    next.log = slot.replace(assignment.clone(), current.as_deref(), ran.as_ref(), now);
+    next.log = slot.replace(assignment.clone(), &rollout.policy_id, current.as_deref(), ran.as_ref(), now);
     if new.plan.policy.on_drift == OnDrift::Adopt && slot.drifted.take_if(|_| ran.is_some()).is_some() {
         slot.baseline = Some(Pin { tag: device.running_tag(repository).cloned(), digest: ran.clone() });
         slot.resting = None;
@@ -96,9 +112,22 @@ pub fn place(device: &Device, new: &Known, (position, batch): (u32, u32), old: &
         assignment.progress = Progress::Skipped { reason };
     }
     let (class, reason) = stands(&assignment);
+    if again && rollout.status.live() {
+        // It may have a row there from before it was moved away.
+        next.log.push(assignment.scheduled(now));
+    }
     slot.current = Some(assignment);
     let row = row(class, reason, slot.baseline.clone());
     Placed::Assigned(Box::new((next, row)))
+}
+
+/// What is to be said of a device whose window is in its own time zone, which it did not tell.
+fn known_zone(device: &Device, new: &Known) -> Option<Reason> {
+    match new.plan.policy.window.as_ref()?.zone_for(device.timezone.as_deref()) {
+        ZoneSource::Policy(_) | ZoneSource::Device(_) => None,
+        ZoneSource::Fallback(_) => Some(Reason::FallbackTimezone),
+        ZoneSource::Missing => Some(Reason::NoTimezone),
+    }
 }
 
 /// How planning counts a place.
@@ -139,6 +168,41 @@ fn planned_after_all(device: &Device, rollout: &Rollout, (position, batch): (u32
     }
     (place.position, place.batch) = (position, batch);
     Some(next)
+}
+
+/// A device that was moved away, and back: it takes part again, behind everyone planned. Its attempts do not start anew.
+fn comes_back(device: &Device, new: &Known, (position, batch): (u32, u32), now: Timestamp) -> Option<Device> {
+    let rollout = &new.rollout;
+    let mut next = device.next_revision();
+    let track = next.tracks.get_mut(&rollout.repository)?;
+    let places = [&mut track.current, &mut track.next].into_iter().flatten();
+    let place = places.into_iter().find(|place| place.rollout_id == rollout.rollout_id)?;
+    let left = place.progress == Progress::Skipped { reason: Reason::Removed };
+    // A planner finds whom it placed; coming back is a matter of joining.
+    if !left || position != LATECOMER || !rollout.status.live() || unfit(device, new).is_some() {
+        return None;
+    }
+    (place.position, place.batch, place.offered_at) = (position, batch, None);
+    place.progress = Progress::Waiting;
+    next.log.push(place.scheduled(now));
+    Some(next)
+}
+
+/// The newest place of a device, where its rollout is known and another policy's.
+fn newest_of_another<'a>(track: &'a Track, rollout: &Rollout, old: &Knowledge) -> Option<&'a Assignment> {
+    let newest = track.next.as_ref().or(track.current.as_ref())?;
+    old.get(&newest.rollout_id).is_some_and(|known| known.rollout.policy_id != rollout.policy_id).then_some(newest)
+}
+
+fn belongs_to_another(track: &Track, rollout: &Rollout, old: &Knowledge) -> bool {
+    newest_of_another(track, rollout, old).is_some()
+}
+
+/// A device that was moved out of a newer rollout of another policy is free for what its policy rolls out now, though
+/// that is older.
+fn has_left_for(track: &Track, rollout: &Rollout, old: &Knowledge) -> bool {
+    let left = Progress::Skipped { reason: Reason::Removed };
+    track.next.is_none() && newest_of_another(track, rollout, old).is_some_and(|newest| newest.progress == left)
 }
 
 fn unfit(device: &Device, new: &Known) -> Option<Reason> {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::counts::{Class, Counts};
 use crate::ids::{PolicyId, RolloutId};
 use crate::image::{Digest, Repository, Tag};
+use crate::journal::Zones;
 use crate::judge::Judge;
 use crate::pin::Pin;
 use crate::policy::{Policy, Safeguard, Strategy};
@@ -100,6 +101,12 @@ impl Status {
             | Self::RollingBack
             | Self::RolledBack => false,
         }
+    }
+
+    /// Whether it waits for devices that have a place in it, or may do so again: rows that nobody settles keep it from
+    /// its end.
+    pub const fn waits_for_devices(self) -> bool {
+        self.live() || matches!(self, Self::Expired | Self::RollingBack)
     }
 
     /// Whether devices that took the image are to go back to their old one.
@@ -226,6 +233,9 @@ pub struct Rollout {
     /// Positions in the plan's order; 0 until planned.
     #[serde(default)]
     pub total: u32,
+    /// Devices whose own time zone was not known when it was planned.
+    #[serde(default, skip_serializing_if = "Zones::is_none")]
+    pub zones: Zones,
     /// Positions below this are offered the image.
     #[serde(default)]
     pub open_to: u32,

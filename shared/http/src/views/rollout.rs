@@ -72,6 +72,13 @@ pub(crate) struct RolloutView {
     /// What of the policy it passes over, because a person said so.
     #[serde(rename = "override", skip_serializing_if = "Option::is_none")]
     overridden: Option<OverrideView>,
+    /// Devices that told no time zone that was known when it was planned, where the window is in each device's own and
+    /// the policy names no fallback: they wait until they tell one.
+    #[serde(skip_serializing_if = "is_zero")]
+    no_timezone_devices: u32,
+    /// Such devices, where the policy's fallback counts.
+    #[serde(skip_serializing_if = "is_zero")]
+    fallback_timezone_devices: u32,
     /// Why it stopped or ended, where it did not end well.
     #[serde(skip_serializing_if = "Option::is_none")]
     error_message: Option<String>,
@@ -168,6 +175,8 @@ impl RolloutView {
                 reason: told.reason.clone(),
                 by: OPERATOR,
             }),
+            no_timezone_devices: rollout.zones.missing,
+            fallback_timezone_devices: rollout.zones.fallback,
             error_message: rollout.reason.clone().filter(|_| went_wrong(rollout.status)),
         }
     }
@@ -177,6 +186,11 @@ impl From<View> for RolloutView {
     fn from(view: View) -> Self {
         Self::new(&view.rollout, Some(view.waiting_for))
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_zero(n: &u32) -> bool {
+    *n == 0
 }
 
 const fn went_wrong(status: Status) -> bool {

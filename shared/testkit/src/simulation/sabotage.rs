@@ -43,11 +43,17 @@ pub enum Mutant {
     OverrideUntold,
     /// A batch is taken for complete while devices are still at work.
     ImpatientBatch,
+    /// Nobody tells a row that another policy's rollout took its device.
+    TakenOverUntold,
+    /// A device that is moved to another fleet keeps its place.
+    MovedStays,
+    /// A device whose time zone nobody knows is judged by UTC.
+    ZonelessInUtc,
 }
 
 impl Mutant {
     /// Every one.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::SkipPauseCheck,
         Self::CountTwice,
         Self::OpenEverything,
@@ -64,6 +70,9 @@ impl Mutant {
         Self::ApprovalForgotten,
         Self::OverrideUntold,
         Self::ImpatientBatch,
+        Self::TakenOverUntold,
+        Self::MovedStays,
+        Self::ZonelessInUtc,
     ];
 }
 
@@ -96,6 +105,14 @@ impl Sabotaged {
             (Mutant::LogLost, Table::Devices, Write::Put { item, .. }) => {
                 item.remove("log");
             }
+            (Mutant::TakenOverUntold, Table::Devices, Write::Put { item, .. }) => forget_entries(item, "taken_over"),
+            (Mutant::MovedStays, Table::Devices, Write::Put { item, .. }) => {
+                forget_entries(item, "removed");
+                let text = serde_json::to_string(&item).unwrap_or_default();
+                if let Ok(stays) = serde_json::from_str(&text.replace(r#"{"k":{"r":"removed"}}"#, r#""w""#)) {
+                    *item = stays;
+                }
+            }
             (Mutant::NoWayBack, Table::Devices, Write::Put { item, .. }) => forget_baselines(item),
             (Mutant::CommandLost, Table::Rollouts, Write::Update { set, .. }) => {
                 set.retain(|(name, _)| *name != "status");
@@ -126,6 +143,13 @@ impl Sabotaged {
                     policy.insert("max_consecutive_failures".to_owned(), json!(1_000_000));
                 }
             }
+            (Mutant::ZonelessInUtc, Table::Rollouts) => {
+                if let Some(Value::Object(window)) = item.get_mut("policy").and_then(|policy| policy.get_mut("window"))
+                    && window.get("timezone") == Some(&json!("device"))
+                {
+                    window.entry("fallback_timezone").or_insert(json!("UTC"));
+                }
+            }
             (Mutant::ImpatientBatch, Table::RolloutJournal) => {
                 // Whoever starts to work is taken for healthy.
                 let text = serde_json::to_string(&item).unwrap_or_default();
@@ -147,6 +171,13 @@ fn twice(item: &mut Item) {
     if let Some(Value::Array(deltas)) = item.get_mut("d") {
         let again = deltas.clone();
         deltas.extend(again);
+    }
+}
+
+/// Takes the entries of this reason out of what a device's write tells its rows.
+fn forget_entries(item: &mut Item, reason: &str) {
+    if let Some(Value::Array(entries)) = item.get_mut("log") {
+        entries.retain(|entry| entry.get("w").and_then(Value::as_str) != Some(reason));
     }
 }
 

@@ -8,7 +8,7 @@ use tidegate_domain::image::{ImageRef, Repository, Tag};
 use tidegate_domain::policy::{Safeguard, Strategy, Wish};
 use tidegate_engine::trigger::{self, Retry, TriggerError, TriggerRequest, Triggered};
 
-use super::scenario::{FLEET, Push, REPOSITORY, digest};
+use super::scenario::{FLEETS, Push, REPOSITORY, digest};
 use super::stage::{Owner, Stage, Value};
 
 /// A moment in which an operator rolls an image out.
@@ -24,7 +24,7 @@ pub(super) struct ByHand {
     pub wish: Wish,
     /// Although the digest is kept out or proven.
     pub retry: Option<Retry>,
-    /// Whether the fleet is named, which narrows nothing here.
+    /// Whether it is for the first fleet alone.
     pub narrowed: bool,
 }
 
@@ -59,7 +59,7 @@ impl Stage {
             wish: by_hand.wish,
             reason: Some("the simulation says so".to_owned()),
             retry: by_hand.retry,
-            fleet_id: by_hand.narrowed.then(|| FLEET.to_owned()),
+            fleet_id: by_hand.narrowed.then(|| FLEETS[0].to_owned()),
             device_tags: BTreeMap::new(),
         };
         self.tell(|| format!("operator: triggers {}, {:?}", request.image, request.wish));

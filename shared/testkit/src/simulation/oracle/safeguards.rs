@@ -1,13 +1,15 @@
 //! What a policy protects its devices by holds for every rollout that follows it, unless a person said otherwise.
 
 use tidegate_domain::event::ImageEvent;
-use tidegate_domain::policy::Safeguard;
+use tidegate_domain::policy::{Policy, Safeguard};
+use tidegate_domain::poll::{SwapTime, swap_time};
 use tidegate_domain::rollout::{Rollout, Status};
 use tidegate_domain::window::WindowZone;
 use tidegate_engine::entities::events;
 use tidegate_engine::ports::Table;
 
 use super::Oracle;
+use super::stored::written;
 use crate::memory::MemoryStore;
 
 impl Oracle {
@@ -15,14 +17,17 @@ impl Oracle {
     /// its windows: unless the rollout says that a person had it passed over, and an event tells why.
     pub(super) fn check_safeguards(&mut self, store: &MemoryStore, new: &Rollout) {
         let id = &new.rollout_id;
-        for safeguard in Safeguard::of(&self.policy) {
+        let frozen = self.policy(id);
+        // A policy that was changed or deleted since says nothing about what this rollout had to follow.
+        let Some(written) = written(store, &frozen.id, frozen.revision) else { return };
+        for safeguard in Safeguard::of(&written) {
             let kept = match safeguard {
                 Safeguard::Approval => self
                     .history
                     .get(id)
                     .is_some_and(|states| states.iter().any(|(_, state)| state.status == Status::AwaitingApproval)),
-                Safeguard::Batches => new.batches.len() == self.policy.boundaries(new.total).len(),
-                Safeguard::Window => self.in_window(new),
+                Safeguard::Batches => new.batches.len() == written.boundaries(new.total).len(),
+                Safeguard::Window => in_window(&written, new),
             };
             let said = new.overridden.as_ref().is_some_and(|told| told.passed_over.contains(&safeguard));
             if !kept && !said {
@@ -34,17 +39,15 @@ impl Oracle {
         }
     }
 
-    /// Whether the newest batch opened inside a window. Where each device has a zone of its own, no batch waits.
-    fn in_window(&self, new: &Rollout) -> bool {
-        let Some(window) = &self.policy.window else { return true };
-        let opened = new.current().and_then(|batch| batch.opened_at);
-        match (window.zone(), opened) {
-            (WindowZone::Named(_), Some(at)) => {
-                let (zone, _) = window.zone_for(None);
-                window.next(&zone, at).is_some_and(|interval| interval.opens_at <= at)
-            }
-            (WindowZone::Device { .. }, _) | (_, None) => true,
-        }
+}
+
+/// Whether the newest batch opened inside a window. Where each device has a zone of its own, no batch waits.
+fn in_window(policy: &Policy, new: &Rollout) -> bool {
+    let Some(window) = &policy.window else { return true };
+    let opened = new.current().and_then(|batch| batch.opened_at);
+    match (window.zone(), opened) {
+        (WindowZone::Named(_), Some(at)) => matches!(swap_time(policy, None, at), SwapTime::Open(_)),
+        (WindowZone::Device { .. }, _) | (_, None) => true,
     }
 }
 

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use tidegate_domain::device::Device;
-use tidegate_domain::ids::RolloutId;
+use tidegate_domain::ids::{PolicyId, RolloutId};
 use tidegate_domain::journal::Page;
+use tidegate_domain::policy::Policy;
 use tidegate_domain::rollout::Rollout;
 use tidegate_domain::row::Row;
 use tidegate_engine::entities::{devices, rows};
@@ -31,6 +32,14 @@ pub(super) fn all_devices(store: &MemoryStore) -> Vec<Device> {
     store.peek_all(Table::Devices).iter().filter_map(|item| devices::parse((**item).clone()).ok()).collect()
 }
 
+/// The policy as it was frozen with the rollout.
+pub(super) fn policy(store: &MemoryStore, id: &RolloutId) -> Option<Policy> {
+    let key = format!("{id}#plan");
+    let items = store.peek_all(Table::Rollouts);
+    let plan = items.iter().find(|item| item.get("rollout_id").and_then(|v| v.as_str()) == Some(key.as_str()))?;
+    serde_json::from_value(plan.get("policy")?.clone()).ok()
+}
+
 /// Every page of a rollout's journal, by number.
 pub(super) fn pages(store: &MemoryStore, id: &RolloutId) -> BTreeMap<u32, Page> {
     let items = store.peek_all(Table::RolloutJournal);
@@ -40,4 +49,11 @@ pub(super) fn pages(store: &MemoryStore, id: &RolloutId) -> BTreeMap<u32, Page> 
         Some((number, from(item)?))
     })
     .collect()
+}
+
+/// A policy as it is written in this revision; `None` where it is another one now, or gone.
+pub(super) fn written(store: &MemoryStore, id: &PolicyId, revision: u64) -> Option<Policy> {
+    let items = store.peek_all(Table::Policies);
+    let policy = items.iter().filter_map(|item| from::<Policy>(item)).find(|policy| policy.id == *id)?;
+    (policy.revision == revision).then_some(policy)
 }

@@ -38,7 +38,6 @@ impl Oracle {
             }
         }
     }
-
 }
 
 /// Whether the newest batch opened inside a window. Where each device has a zone of its own, no batch waits.

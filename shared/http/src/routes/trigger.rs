@@ -16,6 +16,8 @@ use utoipa_axum::routes;
 
 use super::Api;
 use crate::input::{OperatorBody, Params, reason as reason_of};
+use crate::openapi::forms::TagFilter;
+use crate::openapi::words;
 use crate::problem::Problem;
 use crate::state::AppState;
 use crate::views::{DryRunView, TriggerAnswer};
@@ -27,14 +29,15 @@ struct TriggerBody {
     /// The image, with a tag or a digest.
     #[schema(example = "docker.io/iotistic/myapp:v2.0.1")]
     image: String,
-    /// Another strategy than the policies': `auto`, `staged`, `manual` or `scheduled`.
-    #[schema(value_type = Option<String>)]
+    /// Another strategy than the policies'.
+    #[schema(value_type = Option<words::Strategy>)]
     strategy: Option<Strategy>,
     /// Which safeguards of the policies may be passed over. A trigger that would pass over one that is not said here is
     /// refused.
     #[serde(default, rename = "override")]
     overriding: Overriding,
-    /// Why; at most 500 characters. Needed where something may be passed over.
+    /// Why. Needed where something may be passed over.
+    #[schema(max_length = 500)]
     reason: Option<String>,
     /// Although the digest is kept out or proven: `failed` devices of the last rollout, or `all`.
     retry: Option<RetryWord>,
@@ -72,6 +75,7 @@ impl Overriding {
 
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = TriggerRetry)]
 enum RetryWord {
     Failed,
     All,
@@ -80,12 +84,13 @@ enum RetryWord {
 /// Which devices.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = TriggerFilters)]
 struct Filters {
     /// Of this fleet.
     fleet_id: Option<String>,
     /// With all of these tags, each as `key=value` or `key:value`.
     #[serde(default)]
-    #[schema(example = json!(["region:us-east"]))]
+    #[schema(value_type = Vec<TagFilter>)]
     device_tags: Vec<String>,
 }
 
@@ -112,15 +117,16 @@ enum Truth {
 /// be passed over.
 #[utoipa::path(
     post,
+    operation_id = "triggerUpdate",
     path = "/api/v1/images/trigger-update",
-    tag = "rollouts",
+    tag = "images",
     params(TriggerParams),
     request_body = TriggerBody,
     responses(
         (status = 200, description = "With `dry_run`: what would happen.", body = DryRunView),
         (status = 202, description = "The rollouts.", body = TriggerAnswer),
-        (status = 409, description = "A safeguard would be passed over that `override` does not name, the digest is kept out, or no device is concerned.", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "Fields are wrong, or the registry is not allowed.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "A safeguard would be passed over that `override` does not name, the digest is kept out, or no device is concerned."),
+        (status = 422, description = "Fields are wrong, or the registry is not allowed."),
     )
 )]
 async fn trigger_update(

@@ -4,7 +4,6 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
 use serde::Deserialize;
-use tidegate_domain::counts::ROW_STATUSES;
 use tidegate_domain::rollout::Status;
 use tidegate_engine::entities::rollouts as stored;
 use tidegate_engine::ports::Freshness;

@@ -3,6 +3,7 @@
 //! Where to look: [`poll`] decides what a device runs, [`step`] whether a batch opens.
 
 pub mod admission;
+pub mod approval;
 pub mod assignment;
 pub mod command;
 pub mod counts;

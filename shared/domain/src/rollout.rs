@@ -186,6 +186,37 @@ pub struct Override {
     pub reason: String,
 }
 
+/// Who brought a rollout to where it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum By {
+    /// A person; operators' tokens have no names yet.
+    Operator,
+    /// The rules that stop a rollout.
+    Rules,
+}
+
+impl By {
+    /// In words.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Operator => "an operator",
+            Self::Rules => "the failure rules",
+        }
+    }
+}
+
+/// Who stopped a rollout or let it go on last, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decided {
+    /// Who.
+    #[serde(rename = "b")]
+    pub by: By,
+    /// When.
+    #[serde(rename = "t", with = "ms")]
+    pub at: Timestamp,
+}
+
 /// A rollout's own item. Commands write `status` and the fields beside it; only the step writes progress.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Rollout {
@@ -266,6 +297,9 @@ pub struct Rollout {
     /// The rollback of everything, where one was commanded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollback: Option<Rollback>,
+    /// Who brought it there: the last command, or the rules that stopped it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided: Option<Decided>,
     /// Why it stands where it stands, where there is more to say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use tidegate_domain::command::{Command, Verdict, command};
 use tidegate_domain::ids::RolloutId;
-use tidegate_domain::rollout::{Rollout, Status};
+use tidegate_domain::rollout::{By, Rollout, Status};
 
 use crate::create::TRIES;
 use crate::entities::events::{self, Event};
@@ -12,7 +12,7 @@ use crate::error::EngineError;
 use crate::ports::{Freshness, Job, Ports, WriteError};
 
 /// Who commanded something: operators' tokens have no names yet.
-pub const OPERATOR: &str = "an operator";
+pub const OPERATOR: &str = By::Operator.words();
 
 /// What a command led to.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,8 +78,8 @@ pub async fn carry_out(
             .with("by", OPERATOR);
         let mut writes = vec![rollouts::save_command(&view, &changed.next), events::put(&event)];
         if let Some(head) = head.as_mut().filter(|_| changed.ban) {
-            let why = reason.unwrap_or(wanted.name());
-            head.ban(rollout.target.digest.as_ref(), &format!("{}: {why}", wanted.name()), now);
+            let why = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+            head.ban(rollout.target.digest.as_ref(), &format!("{} by {OPERATOR}{why}", wanted.name()), now);
             head.demote(rollout_id);
             writes.push(heads::save(head));
         }

@@ -185,6 +185,7 @@ pub(crate) fn draft(wanted: &Wanted<'_>, id: &RolloutId, generation: u64, now: T
         skip_batch: false,
         rollback: None,
         reason: None,
+        decided: None,
         last_healthy_at: None,
         observed: None,
         check_at: None,

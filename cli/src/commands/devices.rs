@@ -118,8 +118,14 @@ fn list(found: &[Value], json: bool) -> Result<()> {
 
 fn runs(services: &BTreeMap<String, RunningService>) -> String {
     let all = services.iter().map(|(name, service)| {
-        let ill = if service.healthy == Some(false) { " (not healthy)" } else { "" };
-        format!("{name}={}{ill}", cell(service.image.as_ref()))
+        let health = match service.healthy {
+            Some(true) => "",
+            Some(false) => " (not healthy)",
+            None => " (health unknown)",
+        };
+        let locked = service.rollout.as_ref().and_then(|place| place.blocked_until.as_ref());
+        let lock = locked.map(|until| format!(" (locked until {until})")).unwrap_or_default();
+        format!("{name}={}{health}{lock}", cell(service.image.as_ref()))
     });
     all.collect::<Vec<_>>().join(", ")
 }

@@ -147,8 +147,8 @@ impl Command {
             }
             Self::Pause(reasoned) => reasoned.command(&api, "pause", json!({})).await?,
             Self::Cancel(reasoned) => reasoned.command(&api, "cancel", json!({})).await?,
-            Self::Approve(reasoned) => reasoned.command(&api, "approve", json!({})).await?,
-            Self::Reject(reasoned) => reasoned.command(&api, "reject", json!({})).await?,
+            Self::Approve(reasoned) => reasoned.answer(&api, "approve").await?,
+            Self::Reject(reasoned) => reasoned.answer(&api, "reject").await?,
             Self::Resume { rollout_id, reason, skip_batch, json } => {
                 let body = if skip_batch { json!({ "skip_batch": true }) } else { json!({}) };
                 Reasoned { rollout_id, reason: Some(reason), json }.command(&api, "resume", body).await?;
@@ -175,9 +175,18 @@ impl Reasoned {
         if let Some(reason) = self.reason {
             body["reason"] = reason.into();
         }
-        let id = &self.rollout_id;
-        api.command(id.as_str(), command, &body).await.with_context(|| format!("{command} was not done"))?;
-        let now: Value = api.get(format!("/api/v1/rollouts/{id}")).await?;
-        show::rollout(&now, self.json)
+        let id = self.rollout_id.as_str();
+        let answer = api.command(id, command, &body).await.with_context(|| format!("{command} was not done"))?;
+        show::commanded(command, &answer, self.json)
+    }
+
+    /// Says yes or no to the rollout as it stands now: where it changes meanwhile, the answer is not taken.
+    async fn answer(self, api: &Api, command: &str) -> Result<()> {
+        let seen = api.rollout(self.rollout_id.as_str()).await?;
+        let body = match seen.approval {
+            Some(approval) => json!({ "seal": approval.seal }),
+            None => json!({}),
+        };
+        self.command(api, command, body).await
     }
 }

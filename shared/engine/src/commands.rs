@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use tidegate_domain::command::{Command, Verdict, command};
 use tidegate_domain::ids::RolloutId;
+use tidegate_domain::image::{Digest, Tag};
 use tidegate_domain::rollout::{By, Rollout, Status};
 
 use crate::create::TRIES;
@@ -76,6 +77,13 @@ pub async fn carry_out(
         let event = Event::of_rollout(rollout_id, changed.event.name(), now, &cause)
             .with("reason", reason)
             .with("by", OPERATOR);
+        let event = match wanted {
+            // A yes or no is for an image.
+            Command::Approve | Command::Reject => event
+                .with("tag", rollout.target.tag.as_ref().map(Tag::as_str))
+                .with("digest", rollout.target.digest.as_ref().map(Digest::as_str)),
+            Command::Pause | Command::Resume { .. } | Command::Cancel | Command::RollbackAll { .. } => event,
+        };
         let mut writes = vec![rollouts::save_command(&view, &changed.next), events::put(&event)];
         if let Some(head) = head.as_mut().filter(|_| changed.ban) {
             let why = reason.map(|reason| format!(": {reason}")).unwrap_or_default();

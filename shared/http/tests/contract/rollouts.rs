@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use crate::world::{DIGEST_2, OPERATOR, World};
+use crate::world::{DIGEST_1, DIGEST_2, OPERATOR, World};
 
 /// What a device has to know to take part.
 struct Participant {
@@ -153,6 +153,126 @@ async fn commands_hold_change_or_are_refused() {
     let clear = format!("/api/v1/images/bad/{DIGEST_2}?repository=acme/app&reason=fixed&policy=production");
     assert_eq!(world.call(Method::DELETE, &clear, OPERATOR, None).await.is(200)["digest"], DIGEST_2);
     world.call(Method::DELETE, &clear, OPERATOR, None).await.is_problem(404, "");
+}
+
+#[tokio::test]
+async fn a_pause_says_who_when_and_how_it_goes_on() {
+    let world = World::new();
+    world.policy("production", "north").await;
+    fleet(&world, 2).await;
+    let id = world.push("e1", "v2", DIGEST_2).await.is(202)["rollout_id"].as_str().unwrap().to_owned();
+    world.settle().await;
+    let path = format!("/api/v1/rollouts/{id}");
+    assert!(world.get(&path).await.is(200)["paused_at"].is_null());
+    world.post(&format!("{path}/pause"), json!({"reason": "looking"})).await.is(200);
+    let paused = world.get(&path).await.is(200);
+    assert_eq!((&paused["paused_by"], &paused["reason"]), (&json!("an operator"), &json!("looking")), "{paused}");
+    assert!(
+        paused["paused_at"].is_string() && paused["error_message"].is_null(),
+        "a person's reason is no error: {paused}"
+    );
+    let words = paused["waiting_for"].as_str().unwrap();
+    assert!(words.starts_with("paused by an operator at 2") && words.contains("looking; it goes on when"), "{words}");
+    let events = items(&world, &format!("{path}/events?type=image.rollout_paused")).await;
+    assert_eq!(events[0]["details"], json!({"reason": "looking", "by": "an operator"}));
+    world.post(&format!("{path}/resume"), json!({"reason": "seen"})).await.is(200);
+    assert!(world.get(&path).await.is(200)["paused_by"].is_null());
+}
+
+#[tokio::test]
+async fn who_failed_counts_as_failed_though_it_is_back() {
+    let world = World::new();
+    world.policy("production", "north").await;
+    let devices = fleet(&world, 1).await;
+    let id = world.push("e1", "v2", DIGEST_2).await.is(202)["rollout_id"].as_str().unwrap().to_owned();
+    world.settle().await;
+    devices[0].get(&world).await;
+    devices[0].tell(&world, &id, &[(1, "device.image_pulled")], DIGEST_1).await;
+    devices[0].get(&world).await;
+    let failed = [(2, "device.container_updating"), (3, "device.update_completed"), (4, "device.health_check_failed")];
+    devices[0].tell(&world, &id, &failed, DIGEST_2).await;
+    devices[0].tell(&world, &id, &[(5, "device.rolled_back")], DIGEST_1).await;
+    world.settle().await;
+    world.nudge(&id).await;
+    let rollout = world.get(&format!("/api/v1/rollouts/{id}")).await.is(200);
+    let counts = ["ever_failed_devices", "failed_devices", "rolled_back_devices"].map(|name| rollout[name].clone());
+    assert_eq!(counts, [json!(1), json!(0), json!(1)], "{rollout}");
+    assert_eq!(rollout["batches"][0]["ever_failed"], 1, "{rollout}");
+}
+
+#[tokio::test]
+async fn a_lock_says_until_when() {
+    let world = World::new();
+    world.policy("production", "north").await;
+    let devices = fleet(&world, 1).await;
+    let id = world.push("e1", "v2", DIGEST_2).await.is(202)["rollout_id"].as_str().unwrap().to_owned();
+    world.settle().await;
+    devices[0].get(&world).await;
+    let until = "2027-01-01T06:00:00Z";
+    let locked = json!({"reports": [{"id": "x", "service": "web", "rollout_id": id, "attempt": 1, "seq": 1,
+                                     "event": "device.update_blocked", "details": {"until": until}}]});
+    world.call(Method::PATCH, &devices[0].path, &devices[0].token, Some(locked)).await.is(200);
+    world.settle().await;
+    let rows = items(&world, &format!("/api/v1/rollouts/{id}/devices?status=blocked")).await;
+    assert_eq!(rows[0]["blocked_until"], until, "{rows:?}");
+    let uuid = devices[0].path.split('/').nth(4).unwrap();
+    let device = world.get(&format!("/api/v1/devices/{uuid}")).await.is(200);
+    assert_eq!(device["services"]["web"]["rollout"]["blocked_until"], until, "{device}");
+    assert!(device["services"]["web"]["healthy"].is_null(), "it never told: {device}");
+    devices[0].tell(&world, &id, &[(2, "device.image_pulling")], DIGEST_1).await;
+    world.settle().await;
+    let rows = items(&world, &format!("/api/v1/rollouts/{id}/devices")).await;
+    assert!(rows[0]["blocked_until"].is_null(), "{rows:?}");
+}
+
+#[tokio::test]
+async fn a_yes_is_for_what_was_seen() {
+    let world = World::new();
+    let policy = json!({"name": "careful", "image_pattern": "acme/app:*", "update_strategy": "manual"});
+    world.post("/api/v1/image-policies", policy).await.is(201);
+    fleet(&world, 2).await;
+    // By tag alone: the registry of these tests cannot be asked.
+    let body = json!({"image": "acme/app:v2"});
+    let id = world.post("/api/v1/images/trigger-update", body).await.is(202)["rollout_id"].as_str().unwrap().to_owned();
+    world.settle().await;
+    world.pass(180);
+    world.nudge(&id).await;
+    let path = format!("/api/v1/rollouts/{id}");
+    let asked = world.get(&path).await.is(200);
+    assert_eq!(
+        (&asked["status"], &asked["approval"]["seal_needed"]),
+        (&json!("awaiting_approval"), &json!(true)),
+        "{asked}"
+    );
+    for answer in ["approve", "reject"] {
+        let route = format!("{path}/{answer}");
+        let refused = world.post(&route, json!({})).await.is_problem(409, "/seal");
+        assert!(refused["type"].as_str().unwrap().ends_with(":seal_needed"), "{refused}");
+        let refused = world.post(&route, json!({"seal": "of something else"})).await.is_problem(409, "/seal");
+        assert!(refused["type"].as_str().unwrap().ends_with(":changed"), "{refused}");
+    }
+    let approved = world.post(&format!("{path}/approve"), json!({"seal": asked["approval"]["seal"]})).await.is(200);
+    assert_eq!((&approved["status"], &approved["changed"]), (&json!("scheduled"), &json!(true)), "{approved}");
+    let again = world.post(&format!("{path}/approve"), json!({"seal": asked["approval"]["seal"]})).await.is(200);
+    assert_eq!(again["changed"], false);
+    let events = items(&world, &format!("{path}/events?type=image.rollout_approved")).await;
+    assert_eq!(events[0]["details"], json!({"by": "an operator", "tag": "v2"}), "{events:?}");
+}
+
+#[tokio::test]
+async fn rollouts_of_one_millisecond_are_listed_in_the_order_of_creation() {
+    let world = World::new();
+    world.policy("production", "north").await;
+    fleet(&world, 2).await;
+    let mut made = Vec::new();
+    for n in 0..6 {
+        let digest = format!("sha256:{}", n.to_string().repeat(64));
+        let answer = world.push(&format!("e{n}"), &format!("v{n}"), &digest).await.is(202);
+        made.insert(0, answer["rollout_id"].clone());
+    }
+    let listed: Vec<Value> =
+        items(&world, "/api/v1/rollouts").await.iter().map(|rollout| rollout["rollout_id"].clone()).collect();
+    assert_eq!(listed, made);
 }
 
 #[tokio::test]

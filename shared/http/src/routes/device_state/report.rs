@@ -258,6 +258,19 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_acts_on_a_terminal_costs_no_report() {
+        let services = ["web", "w\u{1b}[2Jeb", "we\nb", "we\u{202e}b", "we\u{200b}b", "we\u{9b}b"];
+        let services: serde_json::Map<String, Value> =
+            services.into_iter().map(|name| (name.to_owned(), json!({"healthy": true}))).collect();
+        let body = json!({"services": services, "reports": [
+            {"id": "a", "rollout_id": ROLLOUT, "event": "device.image_pulling", "seq": 1, "service": "w\u{1b}[2Jeb"},
+        ]});
+        let taken = Taken::read(&body).unwrap();
+        assert_eq!(taken.reports.services.keys().collect::<Vec<_>>(), ["web"]);
+        assert_eq!(taken.reports.reports.len(), 1);
+    }
+
+    #[test]
     fn a_body_is_an_object_with_at_most_a_hundred_reports() {
         for body in [json!([]), json!({"reports": vec![json!({}); 101]}), json!({"reports": {}})] {
             assert!(Taken::read(&body).is_err(), "{body}");

@@ -238,6 +238,7 @@ impl Ingest<'_> {
             triggered_by: Trigger::Webhook,
             retry_of: None,
             retry: false,
+            overridden: None,
             cause: &self.cause,
             id: id.clone(),
             with,

@@ -56,6 +56,8 @@ pub(super) enum Event {
     Push(usize, usize),
     /// An operator acts.
     Order(u32),
+    /// An operator rolls an image out by hand.
+    Trigger(usize),
     /// A device asks.
     Poll(usize),
     /// A device's work is done, of that turn.
@@ -165,6 +167,9 @@ impl Stage {
         for order in &scenario.orders {
             self.at(start + order.at, Event::Order(order.dice));
         }
+        for (n, by_hand) in scenario.triggers.iter().enumerate() {
+            self.at(start + by_hand.at, Event::Trigger(n));
+        }
         for at in &scenario.joiners {
             self.at(start + at, Event::Join);
         }
@@ -251,6 +256,7 @@ impl Stage {
             }
             Event::Push(n, repeat) => self.push(n, repeat),
             Event::Order(dice) => self.order(dice),
+            Event::Trigger(n) => self.trigger(n),
             Event::Poll(agent) => self.poll(agent),
             Event::Worked(agent, turn) => self.worked(agent, turn),
             Event::Tell(agent) => self.report(agent),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tidegate_domain::device::Device;
 use tidegate_domain::head::Head;
-use tidegate_domain::ids::RolloutId;
+use tidegate_domain::ids::{PolicyId, RolloutId};
 use tidegate_domain::journal::Page;
 use tidegate_domain::policy::Policy;
 use tidegate_domain::rollout::Rollout;
@@ -71,4 +71,11 @@ pub(super) fn pages(store: &MemoryStore, id: &RolloutId) -> BTreeMap<u32, Page> 
         Some((number, from(item)?))
     })
     .collect()
+}
+
+/// A policy as it is written in this revision; `None` where it is another one now, or gone.
+pub(super) fn written(store: &MemoryStore, id: &PolicyId, revision: u64) -> Option<Policy> {
+    let items = store.peek_all(Table::Policies);
+    let policy = items.iter().filter_map(|item| from::<Policy>(item)).find(|policy| policy.id == *id)?;
+    (policy.revision == revision).then_some(policy)
 }

@@ -6,6 +6,7 @@ use tidegate_engine::commands::Commanded;
 use tidegate_engine::error::EngineError;
 use tidegate_engine::poll::Answer;
 use tidegate_engine::report::Accepted;
+use tidegate_engine::trigger::{TriggerError, Triggered};
 use tidegate_engine::webhook::Ingested;
 
 use super::{Event, Stage};
@@ -26,6 +27,7 @@ pub(in crate::simulation) enum Owner {
     },
     Sweep,
     Push(usize),
+    Trigger(usize),
     Command {
         rollout: RolloutId,
         command: Command,
@@ -51,6 +53,7 @@ pub(in crate::simulation) enum Value {
     Reported(Result<Accepted, EngineError>),
     Commanded(Result<Commanded, EngineError>),
     Ingested(Result<Ingested, EngineError>),
+    Triggered(Result<Vec<Triggered>, TriggerError>),
 }
 
 impl Stage {
@@ -74,6 +77,7 @@ impl Stage {
                 self.commanded(&rollout, &command, &status_before, &result, injected);
             }
             (Owner::Push(n), Value::Ingested(result)) => self.ingested(n, result),
+            (Owner::Trigger(n), Value::Triggered(result)) => self.triggered(n, &result),
             (Owner::Join(uuid), Value::Done(result)) => self.has_joined(uuid, result.is_ok()),
             (Owner::Leave(agent), Value::Done(result)) => {
                 if result.is_ok() {
@@ -136,7 +140,7 @@ impl Stage {
                 self.publishing = false;
                 self.after(1_000, Event::Pump(usize::MAX));
             }
-            Owner::Sweep | Owner::Command { .. } | Owner::Narrow | Owner::Nobody => {}
+            Owner::Sweep | Owner::Command { .. } | Owner::Trigger(_) | Owner::Narrow | Owner::Nobody => {}
             // The registry sends again.
             Owner::Push(n) => self.after(15_000, Event::Push(n, 0)),
             Owner::Poll(agent) => {
@@ -163,6 +167,7 @@ pub(super) fn owner_name(owner: &Owner) -> String {
         Owner::Publisher { .. } => "publisher".to_owned(),
         Owner::Sweep => "sweep".to_owned(),
         Owner::Push(n) => format!("push {n}"),
+        Owner::Trigger(n) => format!("trigger {n}"),
         Owner::Command { command, .. } => format!("operator ({})", command.name()),
         Owner::Poll(agent) => format!("poll of device {agent}"),
         Owner::Report { agent, .. } => format!("report of device {agent}"),

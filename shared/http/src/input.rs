@@ -6,4 +6,4 @@ mod query;
 
 pub(crate) use body::{DeviceBody, OperatorBody, OptionalBody, fields};
 pub(crate) use path::{DeviceId, PolicyIdPath, RolloutIdPath};
-pub(crate) use query::{Cursor, DeviceText, ImageText, Limit, Params, StatusText, TagTexts};
+pub(crate) use query::{Cursor, DeviceText, Flag, ImageText, Limit, Params, StatusText, TagTexts};

@@ -2,8 +2,10 @@
 
 mod device;
 mod event;
+mod kept_out;
 mod page;
 mod policy;
+mod removal;
 mod rollout;
 mod row;
 mod target;
@@ -12,8 +14,10 @@ mod webhook;
 
 pub(crate) use device::{Credential, DeviceView};
 pub(crate) use event::EventAnswer;
+pub(crate) use kept_out::KeptOutView;
 pub(crate) use page::{Page, position};
 pub(crate) use policy::{PolicyAnswer, PolicyBody};
+pub(crate) use removal::RemovalView;
 pub(crate) use rollout::{RolloutBrief, RolloutView};
 pub(crate) use row::RowView;
 pub(crate) use target::TargetStateSchema;

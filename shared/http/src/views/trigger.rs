@@ -6,6 +6,8 @@ use serde::Serialize;
 use tidegate_engine::trigger::{DryBatch, DryRun, Triggered};
 use utoipa::ToSchema;
 
+use super::KeptOutView;
+
 /// The answer to a trigger. Where it has exactly one rollout, its fields stand here too.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct TriggerAnswer {
@@ -33,6 +35,9 @@ struct TriggeredView {
     reason: Option<String>,
     /// Devices that it is for.
     affected_devices: u32,
+    /// Other policies of the repository that keep this digest out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    bad_for: Vec<KeptOutView>,
 }
 
 impl From<Triggered> for TriggeredView {
@@ -43,6 +48,7 @@ impl From<Triggered> for TriggeredView {
             status: triggered.status,
             reason: triggered.reason,
             affected_devices: triggered.affected_devices,
+            bad_for: triggered.bad_for.into_iter().map(KeptOutView::from).collect(),
         }
     }
 }
@@ -68,6 +74,9 @@ pub(crate) struct DryRunView {
     batches: Vec<DryBatchView>,
     /// Devices that would be skipped, by reason.
     skipped: BTreeMap<String, u32>,
+    /// Policies of the repository that keep the digest out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    bad_for: Vec<KeptOutView>,
 }
 
 /// A batch that there would be.
@@ -89,6 +98,7 @@ impl From<DryRun> for DryRunView {
             total_devices: run.total_devices,
             batches: run.batches.into_iter().map(view).collect(),
             skipped: run.skipped,
+            bad_for: run.bad_for.into_iter().map(KeptOutView::from).collect(),
         }
     }
 }

@@ -2,12 +2,13 @@
 
 mod device;
 mod ending;
+mod lines;
 mod progress;
 mod proof;
 mod stored;
 
 pub(super) use ending::is_at_rest;
-pub(super) use stored::{all_rows, rollouts};
+pub(super) use stored::{all_rows, rollouts, stored_policies};
 
 use std::collections::BTreeMap;
 
@@ -19,6 +20,7 @@ use tidegate_domain::policy::Policy;
 use tidegate_domain::rollout::{Rollout, Status};
 
 use crate::memory::MemoryStore;
+use lines::Lines;
 use stored::pages;
 
 /// How far clocks may differ, in milliseconds.
@@ -37,13 +39,20 @@ pub(super) struct Oracle {
     history: BTreeMap<RolloutId, Vec<(i64, Rollout)>>,
     /// Rounds in a row in which nothing moved.
     pub quiet: u32,
+    /// Which policies are one to people.
+    lines: Lines,
     /// Whether some push is told under two ids.
     twins: bool,
 }
 
 impl Oracle {
     pub(super) fn new(policy: Policy, twins: bool) -> Self {
-        Self { policy, twins, violations: Vec::new(), history: BTreeMap::new(), quiet: 0 }
+        Self { policy, twins, lines: Lines::default(), violations: Vec::new(), history: BTreeMap::new(), quiet: 0 }
+    }
+
+    /// The policy that a rollout follows, as it was when that was created.
+    fn policy_of(&self, store: &MemoryStore, id: &RolloutId) -> Policy {
+        stored::policy_of(store, id).unwrap_or_else(|| self.policy.clone())
     }
 
     fn wrong(&mut self, what: impl Into<String>) {
@@ -85,6 +94,8 @@ impl Oracle {
                     });
                 }
                 self.check_change(store, old, rollout, now);
+            } else {
+                self.check_kept_out(store, rollout);
             }
             self.history.entry(rollout.rollout_id.clone()).or_default().push((now.as_millisecond(), rollout.clone()));
         }

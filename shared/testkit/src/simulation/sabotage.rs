@@ -39,11 +39,13 @@ pub enum Mutant {
     EventsLost,
     /// A batch is taken for complete while devices are still at work.
     ImpatientBatch,
+    /// A policy that is deleted leaves nothing under its name.
+    NameForgotten,
 }
 
 impl Mutant {
     /// Every one.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::SkipPauseCheck,
         Self::CountTwice,
         Self::OpenEverything,
@@ -58,6 +60,7 @@ impl Mutant {
         Self::CommandLost,
         Self::EventsLost,
         Self::ImpatientBatch,
+        Self::NameForgotten,
     ];
 }
 
@@ -93,6 +96,11 @@ impl Sabotaged {
             (Mutant::NoWayBack, Table::Devices, Write::Put { item, .. }) => forget_baselines(item),
             (Mutant::CommandLost, Table::Rollouts, Write::Update { set, .. }) => {
                 set.retain(|(name, _)| *name != "status");
+            }
+            (Mutant::NameForgotten, Table::Policies, Write::Put { item, condition, .. })
+                if item.contains_key("left_id") && !item.contains_key("policy_id") =>
+            {
+                return Some(Write::Delete { key: Key::of(table, item)?, condition: condition.clone() });
             }
             (Mutant::EventsLost, Table::Events, Write::Put { .. }) => return None,
             _ => {}

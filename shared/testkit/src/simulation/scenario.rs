@@ -9,10 +9,14 @@ use tidegate_domain::ids::PolicyId;
 use tidegate_domain::image::Digest;
 use tidegate_domain::policy::{Origin, Policy, PolicyDefaults, RawPolicy};
 
+use super::policies::{Edit, edits};
 use crate::world::Chances;
 
 /// The one image of the simulation.
 pub(super) const REPOSITORY: &str = "docker.io/acme/app";
+
+/// The name of its policy.
+pub(super) const POLICY: &str = "field";
 
 /// The fleet that policies select.
 pub(super) const FLEET: &str = "field";
@@ -60,6 +64,9 @@ pub(super) struct Scenario {
     pub joiners: Vec<i64>,
     pub leavers: Vec<(i64, usize)>,
     pub policy: Policy,
+    /// As an operator wrote it.
+    pub written: serde_json::Value,
+    pub edits: Vec<(i64, Edit)>,
     pub pushes: Vec<Push>,
     pub orders: Vec<Order>,
     pub hands: Vec<Hand>,
@@ -138,14 +145,18 @@ impl Scenario {
         let some = |rng: &mut ChaCha8Rng, often: u32, most: u32| {
             if rng.random_range(0..100) < often { rng.random_range(1..most) } else { 0 }
         };
+        let joiners = (0..rng.random_range(0..3)).map(|_| rng.random_range(0..active)).collect();
+        let leavers =
+            (0..rng.random_range(0..3)).map(|_| (rng.random_range(0..active), rng.random_range(0..devices))).collect();
+        let (written, policy) = policy(rng, start);
         Self {
             start,
             devices,
-            joiners: (0..rng.random_range(0..3)).map(|_| rng.random_range(0..active)).collect(),
-            leavers: (0..rng.random_range(0..3))
-                .map(|_| (rng.random_range(0..active), rng.random_range(0..devices)))
-                .collect(),
-            policy: policy(rng, start),
+            joiners,
+            leavers,
+            policy,
+            written,
+            edits: edits(seed, active),
             pushes,
             orders,
             hands,
@@ -224,12 +235,13 @@ fn hands(seed: u64, pushes: &[Push], devices: usize, active: i64) -> Vec<Hand> {
     hands
 }
 
-fn policy(rng: &mut ChaCha8Rng, now: Timestamp) -> Policy {
+/// As it is written, and with everything filled in.
+fn policy(rng: &mut ChaCha8Rng, now: Timestamp) -> (serde_json::Value, Policy) {
     let one_of = |rng: &mut ChaCha8Rng, of: &[serde_json::Value]| of[rng.random_range(0..of.len())].clone();
     let strategy = ["auto", "staged", "staged", "staged", "manual", "scheduled"][rng.random_range(0..6)];
     let window = strategy == "scheduled" || rng.random_range(0..6) == 0;
     let mut raw = json!({
-        "name": "field",
+        "name": POLICY,
         "image_pattern": format!("{REPOSITORY}:*"),
         "update_strategy": strategy,
         "staged_batches": one_of(rng, &[json!(3), json!(2), json!([1, "50%", "100%"]), json!(["10%", "100%"])]),
@@ -258,7 +270,9 @@ fn policy(rng: &mut ChaCha8Rng, now: Timestamp) -> Policy {
         raw["maintenance_window_end"] = json!(format!("{:02}:30:00", (opens + rng.random_range(1..12)) % 24));
         raw["timezone"] = one_of(rng, &[json!("UTC"), json!("Europe/Berlin"), json!("device")]);
     }
-    let raw = RawPolicy::from_json("", &raw).expect("the generator writes policies that can be read");
-    raw.validate(&PolicyDefaults::default(), PolicyId::trusted("01POLICY"), now, Origin::File)
-        .expect("the generator writes policies that are valid")
+    let read = RawPolicy::from_json("", &raw).expect("the generator writes policies that can be read");
+    let policy = read
+        .validate(&PolicyDefaults::default(), PolicyId::trusted("01POLICY"), now, Origin::File)
+        .expect("the generator writes policies that are valid");
+    (raw, policy)
 }

@@ -22,6 +22,7 @@ use tidegate_engine::step;
 
 use super::agent::Agent;
 use super::oracle::Oracle;
+use super::policies::Edit;
 use super::sabotage::Sabotaged;
 use super::scenario::Scenario;
 use super::{Coverage, Mutant, Report};
@@ -56,6 +57,8 @@ pub(super) enum Event {
     Push(usize, usize),
     /// An operator acts.
     Order(u32),
+    /// An operator changes the policy.
+    Edit(Edit),
     /// A device asks.
     Poll(usize),
     /// A device's work is done, of that turn.
@@ -101,6 +104,7 @@ pub(super) struct Stage {
     story: Option<Vec<String>>,
     pub faults: bool,
     rollouts_written: bool,
+    policies_written: bool,
 }
 
 impl Stage {
@@ -141,6 +145,7 @@ impl Stage {
             story: tell.then(Vec::new),
             faults: true,
             rollouts_written: false,
+            policies_written: false,
         };
         stage.settings.pace = tidegate_domain::pace::Pace { idle_seconds: 600, near_seconds: 30 };
         stage.prepare(start);
@@ -160,6 +165,9 @@ impl Stage {
         }
         for order in &scenario.orders {
             self.at(start + order.at, Event::Order(order.dice));
+        }
+        for (at, edit) in &scenario.edits {
+            self.at(start + at, Event::Edit(*edit));
         }
         for at in &scenario.joiners {
             self.at(start + at, Event::Join);
@@ -241,6 +249,7 @@ impl Stage {
             }
             Event::Push(n, repeat) => self.push(n, repeat),
             Event::Order(dice) => self.order(dice),
+            Event::Edit(edit) => self.edit(edit),
             Event::Poll(agent) => self.poll(agent),
             Event::Worked(agent, turn) => self.worked(agent, turn),
             Event::Tell(agent) => self.report(agent),
@@ -281,6 +290,9 @@ impl Stage {
         self.take_stream();
         self.take_messages();
         let time = self.time();
+        if std::mem::take(&mut self.policies_written) {
+            self.oracle.watch_policies(&self.memory.store);
+        }
         let news = if std::mem::take(&mut self.rollouts_written) {
             self.oracle.watch_rollouts(&self.memory.store, time)
         } else {

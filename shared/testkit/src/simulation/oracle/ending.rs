@@ -1,6 +1,7 @@
 //! What must hold when nothing moves any more.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use tidegate_domain::counts::Class;
@@ -41,7 +42,7 @@ impl Oracle {
             }
         }
         let known: Knowledge =
-            all.iter().map(|rollout| (rollout.rollout_id.clone(), std::sync::Arc::new(self.known(rollout)))).collect();
+            all.iter().map(|rollout| (rollout.rollout_id.clone(), Arc::new(self.known(store, rollout)))).collect();
         let stored = all_devices(store);
         for agent in
             agents.iter().filter(|agent| !agent.liar && !agent.gone && agent.away_until <= now.as_millisecond())
@@ -55,8 +56,9 @@ impl Oracle {
         self.judge_bus(store, bus);
     }
 
-    fn known(&self, rollout: &Rollout) -> Known {
-        Known { rollout: rollout.clone(), plan: Plan { policy: self.policy.clone(), platforms: BTreeMap::new() } }
+    fn known(&self, store: &MemoryStore, rollout: &Rollout) -> Known {
+        let policy = self.policy_of(store, &rollout.rollout_id);
+        Known { rollout: rollout.clone(), plan: Plan { policy, platforms: BTreeMap::new() } }
     }
 
     /// It runs exactly what its target says, and that is a known image.

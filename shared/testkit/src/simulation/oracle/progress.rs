@@ -13,13 +13,14 @@ use super::{Oracle, SKEW};
 use crate::memory::MemoryStore;
 
 impl Oracle {
-    /// At most one rollout of an image and policy is under way.
+    /// At most one rollout of an image and policy is under way, whatever became of the policy meanwhile.
     pub(super) fn check_owners(&mut self, all: &[Rollout]) {
         let mut owners: BTreeMap<String, Vec<&Rollout>> = BTreeMap::new();
         for rollout in all.iter().filter(|rollout| {
             matches!(rollout.status, Status::AwaitingApproval | Status::Scheduled | Status::InProgress | Status::Paused)
         }) {
-            owners.entry(format!("{}/{}", rollout.repository, rollout.policy_id)).or_default().push(rollout);
+            let line = self.lines.first(&rollout.policy_id);
+            owners.entry(format!("{}/{line}", rollout.repository)).or_default().push(rollout);
         }
         for (image, live) in owners.into_iter().filter(|(_, live)| live.len() > 1) {
             self.wrong(format!("{image} has {} live rollouts", live.len()));
@@ -30,7 +31,10 @@ impl Oracle {
         newest.sort_by_key(|rollout| rollout.generation);
         let same = |one: &Rollout, two: &Rollout| {
             let cancelled = one.status == Status::Cancelled || two.status == Status::Cancelled;
-            !cancelled && one.target.digest.is_some() && one.target.digest == two.target.digest
+            !cancelled
+                && one.policy_id == two.policy_id
+                && one.target.digest.is_some()
+                && one.target.digest == two.target.digest
         };
         let twice = newest.iter().enumerate().find_map(|(n, rollout)| {
             let mut later = newest[n + 1..].iter().take(if self.twins { 1 } else { usize::MAX });
@@ -102,7 +106,7 @@ impl Oracle {
         if counts.of(Class::Healthy) == 0 && counts.devices() > 0 && !old.skip_batch {
             self.wrong(format!("{id}: batch {} opened although nothing is healthy in batch {}", new.batch, old.batch));
         }
-        let delay = i64::from(self.policy.batch_delay_seconds) * 1_000;
+        let delay = i64::from(self.policy_of(store, id).batch_delay_seconds) * 1_000;
         if before.completed_at.is_none_or(|at| now.as_millisecond() + SKEW < at.as_millisecond() + delay) {
             self.wrong(format!("{id}: batch {} opened before the delay was over", new.batch));
         }
@@ -115,6 +119,7 @@ impl Oracle {
         }
         let mut batches: Vec<Counts> = rollout.batches.iter().map(|_| Counts::default()).collect();
         let mut judge = Judge::default();
+        let policy = self.policy_of(store, &rollout.rollout_id);
         let planned = |batch: u32| rollout.batches.get(batch as usize - 1).map_or(0, |batch| batch.counts.devices());
         for (number, page) in pages(store, &rollout.rollout_id) {
             if number > rollout.cursor {
@@ -128,7 +133,7 @@ impl Oracle {
             for outcome in page.outcomes.iter().filter(|_| number > rollout.judged_from) {
                 // Only what no later change of a batch's size can explain away.
                 let size = planned(outcome.batch).max(page.outcomes.len() as u32);
-                if let Some(rule) = judge.take(outcome.outcome, outcome.batch, size, &self.policy)
+                if let Some(rule) = judge.take(outcome.outcome, outcome.batch, size, &policy)
                     && !matches!(outcome.outcome, Outcome::Healthy | Outcome::Recovered)
                     && matches!(rule, tidegate_domain::judge::Rule::Consecutive(_))
                 {
@@ -140,8 +145,8 @@ impl Oracle {
         let counts = rollout.current().map(|batch| batch.counts.clone()).unwrap_or_default();
         let failed = counts.failed() + counts.of(Class::RolledBack);
         // Of all that were planned: who is skipped later makes no outcome worse after the fact.
-        let excess = self.policy.max_failure_rate.exceeded_by(failed, counts.rows());
-        if excess && rollout.judged_from == 0 && self.policy.count_timeouts && rollout.batch > 0 {
+        let excess = policy.max_failure_rate.exceeded_by(failed, counts.rows());
+        if excess && rollout.judged_from == 0 && policy.count_timeouts && rollout.batch > 0 {
             let id = &rollout.rollout_id;
             self.wrong(format!("{id} goes on although {failed} of {} devices of its batch failed", counts.devices()));
         }

@@ -1,14 +1,17 @@
 //! What is stored, read past every fault.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use tidegate_domain::device::Device;
-use tidegate_domain::ids::RolloutId;
+use tidegate_domain::head::Head;
+use tidegate_domain::ids::{PolicyId, RolloutId};
 use tidegate_domain::journal::Page;
+use tidegate_domain::policy::Policy;
 use tidegate_domain::rollout::Rollout;
 use tidegate_domain::row::Row;
 use tidegate_engine::entities::{devices, rows};
-use tidegate_engine::ports::{Item, Table};
+use tidegate_engine::ports::{Item, Key, Table};
 
 use crate::memory::MemoryStore;
 
@@ -21,6 +24,33 @@ pub(in crate::simulation) fn rollouts(store: &MemoryStore) -> Vec<Rollout> {
 
 fn from<T: serde::de::DeserializeOwned>(item: &Item) -> Option<T> {
     serde_json::from_value(serde_json::Value::Object(item.clone())).ok()
+}
+
+/// Every policy as it is stored.
+pub(in crate::simulation) fn stored_policies(store: &MemoryStore) -> BTreeMap<PolicyId, Policy> {
+    let items = store.peek_all(Table::Policies);
+    let all = items.iter().filter_map(|item| from::<Policy>(item));
+    all.map(|policy| (policy.id.clone(), policy)).collect()
+}
+
+/// Every head.
+pub(super) fn heads(store: &MemoryStore) -> Vec<Head> {
+    store.peek_all(Table::Images).iter().filter_map(|item| from(item)).collect()
+}
+
+/// What stands beside a rollout.
+fn plan_of(store: &MemoryStore, id: &RolloutId) -> Option<Arc<Item>> {
+    store.peek(&Key::simple(Table::Rollouts, format!("{id}#plan")))
+}
+
+/// The copy of the policy that a rollout has.
+pub(super) fn policy_of(store: &MemoryStore, id: &RolloutId) -> Option<Policy> {
+    serde_json::from_value(plan_of(store, id)?.get("policy")?.clone()).ok()
+}
+
+/// Whether a person has a digest tried again.
+pub(super) fn is_retry(store: &MemoryStore, id: &RolloutId) -> bool {
+    plan_of(store, id).is_some_and(|plan| plan.get("retry").and_then(serde_json::Value::as_bool) == Some(true))
 }
 
 pub(in crate::simulation) fn all_rows(store: &MemoryStore) -> Vec<Row> {

@@ -4,10 +4,12 @@ use tidegate_domain::command::Command;
 use tidegate_domain::ids::{DeviceUuid, RolloutId};
 use tidegate_engine::commands::Commanded;
 use tidegate_engine::error::EngineError;
+use tidegate_engine::policies::PolicyError;
 use tidegate_engine::poll::Answer;
 use tidegate_engine::report::Accepted;
 use tidegate_engine::webhook::Ingested;
 
+use super::super::policies::Edit;
 use super::{Event, Stage};
 
 /// A message that was not taken back comes again after this, in milliseconds.
@@ -31,6 +33,7 @@ pub(in crate::simulation) enum Owner {
         command: Command,
         status_before: String,
     },
+    Policy(Edit),
     Poll(usize),
     Report {
         agent: usize,
@@ -49,6 +52,7 @@ pub(in crate::simulation) enum Value {
     Reported(Result<Accepted, EngineError>),
     Commanded(Result<Commanded, EngineError>),
     Ingested(Result<Ingested, EngineError>),
+    Edited(Result<(), PolicyError>),
 }
 
 impl Stage {
@@ -71,6 +75,7 @@ impl Stage {
             (Owner::Command { rollout, command, status_before }, Value::Commanded(result)) => {
                 self.commanded(&rollout, &command, &status_before, &result, injected);
             }
+            (Owner::Policy(edit), Value::Edited(result)) => self.edited(edit, &result),
             (Owner::Push(n), Value::Ingested(result)) => self.ingested(n, result),
             (Owner::Join(uuid), Value::Done(result)) => self.has_joined(uuid, result.is_ok()),
             (Owner::Leave(agent), Value::Done(result)) => {
@@ -132,6 +137,8 @@ impl Stage {
             Owner::Sweep | Owner::Command { .. } | Owner::Nobody => {}
             // The registry sends again.
             Owner::Push(n) => self.after(15_000, Event::Push(n, 0)),
+            Owner::Policy(Edit::Create) => self.after(20_000, Event::Edit(Edit::Create)),
+            Owner::Policy(_) => {}
             Owner::Poll(agent) => {
                 self.agents[agent].asking = false;
                 self.after(5_000, Event::Poll(agent));
@@ -156,6 +163,7 @@ pub(super) fn owner_name(owner: &Owner) -> String {
         Owner::Sweep => "sweep".to_owned(),
         Owner::Push(n) => format!("push {n}"),
         Owner::Command { command, .. } => format!("operator ({})", command.name()),
+        Owner::Policy(edit) => format!("operator ({} of the policy)", edit.name()),
         Owner::Poll(agent) => format!("poll of device {agent}"),
         Owner::Report { agent, .. } => format!("report of device {agent}"),
         Owner::Join(_) => "enrolment".to_owned(),

@@ -186,9 +186,10 @@ async fn delete(
     Params(params): Params<DeleteParams>,
 ) -> Result<Json<RemovalView>, Problem> {
     let wanted = wanted(id, &headers)?;
-    let removal = match params.dry_run.0 {
-        true => policies::look_before_delete(&state.ports, &wanted).await?,
-        false => policies::delete(&state.ports, &wanted, state.now()).await?,
+    let removal = if params.dry_run.0 {
+        policies::look_before_delete(&state.ports, &wanted).await?
+    } else {
+        policies::delete(&state.ports, &wanted, state.now()).await?
     };
     Ok(Json(RemovalView::new(removal, params.dry_run.0)))
 }

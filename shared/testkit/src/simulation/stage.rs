@@ -77,6 +77,7 @@ pub(super) enum Event {
     Settle(u32),
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "what the stage is at, each by itself")]
 pub(super) struct Stage {
     pub rng: ChaCha8Rng,
     pub now: i64,

@@ -134,11 +134,10 @@ impl Stage {
                 self.publishing = false;
                 self.after(1_000, Event::Pump(usize::MAX));
             }
-            Owner::Sweep | Owner::Command { .. } | Owner::Nobody => {}
+            Owner::Policy(Edit::Create) => self.after(20_000, Event::Edit(Edit::Create)),
+            Owner::Sweep | Owner::Command { .. } | Owner::Nobody | Owner::Policy(_) => {}
             // The registry sends again.
             Owner::Push(n) => self.after(15_000, Event::Push(n, 0)),
-            Owner::Policy(Edit::Create) => self.after(20_000, Event::Edit(Edit::Create)),
-            Owner::Policy(_) => {}
             Owner::Poll(agent) => {
                 self.agents[agent].asking = false;
                 self.after(5_000, Event::Poll(agent));

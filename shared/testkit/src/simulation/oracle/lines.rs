@@ -7,7 +7,7 @@ use tidegate_domain::ids::PolicyId;
 use tidegate_domain::policy::Policy;
 use tidegate_domain::rollout::Rollout;
 
-use super::super::scenario::POLICY;
+use super::super::scenario::REPOSITORY;
 use super::stored::{heads, is_retry, stored_policies};
 use super::{Oracle, SKEW};
 use crate::memory::MemoryStore;
@@ -21,8 +21,6 @@ pub(super) struct Lines {
     left: BTreeMap<String, PolicyId>,
     /// The first of each one's line; an id that is missing is the first of its own.
     first: BTreeMap<PolicyId, PolicyId>,
-    /// The name that was deleted last.
-    last_name: Option<String>,
 }
 
 impl Lines {
@@ -35,7 +33,6 @@ impl Lines {
     fn look(&mut self, now: BTreeMap<PolicyId, Policy>) {
         for (id, policy) in self.present.iter().filter(|(id, _)| !now.contains_key(id)) {
             self.left.insert(policy.name.clone(), id.clone());
-            self.last_name = Some(policy.name.clone());
         }
         for (id, policy) in now.iter().filter(|(id, _)| !self.present.contains_key(id)) {
             let Some(before) = self.left.remove(&policy.name).filter(|before| before != id) else { continue };
@@ -47,9 +44,9 @@ impl Lines {
 }
 
 impl Oracle {
-    /// The name that the policy was deleted under last.
-    pub(in crate::simulation) fn last_name(&self) -> &str {
-        self.lines.last_name.as_deref().unwrap_or(POLICY)
+    /// Whether a policy was deleted under this name last, and nothing was created there since.
+    pub(in crate::simulation) fn is_left(&self, name: &str) -> bool {
+        self.lines.left.contains_key(name)
     }
 
     /// Looks at policies that were written since the last look.
@@ -64,9 +61,7 @@ impl Oracle {
             return;
         }
         let line = self.lines.first(&new.policy_id).clone();
-        let ours = |id: &PolicyId| {
-            new.repository.as_str() == super::super::scenario::REPOSITORY && *self.lines.first(id) == line
-        };
+        let ours = |id: &PolicyId| new.repository.as_str() == REPOSITORY && *self.lines.first(id) == line;
         let bad =
             heads(store).into_iter().filter(|head| ours(&head.policy_id)).find_map(|head| head.bad(digest).cloned());
         // A ban that comes while the rollout is made is found by its first step.

@@ -31,13 +31,14 @@ impl Oracle {
         newest.sort_by_key(|rollout| rollout.generation);
         let same = |one: &Rollout, two: &Rollout| {
             let cancelled = one.status == Status::Cancelled || two.status == Status::Cancelled;
-            !cancelled
-                && one.policy_id == two.policy_id
-                && one.target.digest.is_some()
-                && one.target.digest == two.target.digest
+            let policy = one.policy_id == two.policy_id;
+            policy && !cancelled && one.target.digest.is_some() && one.target.digest == two.target.digest
         };
         let twice = newest.iter().enumerate().find_map(|(n, rollout)| {
-            let mut later = newest[n + 1..].iter().take(if self.twins { 1 } else { usize::MAX });
+            let mut later = newest[n + 1..]
+                .iter()
+                .filter(|next| next.policy_id == rollout.policy_id)
+                .take(if self.twins { 1 } else { usize::MAX });
             let twin = later.find(|next| same(rollout, next))?;
             Some(format!("{} and {} bring the same delivered image", rollout.rollout_id, twin.rollout_id))
         });
@@ -106,7 +107,7 @@ impl Oracle {
         if counts.of(Class::Healthy) == 0 && counts.devices() > 0 && !old.skip_batch {
             self.wrong(format!("{id}: batch {} opened although nothing is healthy in batch {}", new.batch, old.batch));
         }
-        let delay = i64::from(self.policy_of(store, id).batch_delay_seconds) * 1_000;
+        let delay = i64::from(self.policy(id).batch_delay_seconds) * 1_000;
         if before.completed_at.is_none_or(|at| now.as_millisecond() + SKEW < at.as_millisecond() + delay) {
             self.wrong(format!("{id}: batch {} opened before the delay was over", new.batch));
         }
@@ -117,9 +118,9 @@ impl Oracle {
         if rollout.status != Status::InProgress {
             return;
         }
+        let policy = self.policy(&rollout.rollout_id).clone();
         let mut batches: Vec<Counts> = rollout.batches.iter().map(|_| Counts::default()).collect();
         let mut judge = Judge::default();
-        let policy = self.policy_of(store, &rollout.rollout_id);
         let planned = |batch: u32| rollout.batches.get(batch as usize - 1).map_or(0, |batch| batch.counts.devices());
         for (number, page) in pages(store, &rollout.rollout_id) {
             if number > rollout.cursor {

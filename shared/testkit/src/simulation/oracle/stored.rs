@@ -43,11 +43,6 @@ fn plan_of(store: &MemoryStore, id: &RolloutId) -> Option<Arc<Item>> {
     store.peek(&Key::simple(Table::Rollouts, format!("{id}#plan")))
 }
 
-/// The copy of the policy that a rollout has.
-pub(super) fn policy_of(store: &MemoryStore, id: &RolloutId) -> Option<Policy> {
-    serde_json::from_value(plan_of(store, id)?.get("policy")?.clone()).ok()
-}
-
 /// Whether a person has a digest tried again.
 pub(super) fn is_retry(store: &MemoryStore, id: &RolloutId) -> bool {
     plan_of(store, id).is_some_and(|plan| plan.get("retry").and_then(serde_json::Value::as_bool) == Some(true))
@@ -59,6 +54,11 @@ pub(in crate::simulation) fn all_rows(store: &MemoryStore) -> Vec<Row> {
 
 pub(super) fn all_devices(store: &MemoryStore) -> Vec<Device> {
     store.peek_all(Table::Devices).iter().filter_map(|item| devices::parse((**item).clone()).ok()).collect()
+}
+
+/// The policy as it was frozen with the rollout.
+pub(super) fn policy(store: &MemoryStore, id: &RolloutId) -> Option<Policy> {
+    serde_json::from_value(plan_of(store, id)?.get("policy")?.clone()).ok()
 }
 
 /// Every page of a rollout's journal, by number.

@@ -41,6 +41,8 @@ pub(in crate::simulation) enum Owner {
     },
     Join(DeviceUuid),
     Leave(usize),
+    Relocate(usize, usize),
+    Narrow,
     /// Nobody waits for it any more: its caller gave up, or asked twice.
     Nobody,
 }
@@ -83,7 +85,12 @@ impl Stage {
                     self.agents[agent].gone = true;
                 }
             }
-            (Owner::Nobody, _) => {}
+            (Owner::Relocate(agent, fleet), Value::Done(result)) => {
+                if result.is_err() {
+                    self.after(20_000, Event::Relocate(agent, fleet));
+                }
+            }
+            (Owner::Narrow, Value::Done(_)) | (Owner::Nobody, _) => {}
             (owner, _) => unreachable!("{owner:?} returns something else"),
         }
     }
@@ -134,8 +141,8 @@ impl Stage {
                 self.publishing = false;
                 self.after(1_000, Event::Pump(usize::MAX));
             }
-            Owner::Policy(Edit::Create) => self.after(20_000, Event::Edit(Edit::Create)),
-            Owner::Sweep | Owner::Command { .. } | Owner::Nobody | Owner::Policy(_) => {}
+            Owner::Policy(edit) => self.edit_failed(edit),
+            Owner::Sweep | Owner::Command { .. } | Owner::Narrow | Owner::Nobody => {}
             // The registry sends again.
             Owner::Push(n) => self.after(15_000, Event::Push(n, 0)),
             Owner::Poll(agent) => {
@@ -150,6 +157,7 @@ impl Stage {
                 self.after(20_000, Event::Join);
             }
             Owner::Leave(agent) => self.after(20_000, Event::Leave(agent)),
+            Owner::Relocate(agent, fleet) => self.after(20_000, Event::Relocate(agent, fleet)),
         }
     }
 }
@@ -162,11 +170,13 @@ pub(super) fn owner_name(owner: &Owner) -> String {
         Owner::Sweep => "sweep".to_owned(),
         Owner::Push(n) => format!("push {n}"),
         Owner::Command { command, .. } => format!("operator ({})", command.name()),
-        Owner::Policy(edit) => format!("operator ({} of the policy)", edit.name()),
+        Owner::Policy(edit) => format!("operator ({} of a policy)", edit.what.name()),
         Owner::Poll(agent) => format!("poll of device {agent}"),
         Owner::Report { agent, .. } => format!("report of device {agent}"),
         Owner::Join(_) => "enrolment".to_owned(),
         Owner::Leave(agent) => format!("removal of device {agent}"),
+        Owner::Relocate(agent, _) => format!("move of device {agent}"),
+        Owner::Narrow => "creation of a policy".to_owned(),
         Owner::Nobody => "a function that nobody waits for".to_owned(),
     }
 }

@@ -10,3 +10,4 @@ mod policies;
 mod rollouts;
 mod shapes;
 mod world;
+mod zones;

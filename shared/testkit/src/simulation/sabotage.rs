@@ -45,6 +45,8 @@ pub enum Mutant {
     TakenOverUntold,
     /// A device that is moved to another fleet keeps its place.
     MovedStays,
+    /// A device whose time zone nobody knows is judged by UTC.
+    ZonelessInUtc,
 }
 
 impl Mutant {
@@ -67,6 +69,7 @@ impl Mutant {
         Self::NameForgotten,
         Self::TakenOverUntold,
         Self::MovedStays,
+        Self::ZonelessInUtc,
     ];
 }
 
@@ -132,6 +135,13 @@ impl Sabotaged {
                 if let Some(policy) = item.get_mut("policy").and_then(Value::as_object_mut) {
                     policy.insert("max_failure_rate".to_owned(), json!(1_000_000));
                     policy.insert("max_consecutive_failures".to_owned(), json!(1_000_000));
+                }
+            }
+            (Mutant::ZonelessInUtc, Table::Rollouts) => {
+                if let Some(Value::Object(window)) = item.get_mut("policy").and_then(|policy| policy.get_mut("window"))
+                    && window.get("timezone") == Some(&json!("device"))
+                {
+                    window.entry("fallback_timezone").or_insert(json!("UTC"));
                 }
             }
             (Mutant::ImpatientBatch, Table::RolloutJournal) => {

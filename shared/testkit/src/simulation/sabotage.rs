@@ -51,7 +51,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// Every one.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::SkipPauseCheck,
         Self::CountTwice,
         Self::OpenEverything,

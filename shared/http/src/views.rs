@@ -2,6 +2,7 @@
 
 mod device;
 mod event;
+mod health_check;
 mod kept_out;
 mod page;
 mod policy;
@@ -15,7 +16,7 @@ mod webhook;
 pub(crate) use device::{Credential, DeviceView};
 pub(crate) use event::EventAnswer;
 pub(crate) use kept_out::KeptOutView;
-pub(crate) use page::{Page, position};
+pub(crate) use page::{DevicePage, DeviceRolloutPage, EventPage, Page, PolicyPage, RolloutPage, position};
 pub(crate) use policy::{PolicyAnswer, PolicyBody};
 pub(crate) use removal::RemovalView;
 pub(crate) use rollout::{RolloutBrief, RolloutView};

@@ -6,6 +6,9 @@ use tidegate_domain::rollout::Rollout;
 use tidegate_engine::policies::Removal;
 use utoipa::ToSchema;
 
+use crate::openapi::forms::RolloutId;
+use crate::openapi::words::RolloutStatus;
+
 /// A policy that is removed, or would be.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Removal)]
@@ -26,6 +29,7 @@ pub(crate) struct RemovalView {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct TouchedRollout {
     /// Its id.
+    #[schema(value_type = RolloutId)]
     rollout_id: String,
     /// The repository.
     image_name: String,
@@ -33,6 +37,7 @@ pub(crate) struct TouchedRollout {
     #[serde(skip_serializing_if = "Option::is_none")]
     new_tag: Option<String>,
     /// Where it stands.
+    #[schema(value_type = RolloutStatus)]
     status: &'static str,
     /// The policy that it follows.
     policy: String,

@@ -18,12 +18,18 @@ const BATCHES_MAX: usize = 100;
 pub(crate) const LINE_MAX: usize = 64;
 pub(crate) const TAGS_MAX: usize = 16;
 
-/// Something to see, and nothing that acts on what shows it: [`tidegate_domain::text::is_unseen`], as far as a pattern of
-/// 16-bit characters can say it.
-const LINE: &str = concat!(
-    r"^(?!\s*$)[^\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e",
-    r"\u2060-\u206f\u3164\ue000-\uf8ff\ufeff\uffa0\ufff0-\ufffb]+$"
-);
+/// [`tidegate_domain::text::is_unseen`], as far as a pattern of 16-bit characters can say it.
+macro_rules! unseen {
+    () => {
+        concat!(
+            r"\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e",
+            r"\u2060-\u206f\u3164\ue000-\uf8ff\ufeff\uffa0\ufff0-\ufffb"
+        )
+    };
+}
+
+/// Something to see, and nothing that acts on what shows it. Without looking ahead, which not every engine can.
+const LINE: &str = concat!("^[^", unseen!(), "]*[^\\s", unseen!(), "][^", unseen!(), "]*$");
 
 /// Schemas under their names. Each is a type that stands for its schema alone.
 macro_rules! forms {

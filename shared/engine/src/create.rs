@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use tidegate_domain::admission::{Admission, admit};
 use tidegate_domain::event::ImageEvent;
-use tidegate_domain::head::Head;
+use tidegate_domain::head::{Head, KeptOut};
 use tidegate_domain::ids::RolloutId;
 use tidegate_domain::image::{Repository, Tag};
 use tidegate_domain::judge::Judge;
@@ -37,6 +37,8 @@ pub struct Wanted<'a> {
     pub retry: bool,
     /// Safeguards of the policy that a person had passed over; `policy` goes without them.
     pub overridden: Option<Override>,
+    /// Who keeps the digest out.
+    pub kept_out: &'a [KeptOut],
     /// Why, for the first events.
     pub cause: &'a str,
     /// The new rollout's id.
@@ -52,6 +54,15 @@ pub struct Created {
     pub admission: Admission,
     /// The new rollout, where there is one.
     pub rollout_id: Option<RolloutId>,
+    /// Other policies of the repository that keep out what it brings.
+    pub bad_for: Vec<KeptOut>,
+}
+
+impl Wanted<'_> {
+    /// Other policies than the one that it follows which keep the digest out: told, and no reason not to go on.
+    pub(crate) fn bad_for(&self) -> Vec<KeptOut> {
+        self.kept_out.iter().filter(|kept| kept.policy_id != self.policy.id).cloned().collect()
+    }
 }
 
 /// Creates the rollout, unless there is a reason not to.
@@ -64,18 +75,18 @@ pub async fn create(ports: &Ports, wanted: &Wanted<'_>, now: Timestamp) -> Resul
         let waiting = find(store, head.waiting.as_ref()).await?;
         let modes = (wanted.policy.on_newer, wanted.retry);
         if let Some(reason) = kept_out(store, wanted, &head).await? {
-            return Ok(Created { admission: Admission::Bad(reason), rollout_id: None });
+            return Ok(Created { admission: Admission::Bad(reason), rollout_id: None, bad_for: Vec::new() });
         }
         let admission = admit(&head, live.as_ref(), waiting.as_ref(), &wanted.target, modes, now);
         if matches!(
             admission,
             Admission::Duplicate(_) | Admission::UpToDate(_) | Admission::Bad(_) | Admission::Ignored(_)
         ) {
-            return Ok(Created { admission, rollout_id: None });
+            return Ok(Created { admission, rollout_id: None, bad_for: Vec::new() });
         }
         let generation = heads::generation(store, wanted.repository).await?;
         let rollout = new_rollout(wanted, &id, generation + 1, &head, now);
-        let mut next = Head { ..head.clone() };
+        let mut next = Head { policy: Some(wanted.policy.name.clone()), ..head.clone() };
         let mut writes = vec![
             heads::take_generation(wanted.repository, generation),
             rollouts::create(&rollout),
@@ -106,7 +117,7 @@ pub async fn create(ports: &Ports, wanted: &Wanted<'_>, now: Timestamp) -> Resul
         match store.write(&writes).await {
             Ok(()) => {
                 ports.queues.send(&[Job::Step { rollout_id: id.clone() }], 0).await?;
-                return Ok(Created { admission, rollout_id: Some(id) });
+                return Ok(Created { admission, rollout_id: Some(id), bad_for: wanted.bad_for() });
             }
             Err(WriteError::Refused(_) | WriteError::Conflict) => {}
             Err(WriteError::Store(error)) => return Err(error.into()),
@@ -148,6 +159,13 @@ fn announced(wanted: &Wanted<'_>, rollout: &Rollout, now: Timestamp) -> Event {
         .with("tag", wanted.target.tag.as_ref().map(Tag::as_str))
         .with("digest", wanted.target.digest.as_ref().map(tidegate_domain::image::Digest::as_str))
         .with("policy", wanted.policy.name.as_str())
+        .with("bad_for", bad_for(&wanted.bad_for()))
+}
+
+/// As an event tells it: the other policies' names and their reasons.
+fn bad_for(others: &[KeptOut]) -> Option<serde_json::Value> {
+    let told = |kept: &KeptOut| serde_json::json!({"policy": kept.policy, "reason": kept.reason});
+    (!others.is_empty()).then(|| others.iter().map(told).collect())
 }
 
 /// A person's word that the policy does not hold in full: in the transaction that creates the rollout, or there is none.

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tidegate_domain::admission::Admission;
 use tidegate_domain::counts::Class;
+use tidegate_domain::head::KeptOut;
 use tidegate_domain::ids::{PolicyId, RolloutId};
 use tidegate_domain::image::ImageRef;
 use tidegate_domain::planning::{Placed, place};
@@ -105,6 +106,9 @@ pub struct Triggered {
     pub reason: Option<String>,
     /// Devices that it is for.
     pub affected_devices: u32,
+    /// Other policies of the repository that keep this digest out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub bad_for: Vec<KeptOut>,
 }
 
 /// What a trigger would do.
@@ -118,6 +122,8 @@ pub struct DryRun {
     pub passed_over: Vec<PassedOver>,
     /// Devices that would be skipped, by reason.
     pub skipped: BTreeMap<String, u32>,
+    /// Policies of the repository that keep the digest out.
+    pub bad_for: Vec<KeptOut>,
 }
 
 /// A batch of a dry run.
@@ -160,6 +166,8 @@ pub async fn trigger(
         return Err(TriggerError::Unsaid(unsaid));
     }
     let mut triggered = Vec::new();
+    let image = &request.image;
+    let kept_out = heads::keeping_out(&*ports.store, &image.repository, image.digest.as_ref()).await?;
     for group in groups {
         let head = heads::get(&*ports.store, &request.image.repository, &group.policy.id).await?;
         let retry_of = head.rollout.filter(|_| request.retry == Some(Retry::Failed));
@@ -171,6 +179,7 @@ pub async fn trigger(
             retry_of,
             retry: request.retry.is_some(),
             overridden: overridden(&group, request),
+            kept_out: &kept_out,
             cause: "trigger",
             id: RolloutId::new(now, ports.entropy.u128()),
             with: Vec::new(),
@@ -187,6 +196,7 @@ pub async fn trigger(
             status: told.status,
             reason: told.reason,
             affected_devices: affected,
+            bad_for: created.bad_for,
         });
     }
     Ok(triggered)
@@ -201,7 +211,9 @@ pub async fn dry_run(
 ) -> Result<DryRun, TriggerError> {
     let store = &*ports.store;
     let memory = RolloutMemory::default();
-    let mut run = DryRun::default();
+    let image = &request.image;
+    let bad_for = heads::keeping_out(store, &image.repository, image.digest.as_ref()).await?;
+    let mut run = DryRun { bad_for, ..DryRun::default() };
     for group in groups(ports, settings, request, now).await? {
         if !group.passed_over.is_empty() {
             run.passed_over.push(group.passes_over());
@@ -246,6 +258,7 @@ fn imagined(policy: &Policy, image: &ImageRef, now: Timestamp) -> Known {
         retry_of: None,
         retry: false,
         overridden: None,
+        kept_out: &[],
         cause: "dry run",
         id: RolloutId::trusted("dry run"),
         with: Vec::new(),
@@ -310,8 +323,10 @@ fn selected(request: &TriggerRequest, device: &DeviceImage) -> bool {
 
 /// What stands in where no policy selects a device: the configured defaults.
 fn default_policy(settings: &Settings, image: &ImageRef, now: Timestamp) -> Result<Policy, FieldError> {
-    let raw = RawPolicy::new(DEFAULT_POLICY, image.repository.to_string());
+    // Nobody else may have its name, so it is checked under another.
+    let raw = RawPolicy::new("defaults", image.repository.to_string());
     let id = PolicyId::trusted(DEFAULT_POLICY);
     raw.validate(&settings.policy_defaults, id, now, Origin::Api)
+        .map(|policy| Policy { name: DEFAULT_POLICY.to_owned(), ..policy })
         .map_err(|errors| errors.into_iter().next().unwrap_or_else(|| FieldError::new("/image", "cannot be used")))
 }

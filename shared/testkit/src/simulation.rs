@@ -10,6 +10,7 @@ mod coverage;
 mod fleet;
 mod operators;
 mod oracle;
+mod policies;
 mod registry;
 mod requests;
 mod sabotage;

@@ -80,6 +80,12 @@ impl Default for Limit {
 }
 
 text! {
+    /// `true` or `false`; without the parameter `false`.
+    #[derive(Default, Copy)]
+    Flag(bool), |text| text.parse().map_err(|_| "expected true or false".to_owned())
+}
+
+text! {
     /// Where the page begins.
     Cursor(String), Ok
 }

@@ -7,6 +7,7 @@ use tidegate_domain::policy::Safeguard;
 use tidegate_engine::trigger::{DryBatch, DryRun, PassedOver, Triggered};
 use utoipa::ToSchema;
 
+use super::KeptOutView;
 use crate::openapi::forms::RolloutId;
 use crate::openapi::words::{DeliveryStatus, PolicySafeguard};
 
@@ -52,6 +53,9 @@ struct TriggeredView {
     reason: Option<String>,
     /// Devices that it is for.
     affected_devices: u32,
+    /// Other policies of the repository that keep this digest out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    bad_for: Vec<KeptOutView>,
 }
 
 impl From<Triggered> for TriggeredView {
@@ -62,6 +66,7 @@ impl From<Triggered> for TriggeredView {
             status: triggered.status,
             reason: triggered.reason,
             affected_devices: triggered.affected_devices,
+            bad_for: triggered.bad_for.into_iter().map(KeptOutView::from).collect(),
         }
     }
 }
@@ -94,6 +99,9 @@ pub(crate) struct DryRunView {
     passed_over: Vec<PassedOverView>,
     /// Devices that would be skipped, by reason.
     skipped: BTreeMap<String, u32>,
+    /// Policies of the repository that keep the digest out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    bad_for: Vec<KeptOutView>,
 }
 
 /// What would be passed over of a policy.
@@ -137,6 +145,7 @@ impl From<DryRun> for DryRunView {
             batches: run.batches.into_iter().map(view).collect(),
             passed_over: run.passed_over.into_iter().map(PassedOverView::from).collect(),
             skipped: run.skipped,
+            bad_for: run.bad_for.into_iter().map(KeptOutView::from).collect(),
         }
     }
 }

@@ -2,13 +2,14 @@
 
 mod device;
 mod ending;
+mod lines;
 mod progress;
 mod proof;
 mod safeguards;
 mod stored;
 
 pub(super) use ending::is_at_rest;
-pub(super) use stored::{all_rows, rollouts};
+pub(super) use stored::{all_rows, rollouts, stored_policies};
 
 use std::collections::BTreeMap;
 
@@ -20,6 +21,7 @@ use tidegate_domain::policy::Policy;
 use tidegate_domain::rollout::{Rollout, Status};
 
 use crate::memory::MemoryStore;
+use lines::Lines;
 use stored::pages;
 
 /// How far clocks may differ, in milliseconds.
@@ -39,6 +41,8 @@ pub(super) struct Oracle {
     history: BTreeMap<RolloutId, Vec<(i64, Rollout)>>,
     /// Rounds in a row in which nothing moved.
     pub quiet: u32,
+    /// Which policies are one to people.
+    lines: Lines,
     /// Whether some push is told under two ids.
     twins: bool,
     /// Whether some content is pushed under several tags.
@@ -51,6 +55,7 @@ impl Oracle {
     pub(super) fn new(twins: bool, pushes_again: bool) -> Self {
         Self {
             policies: BTreeMap::new(),
+            lines: Lines::default(),
             twins,
             pushes_again,
             violations: Vec::new(),
@@ -109,6 +114,8 @@ impl Oracle {
                     });
                 }
                 self.check_change(store, old, rollout, now);
+            } else {
+                self.check_kept_out(store, rollout);
             }
             self.history.entry(rollout.rollout_id.clone()).or_default().push((now.as_millisecond(), rollout.clone()));
         }

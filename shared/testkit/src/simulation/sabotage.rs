@@ -43,6 +43,8 @@ pub enum Mutant {
     OverrideUntold,
     /// A batch is taken for complete while devices are still at work.
     ImpatientBatch,
+    /// A policy that is deleted leaves nothing under its name.
+    NameForgotten,
     /// Nobody tells a row that another policy's rollout took its device.
     TakenOverUntold,
     /// A device that is moved to another fleet keeps its place.
@@ -55,7 +57,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// Every one.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 23] = [
         Self::SkipPauseCheck,
         Self::CountTwice,
         Self::OpenEverything,
@@ -72,6 +74,7 @@ impl Mutant {
         Self::ApprovalForgotten,
         Self::OverrideUntold,
         Self::ImpatientBatch,
+        Self::NameForgotten,
         Self::TakenOverUntold,
         Self::MovedStays,
         Self::ZonelessInUtc,
@@ -128,6 +131,11 @@ impl Sabotaged {
             }
             (Mutant::OverrideUntold, Table::Rollouts, Write::Put { item, .. }) => {
                 item.remove("override");
+            }
+            (Mutant::NameForgotten, Table::Policies, Write::Put { item, condition, .. })
+                if item.contains_key("left_id") && !item.contains_key("policy_id") =>
+            {
+                return Some(Write::Delete { key: Key::of(table, item)?, condition: condition.clone() });
             }
             (Mutant::EventsLost, Table::Events, Write::Put { .. }) => return None,
             _ => {}

@@ -9,6 +9,7 @@ use tidegate_domain::ids::PolicyId;
 use tidegate_domain::image::Digest;
 use tidegate_domain::policy::{Origin, Policy, PolicyDefaults, RawPolicy};
 
+use super::policies::{Edit, edits};
 use super::triggers::{self, ByHand};
 use crate::world::Chances;
 
@@ -84,6 +85,8 @@ pub(super) struct Scenario {
     pub relocations: Vec<Relocation>,
     /// When a policy for some devices of the first fleet is created.
     pub narrow: Option<(i64, Policy)>,
+    /// What operators do with the policies.
+    pub edits: Vec<(i64, Edit)>,
     pub pushes: Vec<Push>,
     pub orders: Vec<Order>,
     pub hands: Vec<Hand>,
@@ -187,6 +190,7 @@ impl Scenario {
             fleets,
             relocations,
             narrow,
+            edits: edits(seed, active),
             pushes,
             orders,
             hands,

@@ -22,6 +22,9 @@ const LONGEST_SECONDS: u32 = 30 * 24 * 3600;
 /// Longest grace that a policy may name, in hours: a year.
 const LONGEST_HOURS: u32 = 365 * 24;
 
+/// What stands for the policy of devices that none selects.
+const DEFAULT_NAME: &str = "default";
+
 /// Longest name, in characters.
 const NAME_MAX: usize = 100;
 
@@ -59,8 +62,15 @@ impl Check {
         }
         let valid = |name: &&str| name.trim() == *name && (1..=NAME_MAX).contains(&name.chars().count());
         let found = name.filter(valid).map(str::to_owned);
-        if found.is_none() {
-            self.tell("name", format_args!("expected a name of 1 to {NAME_MAX} characters, with no space at its ends"));
+        match &found {
+            None => {
+                let expected = format_args!("expected a name of 1 to {NAME_MAX} characters, with no space at its ends");
+                self.tell("name", expected);
+            }
+            Some(name) if name == DEFAULT_NAME => {
+                self.tell("name", "default is what devices follow that no policy selects; choose another name");
+            }
+            Some(_) => {}
         }
         found
     }

@@ -13,13 +13,14 @@ use super::{Oracle, SKEW};
 use crate::memory::MemoryStore;
 
 impl Oracle {
-    /// At most one rollout of an image and policy is under way.
+    /// At most one rollout of an image and policy is under way, whatever became of the policy meanwhile.
     pub(super) fn check_owners(&mut self, all: &[Rollout]) {
         let mut owners: BTreeMap<String, Vec<&Rollout>> = BTreeMap::new();
         for rollout in all.iter().filter(|rollout| {
             matches!(rollout.status, Status::AwaitingApproval | Status::Scheduled | Status::InProgress | Status::Paused)
         }) {
-            owners.entry(format!("{}/{}", rollout.repository, rollout.policy_id)).or_default().push(rollout);
+            let line = self.lines.first(&rollout.policy_id);
+            owners.entry(format!("{}/{line}", rollout.repository)).or_default().push(rollout);
         }
         for (image, live) in owners.into_iter().filter(|(_, live)| live.len() > 1) {
             self.wrong(format!("{image} has {} live rollouts", live.len()));

@@ -42,6 +42,8 @@ events! {
         WebhookReceived = "webhook_received",
         /// A policy matches the pushed image.
         UpdateAvailable = "update_available",
+        /// A push is older than what the policy was told of already: nothing was rolled out. It can be replayed.
+        UpdateStale = "update_stale",
         /// The rollout began.
         RolloutStarted = "rollout_started",
         /// A batch was opened.

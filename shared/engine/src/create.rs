@@ -1,12 +1,13 @@
-//! Creating a rollout: one transaction over the head, whose condition makes twins one.
+//! Creating rollouts: one transaction over their heads, whose conditions make twins one.
 
 use jiff::Timestamp;
-use tidegate_domain::admission::{Admission, admit};
+use tidegate_domain::admission::{Admission, Places, Wish, admit};
 use tidegate_domain::event::ImageEvent;
 use tidegate_domain::head::Head;
 use tidegate_domain::ids::RolloutId;
 use tidegate_domain::image::{Repository, Tag};
 use tidegate_domain::judge::Judge;
+use tidegate_domain::news::News;
 use tidegate_domain::pin::Pin;
 use tidegate_domain::policy::Policy;
 use tidegate_domain::rollout::{Rollout, Status, Trigger};
@@ -20,7 +21,7 @@ use crate::ports::{Freshness, Job, Ports, Store, Write, WriteError};
 pub(crate) const TRIES: u32 = 8;
 
 /// An image that wants to be rolled out.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Wanted<'a> {
     /// The policy that it follows, as it is now.
     pub policy: &'a Policy,
@@ -28,18 +29,24 @@ pub struct Wanted<'a> {
     pub repository: &'a Repository,
     /// To what.
     pub target: Pin,
+    /// What is told of it.
+    pub news: News,
+    /// What was last heard of its tag.
+    pub tag_heard: Option<News>,
     /// What set it off.
     pub triggered_by: Trigger,
     /// Only devices that failed in this rollout.
     pub retry_of: Option<RolloutId>,
     /// Also a digest that is kept out, or proven already.
     pub retry: bool,
+    /// Also where it is older than what the head was told of.
+    pub force: bool,
     /// Why, for the first events.
     pub cause: &'a str,
     /// The new rollout's id.
     pub id: RolloutId,
-    /// What else is to be written with it, such as the delivery that it comes from.
-    pub with: Vec<Write>,
+    /// What else is to be written with the rollout that brings it, such as the delivery that it comes from.
+    pub with: &'a (dyn Fn(&RolloutId) -> Vec<Write> + Send + Sync),
 }
 
 /// What became of it.
@@ -51,61 +58,181 @@ pub struct Created {
     pub rollout_id: Option<RolloutId>,
 }
 
+/// A head and its rollouts, as they are stored.
+pub(crate) struct Standing {
+    head: Head,
+    live: Option<Rollout>,
+    waiting: Option<Rollout>,
+    promoted: Option<Rollout>,
+}
+
+impl Standing {
+    /// Reads them. Always consistent.
+    pub(crate) async fn read(store: &dyn Store, wanted: &Wanted<'_>) -> Result<Self, EngineError> {
+        let head = heads::get(store, wanted.repository, &wanted.policy.id).await?;
+        let promoted = head.promoted.as_ref().map(|promoted| &promoted.rollout_id);
+        // What it was told of is there already where it is one of the two.
+        let promoted = promoted.filter(|id| head.rollout.as_ref() != Some(id) && head.waiting.as_ref() != Some(id));
+        let (live, waiting, promoted) = futures::try_join!(
+            find(store, head.rollout.as_ref()),
+            find(store, head.waiting.as_ref()),
+            find(store, promoted)
+        )?;
+        Ok(Self { head, live, waiting, promoted })
+    }
+
+    fn places(&self) -> Places<'_> {
+        Places { live: self.live.as_ref(), waiting: self.waiting.as_ref(), promoted: self.promoted.as_ref() }
+    }
+
+    fn rollout(&self, id: &RolloutId) -> Option<&Rollout> {
+        [&self.live, &self.waiting, &self.promoted].into_iter().flatten().find(|rollout| rollout.rollout_id == *id)
+    }
+
+    /// Whether the registry was asked for one of its rollouts, and answered. Only the function that asks has access.
+    async fn registry_answers(&self, store: &dyn Store) -> Result<bool, EngineError> {
+        for rollout in [&self.waiting, &self.live, &self.promoted].into_iter().flatten() {
+            if plans::resolved(store, &rollout.rollout_id).await?.is_some_and(|resolved| resolved.asked) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// What would become of it, what a rollout of it would bring, and what that was told of.
+    pub(crate) async fn admit(
+        &self,
+        ports: &Ports,
+        wanted: &Wanted<'_>,
+    ) -> Result<(Admission, Pin, News), EngineError> {
+        let latest = self.waiting.as_ref().or(self.live.as_ref()).filter(|latest| latest.open_content());
+        let same_terms = match latest {
+            Some(latest) if wanted.target.digest.is_none() && wanted.retry_of.is_none() => {
+                plans::plan(&*ports.store, &latest.rollout_id).await?.is_some_and(|plan| plan.policy == *wanted.policy)
+            }
+            Some(_) | None => false,
+        };
+        let mut wish = Wish {
+            target: &wanted.target,
+            news: &wanted.news,
+            tag_heard: wanted.tag_heard.as_ref(),
+            on_newer: wanted.policy.on_newer,
+            retry: wanted.retry,
+            force: wanted.force,
+            askable: false,
+            same_terms,
+        };
+        let places = self.places();
+        wish.askable = !wish.believed(places) && self.registry_answers(&*ports.store).await?;
+        let news = News { older: !wish.believed(places), ..wanted.news.clone() };
+        Ok((admit(&self.head, places, &wish), wish.content(places), news))
+    }
+}
+
 /// Creates the rollout, unless there is a reason not to.
 pub async fn create(ports: &Ports, wanted: &Wanted<'_>, now: Timestamp) -> Result<Created, EngineError> {
+    create_from(ports, wanted, None, now).await
+}
+
+/// Creates the rollout, unless there is a reason not to. What the head was just read as is tried first.
+pub(crate) async fn create_from(
+    ports: &Ports,
+    wanted: &Wanted<'_>,
+    mut read: Option<Standing>,
+    now: Timestamp,
+) -> Result<Created, EngineError> {
     let store = &*ports.store;
-    let id = wanted.id.clone();
     for _ in 0..TRIES {
-        let head = heads::get(store, wanted.repository, &wanted.policy.id).await?;
-        let live = find(store, head.rollout.as_ref()).await?;
-        let waiting = find(store, head.waiting.as_ref()).await?;
-        let modes = (wanted.policy.on_newer, wanted.retry);
-        let admission = admit(&head, live.as_ref(), waiting.as_ref(), &wanted.target, modes, now);
-        if matches!(
-            admission,
-            Admission::Duplicate(_) | Admission::UpToDate(_) | Admission::Bad(_) | Admission::Ignored(_)
-        ) {
-            return Ok(Created { admission, rollout_id: None });
-        }
-        let generation = heads::generation(store, wanted.repository).await?;
-        let rollout = new_rollout(wanted, &id, generation + 1, &head, now);
-        let mut next = Head { ..head.clone() };
-        let mut writes = vec![
-            heads::take_generation(wanted.repository, generation),
-            rollouts::create(&rollout),
-            plans::put_policy(&id, wanted.policy, wanted.retry, wanted.retry_of.as_ref()),
-            events::put(&announced(wanted, &rollout, now)),
-        ];
-        match &admission {
-            Admission::Wait { .. } => {
-                next.waiting = Some(id.clone());
-                if let Some(waiting) = waiting.filter(|waiting| waiting.status == Status::Pending) {
-                    writes.extend(superseded(&waiting, &id, now));
-                }
+        let standing = match read.take() {
+            Some(standing) => standing,
+            None => Standing::read(store, wanted).await?,
+        };
+        let (admission, content, news) = standing.admit(ports, wanted).await?;
+        let (writes, rollout_id, step) = match &admission {
+            Admission::Bad(_) | Admission::Ignored(_) | Admission::Stale(_) => {
+                return Ok(Created { admission, rollout_id: None });
             }
-            _ => {
-                next.rollout = Some(id.clone());
-                // Whoever waited is older than this one; and an expired one gives up its place.
-                let gone = live.into_iter().chain(waiting);
-                let gone = gone.filter(|old| old.status.live() || old.status == Status::Expired);
-                next.waiting = None;
-                for old in gone {
-                    writes.extend(superseded(&old, &id, now));
-                }
+            Admission::Duplicate(twin) | Admission::UpToDate(twin) => {
+                let told = standing.rollout(twin).and_then(|twin| told_later(twin, &news));
+                (told.into_iter().collect(), None, None)
             }
-        }
-        writes.push(heads::save(&next));
-        writes.extend(wanted.with.iter().cloned());
-        match store.write(&writes).await {
+            Admission::Merge(into) => {
+                let Some(into) = standing.rollout(into) else { continue };
+                let mut writes = vec![tell(into, &news, true)];
+                writes.extend((wanted.with)(&into.rollout_id));
+                (writes, None, Some(into.rollout_id.clone()))
+            }
+            Admission::Start | Admission::Supersede(_) | Admission::Wait { .. } => {
+                let writes = takes_its_place(store, wanted, &standing, &admission, (content, news), now).await?;
+                (writes, Some(wanted.id.clone()), Some(wanted.id.clone()))
+            }
+        };
+        let written = if writes.is_empty() { Ok(()) } else { store.write(&writes).await };
+        match written {
             Ok(()) => {
-                ports.queues.send(&[Job::Step { rollout_id: id.clone() }], 0).await?;
-                return Ok(Created { admission, rollout_id: Some(id) });
+                if let Some(rollout_id) = step {
+                    ports.queues.send(&[Job::Step { rollout_id }], 0).await?;
+                }
+                return Ok(Created { admission, rollout_id });
             }
             Err(WriteError::Refused(_) | WriteError::Conflict) => {}
             Err(WriteError::Store(error)) => return Err(error.into()),
         }
     }
     Err(EngineError::Contended { what: "the image's head" })
+}
+
+/// The writes by which a new rollout takes the live place, or the one behind it.
+async fn takes_its_place(
+    store: &dyn Store,
+    wanted: &Wanted<'_>,
+    standing: &Standing,
+    admission: &Admission,
+    (content, news): (Pin, News),
+    now: Timestamp,
+) -> Result<Vec<Write>, EngineError> {
+    let (head, id) = (&standing.head, &wanted.id);
+    let generation = heads::generation(store, wanted.repository).await?;
+    let old_tag = head.promoted.as_ref().and_then(|promoted| promoted.pin.tag.clone());
+    let rollout = Rollout { old_tag, target: content, news: Some(news), ..draft(wanted, id, generation + 1, now) };
+    let mut next = head.clone();
+    let mut writes = vec![
+        heads::take_generation(wanted.repository, generation),
+        rollouts::create(&rollout),
+        plans::put_policy(id, wanted.policy, wanted.retry, wanted.retry_of.as_ref()),
+        events::put(&announced(wanted, &rollout, now)),
+    ];
+    let (live, waiting) = (standing.live.as_ref(), standing.waiting.as_ref());
+    if let Admission::Wait { .. } = admission {
+        next.waiting = Some(id.clone());
+        if let Some(waiting) = waiting.filter(|waiting| waiting.status == Status::Pending) {
+            writes.extend(superseded(waiting, id, now));
+        }
+    } else {
+        next.rollout = Some(id.clone());
+        next.waiting = None;
+        // Whoever waited is older than this one; and an expired one gives up its place.
+        let gone = live.into_iter().chain(waiting);
+        for old in gone.filter(|old| old.status.live() || old.status == Status::Expired) {
+            writes.extend(superseded(old, id, now));
+        }
+    }
+    writes.push(heads::save(&next));
+    writes.extend((wanted.with)(id));
+    Ok(writes)
+}
+
+/// Keeps the newest of what a rollout was told of, where this is newer: an older notice that comes later must not count
+/// as newer than it.
+fn told_later(rollout: &Rollout, news: &News) -> Option<Write> {
+    let newer = news.happened_at.is_some() && news.happened_at > rollout.heard().happened_at;
+    newer.then(|| tell(rollout, news, false))
+}
+
+/// The write by which a rollout is told once more.
+fn tell(rollout: &Rollout, news: &News, merged: bool) -> Write {
+    let news = Some(rollout.heard().with(news, merged));
+    rollouts::save_step(&Rollout { news, revision: rollout.revision + 1, ..rollout.clone() })
 }
 
 pub(crate) async fn find(store: &dyn Store, id: Option<&RolloutId>) -> Result<Option<Rollout>, EngineError> {
@@ -127,14 +254,9 @@ pub(crate) fn superseded(old: &Rollout, by: &RolloutId, now: Timestamp) -> [Writ
 fn announced(wanted: &Wanted<'_>, rollout: &Rollout, now: Timestamp) -> Event {
     Event::of_rollout(&rollout.rollout_id, ImageEvent::UpdateAvailable.name(), now, wanted.cause)
         .with("image", wanted.repository.as_str())
-        .with("tag", wanted.target.tag.as_ref().map(Tag::as_str))
-        .with("digest", wanted.target.digest.as_ref().map(tidegate_domain::image::Digest::as_str))
+        .with("tag", rollout.target.tag.as_ref().map(Tag::as_str))
+        .with("digest", rollout.target.digest.as_ref().map(tidegate_domain::image::Digest::as_str))
         .with("policy", wanted.policy.name.as_str())
-}
-
-fn new_rollout(wanted: &Wanted<'_>, id: &RolloutId, generation: u64, head: &Head, now: Timestamp) -> Rollout {
-    let old_tag = head.promoted.as_ref().and_then(|promoted| promoted.pin.tag.clone());
-    Rollout { old_tag, ..draft(wanted, id, generation, now) }
 }
 
 /// A rollout that nothing was decided about yet.
@@ -152,6 +274,7 @@ pub(crate) fn draft(wanted: &Wanted<'_>, id: &RolloutId, generation: u64, now: T
         old_tag: None,
         strategy: wanted.policy.update_strategy,
         triggered_by: wanted.triggered_by,
+        news: Some(wanted.news.clone()),
         created_at: now,
         started_at: None,
         completed_at: None,

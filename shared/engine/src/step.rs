@@ -68,7 +68,7 @@ pub(crate) async fn prepared(store: &dyn Store, rollout: &Rollout) -> Result<(Pr
         return Ok((Preparation::default(), Standing::default()));
     }
     let id = &rollout.rollout_id;
-    let resolution = plans::resolved(store, id).await?.map(|resolved| match resolved.digest {
+    let resolution = resolved(store, rollout).await?.map(|resolved| match resolved.digest {
         Some(digest) => Resolution::Digest(digest),
         None => Resolution::Unresolved(resolved.why_not.unwrap_or_default()),
     });
@@ -81,6 +81,12 @@ pub(crate) async fn prepared(store: &dyn Store, rollout: &Rollout) -> Result<(Pr
         preparation.planned = together(marks.into_iter().map(|(_, page)| page));
     }
     Ok((preparation, standing(store, rollout).await?))
+}
+
+/// What the registry said after the last notice; what it said before may be another content.
+async fn resolved(store: &dyn Store, rollout: &Rollout) -> Result<Option<plans::Resolved>, EngineError> {
+    let resolved = plans::resolved(store, &rollout.rollout_id).await?;
+    Ok(resolved.filter(|resolved| resolved.merged >= rollout.merged()))
 }
 
 fn together(pages: impl Iterator<Item = Page>) -> Page {
@@ -106,7 +112,7 @@ async fn standing(store: &dyn Store, rollout: &Rollout) -> Result<Standing, Engi
     let policy = plans::plan(store, &rollout.rollout_id).await?.map(|plan| plan.policy);
     let supersedes = policy.is_some_and(|policy| policy.on_newer == tidegate_domain::policy::OnNewer::Supersede);
     let digest = rollout.target.digest.clone();
-    let resolved = plans::resolved(store, &rollout.rollout_id).await?.and_then(|resolved| resolved.digest);
+    let resolved = resolved(store, rollout).await?.and_then(|resolved| resolved.digest);
     let bad = digest.or(resolved).and_then(|digest| head.bad(&digest).map(|bad| bad.reason.clone()));
     // A person who triggers a retry wants what was kept out, or is there already.
     let retried = plans::retried(store, &rollout.rollout_id).await?;

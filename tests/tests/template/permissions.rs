@@ -34,6 +34,7 @@ const ALLOWED: [(&str, &[(&str, &str)]); 8] = [
             ("table images", "GetItem PutItem UpdateItem Query"),
             ("table rollouts", "GetItem PutItem UpdateItem"),
             ("index rollouts/by_time", "Query"),
+            ("table deliveries", "GetItem"),
             ("table events", "PutItem Query"),
             ("table device_images", "Query"),
             ("table devices", "GetItem"),

@@ -50,6 +50,9 @@ struct DeliveryEntry {
     /// Devices that it is for.
     #[serde(skip_serializing_if = "Option::is_none")]
     affected_devices: Option<u32>,
+    /// Of a `stale` one, the id by which it can be replayed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replay: Option<String>,
 }
 
 impl From<Told> for DeliveryEntry {
@@ -63,6 +66,7 @@ impl From<Told> for DeliveryEntry {
             reason: told.reason,
             rollout_id: told.rollout_id.map(|id| id.to_string()),
             affected_devices: told.affected_devices,
+            replay: told.replay,
         }
     }
 }

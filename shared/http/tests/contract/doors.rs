@@ -50,6 +50,7 @@ async fn the_document_names_every_route_of_the_contract_with_its_caller() {
     assert_eq!(by_caller["device"], ["GET /api/v1/device/{uuid}/state", "PATCH /api/v1/device/{uuid}/state"]);
     assert_eq!(by_caller["registry"], ["POST /api/v1/webhooks/{source}", "POST /api/v1/webhooks/{source}/{token}"]);
     let expected = [
+        "POST /api/v1/deliveries/replay",
         "GET /api/v1/devices",
         "DELETE /api/v1/devices/{uuid}",
         "GET /api/v1/devices/{uuid}",

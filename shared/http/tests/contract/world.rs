@@ -7,6 +7,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use tidegate_domain::image::{Digest, ImageRef};
 use tidegate_domain::webhook::Secrets;
 use tidegate_engine::entities::{devices, events};
 use tidegate_engine::memory::RolloutMemory;
@@ -16,7 +17,7 @@ use tidegate_engine::{deadlines, plan, record, resolve, step};
 use tidegate_http::AppState;
 use tidegate_http::auth::{Access, ProvisioningKey, SigningKey, TokenHash, TokenList};
 use tidegate_testkit::entropy::SeededEntropy;
-use tidegate_testkit::memory::MemoryPorts;
+use tidegate_testkit::memory::{Answer as RegistryAnswer, MemoryPorts};
 use tower::ServiceExt;
 
 pub(crate) const OPERATOR: &str = "operator-token-for-tests";
@@ -108,6 +109,25 @@ impl World {
 
     fn now(&self) -> Timestamp {
         *self.now.lock().unwrap()
+    }
+
+    /// From now on a registry that can be asked says that the tag means this content, or that there is no such tag.
+    pub(crate) fn registry_says(&self, image: &str, digest: Option<&str>) {
+        let image = ImageRef::parse(image).unwrap();
+        match digest {
+            Some(digest) => {
+                let digest = Digest::parse(digest).unwrap();
+                self.memory.registry.set(image, RegistryAnswer::manifest(digest));
+            }
+            None => self.memory.registry.remove(&image),
+        }
+    }
+
+    /// What became of a rollout: its status, what is said of that, and its digest.
+    pub(crate) async fn rollout(&self, id: &str) -> (String, String, String) {
+        let rollout = self.get(&format!("/api/v1/rollouts/{id}")).await.is(200);
+        let text = |name: &str| rollout[name].as_str().unwrap_or_default().to_owned();
+        (text("status"), text("waiting_for"), text("new_digest"))
     }
 
     /// Read units of every call so far.

@@ -126,6 +126,8 @@ pub(crate) struct Api {
 impl Api {
     /// A client of this stack.
     pub(crate) fn new(connection: Connection) -> Result<Self, ApiError> {
+        // Set by `main`; a test that begins here sets it itself.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = reqwest::Client::builder().timeout(Duration::from_secs(REQUEST_SECONDS));
         if connection.is_local() {
             // A proxy of the user's environment knows nothing of this machine's loopback address.

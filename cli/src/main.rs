@@ -34,6 +34,8 @@ struct Arguments {
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    // TLS of every client: ring, as everywhere. It can only be set once.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let Arguments { command } = Arguments::parse();
     match command.run().await {
         Ok(code) => code,

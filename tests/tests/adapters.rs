@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tidegate_aws::bootstrap::{Started, connect};
 use tidegate_aws::config::Config;
 use tidegate_aws::local::sdk_config;
+use tidegate_aws::wiring::Wiring;
 use tidegate_domain::ids::RolloutId;
 use tidegate_engine::ports::{
     BusEntry, Condition, Freshness, Item, Job, Key, StoreError, Table, Units, Write, WriteError,
@@ -61,7 +62,7 @@ async fn endpoint(answers: impl Into<Answers>) -> Endpoint {
     ]
     .into();
     let config = Config::read(&|name| variables.get(name).cloned()).unwrap();
-    Endpoint { started: connect(config, &sdk_config(&url).await).unwrap(), requests }
+    Endpoint { started: connect(config, &sdk_config(&url), Wiring::ALL), requests }
 }
 
 fn failure(code: &str) -> (u16, Value) {

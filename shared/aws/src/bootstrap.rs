@@ -3,21 +3,30 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_async::time::SystemTimeSource;
+use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
+use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::SdkConfig;
+use aws_types::region::Region;
+use aws_types::sdk_config::Builder;
 use jiff::Timestamp;
 use tidegate_engine::ports::{Meter, Ports};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::bus::EventBridgeBus;
 use crate::config::{Config, ConfigError};
 use crate::entropy::SystemEntropy;
-use crate::queues::SqsQueues;
-use crate::registry::HttpRegistry;
-use crate::scheduler::EventBridgeScheduler;
+use crate::http;
 use crate::store::DynamoStore;
 use crate::tables::TableNames;
+use crate::wiring::Wiring;
 
 /// Far above what a service next door needs, far below a function's own timeout.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -27,17 +36,6 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(4);
 /// The wait before a second attempt is random below this, before a third below twice this.
 const FIRST_BACKOFF: Duration = Duration::from_millis(50);
 const ATTEMPTS: u32 = 3;
-
-/// A function cannot start; it is the environment that must change.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// Variables are missing or wrong.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The client of registries cannot be built.
-    #[error("the registry client cannot be built")]
-    Registry(#[from] reqwest::Error),
-}
 
 /// What a function has once it is started.
 #[derive(Clone)]
@@ -52,54 +50,68 @@ pub struct Started {
     pub meter: Arc<Meter>,
 }
 
-/// Starts a function of this process's environment: JSON logs, configuration, ports.
-pub async fn start() -> Result<Started, StartError> {
+/// Starts a function of this process's environment: JSON logs, configuration, the ports that it uses.
+pub fn start(wiring: Wiring) -> Result<Started, ConfigError> {
     json_logs();
     let config = Config::from_env()?;
-    Ok(connect(config, &sdk_config().await)?)
+    Ok(connect(config, &sdk_config(), wiring))
 }
 
 /// The ports of a stack, over a given SDK configuration.
-pub fn connect(config: Config, sdk: &SdkConfig) -> Result<Started, reqwest::Error> {
+pub fn connect(config: Config, sdk: &SdkConfig, wiring: Wiring) -> Started {
     let tables = TableNames::new(&config.table_prefix);
     let store = DynamoStore::new(aws_sdk_dynamodb::Client::new(sdk), tables.clone());
     let meter = store.meter();
-    let sqs = aws_sdk_sqs::Client::new(sdk);
-    let scheduler = aws_sdk_scheduler::Client::new(sdk);
     let ports = Ports {
         store: Arc::new(store),
-        queues: Arc::new(SqsQueues::new(sqs, &config.step_queue_url, &config.batch_queue_url)),
-        scheduler: Arc::new(EventBridgeScheduler::new(scheduler, config.schedule.clone())),
-        bus: Arc::new(EventBridgeBus::new(aws_sdk_eventbridge::Client::new(sdk), &config.event_bus)),
-        registry: Arc::new(HttpRegistry::new(config.registries.clone())?),
+        queues: (wiring.queues)(sdk, &config),
+        scheduler: (wiring.scheduler)(sdk, &config),
+        bus: (wiring.bus)(sdk, &config),
+        registry: (wiring.registry)(sdk, &config),
         entropy: Arc::new(SystemEntropy),
     };
-    Ok(Started { ports, config, tables, meter })
+    Started { ports, config, tables, meter }
 }
 
-/// Region, credentials and endpoint of the environment (`AWS_ENDPOINT_URL` among them).
-pub async fn sdk_config() -> SdkConfig {
-    patient(aws_config::defaults(BehaviorVersion::latest())).load().await
+/// Region and credentials as Lambda puts them into a function's environment; `AWS_ENDPOINT_URL` names an emulator. What
+/// is missing is told by the first call.
+pub fn sdk_config() -> SdkConfig {
+    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let mut sdk = patient();
+    sdk.set_region(variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION")).map(Region::new));
+    sdk.set_endpoint_url(variable("AWS_ENDPOINT_URL"));
+    if let (Some(id), Some(secret)) = (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY")) {
+        let credentials = Credentials::new(id, secret, variable("AWS_SESSION_TOKEN"), None, "environment");
+        sdk.set_credentials_provider(Some(SharedCredentialsProvider::new(credentials)));
+    }
+    sdk.build()
 }
 
-/// With timeouts, and retries whose waits are random.
-pub(crate) fn patient(loader: ConfigLoader) -> ConfigLoader {
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-        .operation_timeout(CALL_TIMEOUT)
-        .build();
+/// With timeouts, retries whose waits are random, and our HTTP client.
+pub(crate) fn patient() -> Builder {
+    let timeouts =
+        TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).operation_timeout(CALL_TIMEOUT).build();
     let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(FIRST_BACKOFF);
-    loader.timeout_config(timeouts).retry_config(retries)
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .http_client(http::client(CONNECT_TIMEOUT))
+        .sleep_impl(TokioSleep::new())
+        .time_source(SystemTimeSource::new())
+        // An attempt's timeout is shorter than its grace.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .timeout_config(timeouts)
+        .retry_config(retries)
 }
 
 /// One JSON object a line, filtered by `RUST_LOG` (default `info`). A second call changes nothing.
 pub fn json_logs() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let logs = tracing_subscriber::fmt().json().flatten_event(true).with_current_span(true).with_span_list(false);
+    let filter = std::env::var("RUST_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
+    let filter = filter.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
+    let logs =
+        tracing_subscriber::fmt::layer().json().flatten_event(true).with_current_span(true).with_span_list(false);
     // Lambda stamps every line with its time.
-    let logs = logs.without_time().with_target(false).with_env_filter(filter);
-    if logs.try_init().is_err() {
+    let logs = logs.without_time().with_target(false).with_filter(filter);
+    if tracing_subscriber::registry().with(logs).try_init().is_err() {
         tracing::debug!("logs were set up before");
     }
 }

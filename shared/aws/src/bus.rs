@@ -1,11 +1,13 @@
 //! The bus on EventBridge.
 
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use async_trait::async_trait;
 use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::primitives::DateTime;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use aws_types::SdkConfig;
 use tidegate_engine::ports::{Bus, BusEntry, QueueError};
 
 /// The source that rules select our events by.
@@ -20,14 +22,15 @@ const TIME_BYTES: usize = 14;
 /// One bus.
 #[derive(Debug, Clone)]
 pub struct EventBridgeBus {
-    client: Client,
+    sdk: SdkConfig,
+    client: OnceLock<Client>,
     name: String,
 }
 
 impl EventBridgeBus {
     /// By its name.
-    pub fn new(client: Client, name: impl Into<String>) -> Self {
-        Self { client, name: name.into() }
+    pub fn new(sdk: &SdkConfig, name: impl Into<String>) -> Self {
+        Self { sdk: sdk.clone(), client: OnceLock::new(), name: name.into() }
     }
 }
 
@@ -47,8 +50,9 @@ impl Bus for EventBridgeBus {
             .iter()
             .zip(&details)
             .map(|(entry, detail)| TIME_BYTES + EVENT_SOURCE.len() + entry.name.len() + detail.len());
+        let client = self.client.get_or_init(|| Client::new(&self.sdk));
         for part in parts(sizes) {
-            let mut call = self.client.put_events();
+            let mut call = client.put_events();
             for (entry, detail) in entries[part.clone()].iter().zip(&details[part]) {
                 let event = PutEventsRequestEntry::builder().event_bus_name(&self.name).source(EVENT_SOURCE);
                 let event = event.detail_type(&entry.name).detail(detail);

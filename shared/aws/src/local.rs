@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::Credentials;
+use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::SdkConfig;
+use aws_types::region::Region;
 
 use crate::bootstrap;
 use crate::store::DynamoStore;
@@ -20,18 +22,21 @@ const CALL_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The SDK towards an address, such as `http://127.0.0.1:8000`, with the retries of the functions, and more patience.
 /// Whatever is there must not check who asks.
-pub async fn sdk_config(endpoint_url: &str) -> SdkConfig {
+pub fn sdk_config(endpoint_url: &str) -> SdkConfig {
     let anyone = Credentials::new(ANYONE, ANYONE, None, None, "local");
-    let loader =
-        aws_config::defaults(BehaviorVersion::latest()).region(Region::new(REGION)).credentials_provider(anyone);
     let timeouts =
         TimeoutConfig::builder().operation_attempt_timeout(CALL_TIMEOUT).operation_timeout(CALL_TIMEOUT).build();
-    bootstrap::patient(loader).timeout_config(timeouts).endpoint_url(endpoint_url).load().await
+    bootstrap::patient()
+        .region(Region::new(REGION))
+        .credentials_provider(SharedCredentialsProvider::new(anyone))
+        .timeout_config(timeouts)
+        .endpoint_url(endpoint_url)
+        .build()
 }
 
 /// Makes the tables with this prefix at an address, and gives the store over them.
 pub async fn new_store(endpoint_url: &str, prefix: &str) -> Result<DynamoStore, CreateTablesError> {
-    let client = Client::new(&sdk_config(endpoint_url).await);
+    let client = Client::new(&sdk_config(endpoint_url));
     tables::create_all(&client, prefix).await?;
     Ok(DynamoStore::new(client, TableNames::new(prefix)))
 }

@@ -1,8 +1,11 @@
 //! The step and batch queues on SQS.
 
+use std::sync::OnceLock;
+
 use async_trait::async_trait;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{BatchResultErrorEntry, SendMessageBatchRequestEntry};
+use aws_types::SdkConfig;
 use tidegate_engine::ports::{Job, Queue, QueueError, Queues};
 
 /// SQS's limit of one batch.
@@ -13,15 +16,17 @@ const RESENDS: usize = 2;
 /// Both queues of a stack.
 #[derive(Debug, Clone)]
 pub struct SqsQueues {
-    client: Client,
+    sdk: SdkConfig,
+    client: OnceLock<Client>,
     step_url: String,
     batch_url: String,
 }
 
 impl SqsQueues {
     /// By the URLs of the queues.
-    pub fn new(client: Client, step_url: impl Into<String>, batch_url: impl Into<String>) -> Self {
-        Self { client, step_url: step_url.into(), batch_url: batch_url.into() }
+    pub fn new(sdk: &SdkConfig, step_url: impl Into<String>, batch_url: impl Into<String>) -> Self {
+        let (step_url, batch_url) = (step_url.into(), batch_url.into());
+        Self { sdk: sdk.clone(), client: OnceLock::new(), step_url, batch_url }
     }
 
     fn url(&self, queue: Queue) -> &str {
@@ -32,8 +37,9 @@ impl SqsQueues {
     }
 
     async fn send_batch(&self, url: &str, mut entries: Vec<SendMessageBatchRequestEntry>) -> Result<(), QueueError> {
+        let client = self.client.get_or_init(|| Client::new(&self.sdk));
         for resend in 0.. {
-            let call = self.client.send_message_batch().queue_url(url).set_entries(Some(entries.clone()));
+            let call = client.send_message_batch().queue_url(url).set_entries(Some(entries.clone()));
             let failed = call.send().await.map_err(|error| QueueError(Box::new(error)))?.failed;
             let Some(first) = failed.first() else { return Ok(()) };
             if resend == RESENDS || failed.iter().any(BatchResultErrorEntry::sender_fault) {

@@ -9,6 +9,7 @@
 mod credentials;
 mod manifest;
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -21,6 +22,7 @@ use tidegate_engine::ports::{Registry, ResolveError, Resolved};
 
 use self::credentials::{Access, sensitive};
 pub use self::credentials::{CredentialsError, RegistryCredentials};
+use crate::tls;
 
 /// The whole of one HTTP call.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -31,20 +33,30 @@ const BODY_MAX_BYTES: usize = 4 * 1024 * 1024;
 /// Asks the registries that access is configured for, and no others.
 #[derive(Debug, Clone)]
 pub struct HttpRegistry {
-    client: Client,
+    client: OnceLock<Client>,
     credentials: RegistryCredentials,
 }
 
 impl HttpRegistry {
     /// With the hosts that may be asked.
-    pub fn new(credentials: RegistryCredentials) -> Result<Self, reqwest::Error> {
+    pub fn new(credentials: RegistryCredentials) -> Self {
+        Self { client: OnceLock::new(), credentials }
+    }
+
+    /// Made when it is first used: most invocations ask no registry.
+    fn client(&self) -> Result<&Client, ResolveError> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
         let client = Client::builder()
+            .tls_backend_preconfigured(tls::config())
             .timeout(CALL_TIMEOUT)
             .connect_timeout(CONNECT_TIMEOUT)
             .redirect(Policy::custom(same_origin))
             .user_agent(concat!("tidegate/", env!("CARGO_PKG_VERSION")))
-            .build()?;
-        Ok(Self { client, credentials })
+            .build()
+            .map_err(unavailable)?;
+        Ok(self.client.get_or_init(|| client))
     }
 
     async fn manifest(&self, url: &str, path: &str, access: &Access) -> Result<Response, ResolveError> {
@@ -59,7 +71,7 @@ impl HttpRegistry {
                 let realm = bearer.realm(access.plain_http()).map_err(|error| not_possible(&error.to_string()))?;
                 let url = Url::parse_with_params(realm, bearer.query(path))
                     .map_err(|_| not_possible(&BadRealm::Address.to_string()))?;
-                let mut request = self.client.get(url);
+                let mut request = self.client()?.get(url);
                 if let Some(basic) = access.basic() {
                     request = request.header(AUTHORIZATION, basic);
                 }
@@ -74,7 +86,7 @@ impl HttpRegistry {
     }
 
     async fn get_manifest(&self, url: &str, authorization: Option<HeaderValue>) -> Result<Response, ResolveError> {
-        let mut request = self.client.get(url).header(ACCEPT, ACCEPTED.join(", "));
+        let mut request = self.client()?.get(url).header(ACCEPT, ACCEPTED.join(", "));
         if let Some(authorization) = authorization {
             request = request.header(AUTHORIZATION, authorization);
         }

@@ -1,9 +1,12 @@
 //! One-time wake-ups on EventBridge Scheduler.
 
+use std::sync::OnceLock;
+
 use async_trait::async_trait;
 use aws_sdk_scheduler::Client;
 use aws_sdk_scheduler::operation::create_schedule::CreateScheduleError;
 use aws_sdk_scheduler::types::{ActionAfterCompletion, FlexibleTimeWindow, FlexibleTimeWindowMode, Target};
+use aws_types::SdkConfig;
 use jiff::Timestamp;
 use tidegate_domain::ids::RolloutId;
 use tidegate_engine::ports::{Job, QueueError, Scheduler};
@@ -22,14 +25,15 @@ pub struct ScheduleTarget {
 /// Schedules that send to the step queue and then delete themselves.
 #[derive(Debug, Clone)]
 pub struct EventBridgeScheduler {
-    client: Client,
+    sdk: SdkConfig,
+    client: OnceLock<Client>,
     target: ScheduleTarget,
 }
 
 impl EventBridgeScheduler {
     /// In a group, with a role, towards a queue.
-    pub fn new(client: Client, target: ScheduleTarget) -> Self {
-        Self { client, target }
+    pub fn new(sdk: &SdkConfig, target: ScheduleTarget) -> Self {
+        Self { sdk: sdk.clone(), client: OnceLock::new(), target }
     }
 }
 
@@ -44,7 +48,8 @@ impl Scheduler for EventBridgeScheduler {
         let target = target.build().map_err(|error| QueueError(Box::new(error)))?;
         let exact = FlexibleTimeWindow::builder().mode(FlexibleTimeWindowMode::Off);
         let exact = exact.build().map_err(|error| QueueError(Box::new(error)))?;
-        let call = self.client.create_schedule().group_name(&self.target.group).name(name(rollout_id, second));
+        let client = self.client.get_or_init(|| Client::new(&self.sdk));
+        let call = client.create_schedule().group_name(&self.target.group).name(name(rollout_id, second));
         let call = call.schedule_expression(expression(at)).schedule_expression_timezone("UTC");
         let call = call.flexible_time_window(exact).action_after_completion(ActionAfterCompletion::Delete);
         match call.target(target).send().await {

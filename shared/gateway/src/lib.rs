@@ -9,6 +9,7 @@ use axum::http::HeaderValue;
 use lambda_http::request::RequestContext;
 use lambda_http::{Error, Request};
 use tidegate_aws::bootstrap;
+pub use tidegate_aws::wiring::Wiring;
 use tidegate_engine::settings::Settings;
 use tidegate_http::AppState;
 use tower::ServiceExt;
@@ -18,9 +19,9 @@ pub use access::AccessError;
 /// The header that carries a request's id.
 const REQUEST_ID: &str = "x-request-id";
 
-/// Starts the function of this process's environment.
-pub async fn start() -> Result<AppState, Error> {
-    let started = bootstrap::start().await?;
+/// Starts the function of this process's environment, with the ports that it uses beside the store.
+pub fn start(wiring: Wiring) -> Result<AppState, Error> {
+    let started = bootstrap::start(wiring)?;
     let settings = Settings::new(started.config.policy, started.config.pace);
     let access = access::access(&started.config.access)?;
     Ok(AppState::new(started.ports, settings, access, Arc::new(bootstrap::now)))

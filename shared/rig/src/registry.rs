@@ -86,6 +86,8 @@ impl Registry {
         command.args(["-c", &format!("{SCRIPT}{}", keeper::SCRIPT), "registry"]);
         command.arg(&log).arg(tools.registry()).arg("serve").arg(&config);
         let keeper = Keeper::start(command, log).await?;
+        // Other crates of a program give this client its TLS, which needs to be told whose ciphers to use.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let http = Client::builder().no_proxy().build()?;
         let mut registry =
             Self { keeper, folder: folder.to_path_buf(), host: String::new(), http, login: settings.login };

@@ -78,6 +78,7 @@ async fn run(docker: &Docker, name: &str, image: &str) -> u16 {
 }
 
 async fn get(port: u16, path: &str) -> Option<(u16, String)> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(5)).build().expect("a client");
     let response = client.get(format!("http://127.0.0.1:{port}{path}")).send().await.ok()?;
     Some((response.status().as_u16(), response.text().await.ok()?))

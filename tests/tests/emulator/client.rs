@@ -39,6 +39,7 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn new(stack: &'static Stack) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_mins(1)).build().expect("a client");
         Self { stack, http }
     }

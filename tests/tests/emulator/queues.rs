@@ -40,6 +40,7 @@ impl<'a> Queues<'a> {
             );
             return None;
         }
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
         Some(Self { http, stack, endpoint: endpoint? })
     }

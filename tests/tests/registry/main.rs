@@ -16,7 +16,7 @@ use self::push::Pushed;
 use self::real::{Login, RealRegistry};
 
 fn adapter(credentials: &serde_json::Value) -> HttpRegistry {
-    HttpRegistry::new(RegistryCredentials::parse(&credentials.to_string()).expect("credentials")).expect("a client")
+    HttpRegistry::new(RegistryCredentials::parse(&credentials.to_string()).expect("credentials"))
 }
 
 fn anonymous(host: &str) -> HttpRegistry {

@@ -1,6 +1,7 @@
 //! The subcommands: one file each, with its arguments and its `run`.
 
 mod capacity;
+mod deliveries;
 mod demo;
 mod devices;
 mod down;
@@ -42,6 +43,9 @@ pub(crate) enum Command {
     /// Look at devices, and enrol one.
     #[command(subcommand)]
     Devices(devices::Command),
+    /// What registries told, looked at again.
+    #[command(subcommand)]
+    Deliveries(deliveries::Command),
 }
 
 impl Command {
@@ -58,6 +62,7 @@ impl Command {
             Self::Policies(command) => command.run().await,
             Self::Rollouts(command) => command.run().await,
             Self::Devices(command) => command.run().await,
+            Self::Deliveries(command) => command.run().await,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod device;
 mod ending;
+mod news;
 mod progress;
 mod proof;
 mod stored;
@@ -18,6 +19,7 @@ use tidegate_domain::ids::RolloutId;
 use tidegate_domain::policy::Policy;
 use tidegate_domain::rollout::{Rollout, Status};
 
+use super::scenario::Scenario;
 use crate::memory::MemoryStore;
 use stored::pages;
 
@@ -39,11 +41,23 @@ pub(super) struct Oracle {
     pub quiet: u32,
     /// Whether some push is told under two ids.
     twins: bool,
+    /// When each version was pushed, by its sender's clock.
+    dates: BTreeMap<u32, i64>,
+    /// Rollouts that were named to who pushed this version's tag a second time.
+    moved: BTreeMap<RolloutId, u32>,
 }
 
 impl Oracle {
-    pub(super) fn new(policy: Policy, twins: bool) -> Self {
-        Self { policy, twins, violations: Vec::new(), history: BTreeMap::new(), quiet: 0 }
+    pub(super) fn new(scenario: &Scenario) -> Self {
+        Self {
+            policy: scenario.policy.clone(),
+            twins: scenario.twins(),
+            dates: scenario.pushes.iter().map(|push| (push.version, push.at + push.clock)).collect(),
+            moved: BTreeMap::new(),
+            violations: Vec::new(),
+            history: BTreeMap::new(),
+            quiet: 0,
+        }
     }
 
     fn wrong(&mut self, what: impl Into<String>) {
@@ -91,6 +105,7 @@ impl Oracle {
         if !news.is_empty() {
             self.check_owners(&all);
         }
+        self.check_news(&all);
         news
     }
 

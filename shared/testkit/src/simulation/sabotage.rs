@@ -39,11 +39,15 @@ pub enum Mutant {
     EventsLost,
     /// A batch is taken for complete while devices are still at work.
     ImpatientBatch,
+    /// What rollouts and tags were told of is forgotten: old news counts as new.
+    OldNews,
+    /// What the registry said before the last push counts as said after it.
+    OldAnswer,
 }
 
 impl Mutant {
     /// Every one.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::SkipPauseCheck,
         Self::CountTwice,
         Self::OpenEverything,
@@ -58,6 +62,8 @@ impl Mutant {
         Self::CommandLost,
         Self::EventsLost,
         Self::ImpatientBatch,
+        Self::OldNews,
+        Self::OldAnswer,
     ];
 }
 
@@ -94,6 +100,12 @@ impl Sabotaged {
             (Mutant::CommandLost, Table::Rollouts, Write::Update { set, .. }) => {
                 set.retain(|(name, _)| *name != "status");
             }
+            (Mutant::OldNews, Table::Rollouts, Write::Put { item, .. }) => {
+                item.remove("news");
+            }
+            (Mutant::OldNews, Table::Images, Write::Put { item, .. }) => {
+                item.remove("event_time");
+            }
             (Mutant::EventsLost, Table::Events, Write::Put { .. }) => return None,
             _ => {}
         }
@@ -111,6 +123,9 @@ impl Sabotaged {
                     policy.insert("max_failure_rate".to_owned(), json!(1_000_000));
                     policy.insert("max_consecutive_failures".to_owned(), json!(1_000_000));
                 }
+            }
+            (Mutant::OldAnswer, Table::Rollouts) if item.contains_key("merged") => {
+                item.insert("merged".to_owned(), json!(1_000));
             }
             (Mutant::ImpatientBatch, Table::RolloutJournal) => {
                 // Whoever starts to work is taken for healthy.

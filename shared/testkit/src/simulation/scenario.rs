@@ -9,6 +9,7 @@ use tidegate_domain::ids::PolicyId;
 use tidegate_domain::image::Digest;
 use tidegate_domain::policy::{Origin, Policy, PolicyDefaults, RawPolicy};
 
+use super::news::{Notice, notices};
 use crate::world::Chances;
 
 /// The one image of the simulation.
@@ -30,6 +31,8 @@ pub(super) struct Push {
     pub resolvable: bool,
     /// When each repeat of the delivery comes, in milliseconds from the first.
     pub repeats: Vec<i64>,
+    /// How far the sender's clock is off, in milliseconds.
+    pub clock: i64,
 }
 
 /// Somebody changes a device's image by hand.
@@ -61,6 +64,7 @@ pub(super) struct Scenario {
     pub leavers: Vec<(i64, usize)>,
     pub policy: Policy,
     pub pushes: Vec<Push>,
+    pub notices: Vec<Notice>,
     pub orders: Vec<Order>,
     pub hands: Vec<Hand>,
     pub chances: Chances,
@@ -94,6 +98,11 @@ pub(super) fn other_digest(version: u32) -> Digest {
     digest(version + 1_000)
 }
 
+/// What a tag brings that was pushed a second time.
+pub(super) fn repushed(version: u32) -> Digest {
+    digest(version + 2_000)
+}
+
 impl Push {
     /// Whether this repeat is the same push under an id of its own: some senders tell one push twice.
     pub(super) fn has_own_id(&self, repeat: usize) -> bool {
@@ -105,7 +114,8 @@ impl Push {
 impl Scenario {
     /// Whether some push is told under two ids.
     pub(super) fn twins(&self) -> bool {
-        self.pushes.iter().any(|push| (0..=push.repeats.len()).any(|repeat| push.has_own_id(repeat)))
+        let twice = |push: &Push| (0..=push.repeats.len()).any(|repeat| push.has_own_id(repeat));
+        !self.notices.is_empty() || self.pushes.iter().any(twice)
     }
 
     pub(super) fn new(rng: &mut ChaCha8Rng, seed: u64) -> Self {
@@ -129,7 +139,8 @@ impl Scenario {
                 Chances { fail_before: 80, fail_after: 30, fail_halfway: 20, conflict: 50, stale: 400, short_page: 100 }
             }
         };
-        let pushes = pushes(rng, active);
+        let mut pushes = pushes(rng, active);
+        let notices = notices(seed, &mut pushes, active);
         let versions = pushes.len() as u32;
         let hands = hands(seed, &pushes, devices, active);
         let orders = (0..rng.random_range(0..8))
@@ -147,6 +158,7 @@ impl Scenario {
                 .collect(),
             policy: policy(rng, start),
             pushes,
+            notices,
             orders,
             hands,
             chances,
@@ -186,6 +198,7 @@ fn pushes(rng: &mut ChaCha8Rng, active: i64) -> Vec<Push> {
             pinned: always_pinned || rng.random_range(0..2) == 0,
             resolvable: rng.random_range(0..3) > 0,
             repeats,
+            clock: 0,
         });
         at += match rng.random_range(0..5) {
             0 => rng.random_range(0..5_000),

@@ -54,6 +54,8 @@ pub(super) enum Event {
     Sweep,
     /// A delivery of push `.0`, by its place among the repeats.
     Push(usize, usize),
+    /// Something is told beside that.
+    Notice(usize),
     /// An operator acts.
     Order(u32),
     /// A device asks.
@@ -135,7 +137,7 @@ impl Stage {
             shards: (0..3).map(|_| Shard::default()).collect(),
             outbox: VecDeque::new(),
             publishing: false,
-            oracle: Oracle::new(scenario.policy.clone(), scenario.twins()),
+            oracle: Oracle::new(&scenario),
             scenario,
             coverage: Coverage::default(),
             story: tell.then(Vec::new),
@@ -157,6 +159,9 @@ impl Stage {
             for (k, repeat) in push.repeats.iter().enumerate() {
                 self.at(start + push.at + repeat, Event::Push(n, k + 1));
             }
+        }
+        for (n, notice) in scenario.notices.iter().enumerate() {
+            self.at(start + notice.at, Event::Notice(n));
         }
         for order in &scenario.orders {
             self.at(start + order.at, Event::Order(order.dice));
@@ -240,6 +245,7 @@ impl Stage {
                 self.after(SWEEP, Event::Sweep);
             }
             Event::Push(n, repeat) => self.push(n, repeat),
+            Event::Notice(n) => self.notice(n),
             Event::Order(dice) => self.order(dice),
             Event::Poll(agent) => self.poll(agent),
             Event::Worked(agent, turn) => self.worked(agent, turn),

@@ -26,6 +26,7 @@ pub(in crate::simulation) enum Owner {
     },
     Sweep,
     Push(usize),
+    Notice(usize),
     Command {
         rollout: RolloutId,
         command: Command,
@@ -71,7 +72,12 @@ impl Stage {
             (Owner::Command { rollout, command, status_before }, Value::Commanded(result)) => {
                 self.commanded(&rollout, &command, &status_before, &result, injected);
             }
-            (Owner::Push(n), Value::Ingested(result)) => self.ingested(n, result),
+            (Owner::Push(n), Value::Ingested(result)) => self.ingested(Event::Push(n, 0), None, result),
+            (Owner::Notice(n), Value::Ingested(result)) => {
+                let notice = self.scenario.notices[n];
+                let moved = notice.moves.then(|| self.scenario.pushes[notice.push].version);
+                self.ingested(Event::Notice(n), moved, result);
+            }
             (Owner::Join(uuid), Value::Done(result)) => self.has_joined(uuid, result.is_ok()),
             (Owner::Leave(agent), Value::Done(result)) => {
                 if result.is_ok() {
@@ -132,6 +138,7 @@ impl Stage {
             Owner::Sweep | Owner::Command { .. } | Owner::Nobody => {}
             // The registry sends again.
             Owner::Push(n) => self.after(15_000, Event::Push(n, 0)),
+            Owner::Notice(n) => self.notice_again(n),
             Owner::Poll(agent) => {
                 self.agents[agent].asking = false;
                 self.after(5_000, Event::Poll(agent));
@@ -155,6 +162,7 @@ pub(super) fn owner_name(owner: &Owner) -> String {
         Owner::Publisher { .. } => "publisher".to_owned(),
         Owner::Sweep => "sweep".to_owned(),
         Owner::Push(n) => format!("push {n}"),
+        Owner::Notice(n) => format!("notice {n}"),
         Owner::Command { command, .. } => format!("operator ({})", command.name()),
         Owner::Poll(agent) => format!("poll of device {agent}"),
         Owner::Report { agent, .. } => format!("report of device {agent}"),

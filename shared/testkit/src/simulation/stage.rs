@@ -68,6 +68,10 @@ pub(super) enum Event {
     Join,
     /// A device leaves.
     Leave(usize),
+    /// An operator moves a device to a fleet.
+    Relocate(usize, usize),
+    /// An operator creates the narrower policy.
+    Narrow,
     /// Somebody starts this version on a device.
     Hand(usize, u32),
     /// The oracle compares counts and rows.
@@ -172,6 +176,12 @@ impl Stage {
         for (at, who) in &scenario.leavers {
             self.at(start + at, Event::Leave(*who));
         }
+        for relocation in &scenario.relocations {
+            self.at(start + relocation.at, Event::Relocate(relocation.device, relocation.fleet));
+        }
+        if let Some((at, _)) = &scenario.narrow {
+            self.at(start + at, Event::Narrow);
+        }
         for hand in &scenario.hands {
             self.at(start + hand.at, Event::Hand(hand.device, hand.version));
         }
@@ -252,6 +262,8 @@ impl Stage {
             Event::Tell(agent) => self.report(agent),
             Event::Join => self.join(),
             Event::Leave(agent) => self.leave(agent),
+            Event::Relocate(agent, fleet) => self.relocate(agent, fleet),
+            Event::Narrow => self.narrow(),
             Event::Hand(agent, version) => self.change_by_hand(agent, version),
             Event::Audit => {
                 self.oracle.audit(&self.memory.store);

@@ -1,6 +1,8 @@
 //! Newer content is never lost, and old news never takes the place of newer.
 
-use tidegate_domain::ids::RolloutId;
+use std::collections::BTreeMap;
+
+use tidegate_domain::ids::{PolicyId, RolloutId};
 use tidegate_domain::rollout::Rollout;
 
 use super::super::scenario::{digest, repushed};
@@ -26,7 +28,7 @@ impl Oracle {
         }
         let mut rollouts: Vec<&Rollout> = all.iter().collect();
         rollouts.sort_by_key(|rollout| rollout.generation);
-        let mut newest: Option<i64> = None;
+        let mut newest_of: BTreeMap<&PolicyId, i64> = BTreeMap::new();
         for rollout in rollouts {
             let version = self.dates.iter().find(|(version, _)| {
                 let of = |digest| rollout.target.digest.as_ref() == Some(&digest);
@@ -35,12 +37,13 @@ impl Oracle {
             // What the registry says now counts whenever it was pushed.
             let asked = rollout.news.as_ref().is_some_and(|news| news.older);
             let Some((version, date)) = version.filter(|_| !asked) else { continue };
-            if newest.is_some_and(|newest| *date + FORGIVEN < newest) {
+            let newest = newest_of.entry(&rollout.policy_id).or_insert(*date);
+            if *date + FORGIVEN < *newest {
                 let id = &rollout.rollout_id;
                 return self
                     .wrong(format!("{id} brings v{version}, which is older than what was rolled out before it"));
             }
-            newest = newest.max(Some(*date));
+            *newest = (*newest).max(*date);
         }
     }
 }

@@ -39,6 +39,8 @@ pub(in crate::simulation) enum Owner {
     },
     Join(DeviceUuid),
     Leave(usize),
+    Relocate(usize, usize),
+    Narrow,
     /// Nobody waits for it any more: its caller gave up, or asked twice.
     Nobody,
 }
@@ -84,7 +86,12 @@ impl Stage {
                     self.agents[agent].gone = true;
                 }
             }
-            (Owner::Nobody, _) => {}
+            (Owner::Relocate(agent, fleet), Value::Done(result)) => {
+                if result.is_err() {
+                    self.after(20_000, Event::Relocate(agent, fleet));
+                }
+            }
+            (Owner::Narrow, Value::Done(_)) | (Owner::Nobody, _) => {}
             (owner, _) => unreachable!("{owner:?} returns something else"),
         }
     }
@@ -135,7 +142,7 @@ impl Stage {
                 self.publishing = false;
                 self.after(1_000, Event::Pump(usize::MAX));
             }
-            Owner::Sweep | Owner::Command { .. } | Owner::Nobody => {}
+            Owner::Sweep | Owner::Command { .. } | Owner::Narrow | Owner::Nobody => {}
             // The registry sends again.
             Owner::Push(n) => self.after(15_000, Event::Push(n, 0)),
             Owner::Notice(n) => self.notice_again(n),
@@ -151,6 +158,7 @@ impl Stage {
                 self.after(20_000, Event::Join);
             }
             Owner::Leave(agent) => self.after(20_000, Event::Leave(agent)),
+            Owner::Relocate(agent, fleet) => self.after(20_000, Event::Relocate(agent, fleet)),
         }
     }
 }
@@ -168,6 +176,8 @@ pub(super) fn owner_name(owner: &Owner) -> String {
         Owner::Report { agent, .. } => format!("report of device {agent}"),
         Owner::Join(_) => "enrolment".to_owned(),
         Owner::Leave(agent) => format!("removal of device {agent}"),
+        Owner::Relocate(agent, _) => format!("move of device {agent}"),
+        Owner::Narrow => "creation of a policy".to_owned(),
         Owner::Nobody => "a function that nobody waits for".to_owned(),
     }
 }

@@ -68,7 +68,8 @@ pub struct Wish<'a> {
 /// Decides.
 ///
 /// A notice that is older than what the head was told of is not believed. Where the registry can be asked, what the tag
-/// means now counts and not what the notice says: see [`Wish::content`]. Where it cannot, the notice is stale.
+/// means now counts and not what the notice says: see [`Wish::content`]. Where it cannot, or where something newer waits,
+/// the notice is stale.
 pub fn admit(head: &Head, places: Places<'_>, wish: &Wish<'_>) -> Admission {
     let live = places.live.filter(|live| live.status.live());
     let waiting = places.waiting.filter(|waiting| waiting.status == Status::Pending);
@@ -94,7 +95,8 @@ pub fn admit(head: &Head, places: Places<'_>, wish: &Wish<'_>) -> Admission {
         return Admission::UpToDate(promoted.rollout_id.clone());
     }
     if let Some(stale) = wish.older_than(places)
-        && !wish.askable
+        // Who waits is newer: what may turn out to be nothing does not take its place.
+        && (!wish.askable || waiting.is_some())
     {
         return Admission::Stale(stale);
     }
@@ -141,7 +143,7 @@ impl Wish<'_> {
     }
 
     /// What is newer, by more than clocks and delays explain.
-    fn older_than(&self, places: Places<'_>) -> Option<Stale> {
+    pub fn older_than(&self, places: Places<'_>) -> Option<Stale> {
         if self.force {
             return None;
         }

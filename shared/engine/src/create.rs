@@ -124,7 +124,14 @@ impl Standing {
         };
         let places = self.places();
         wish.askable = !wish.believed(places) && self.registry_answers(&*ports.store).await?;
-        let news = News { older: !wish.believed(places), ..wanted.news.clone() };
+        // One that only looks is no news: what is newer stays what later notices are compared with.
+        let news = match wish.older_than(places) {
+            Some(newer) => {
+                let (happened_at, sender) = (Some(newer.newer_at), newer.sender);
+                News { happened_at, sender, older: true, ..wanted.news.clone() }
+            }
+            None => wanted.news.clone(),
+        };
         Ok((admit(&self.head, places, &wish), wish.content(places), news))
     }
 }

@@ -61,6 +61,8 @@ fn seeds_hold_and_meet_the_rare_cases() {
         "webhook: queued",
         "webhook: superseding",
         "webhook: duplicate",
+        "webhook: duplicate, its digest is asked for after this push",
+        "webhook: ignored, stale",
         "command: rollback-all changes",
         "command: resume changes",
     ];
@@ -82,6 +84,7 @@ fn what_was_mended_stays_mended() {
         ("the run was over before the last event of a late repeat was published", 7_002_818),
         ("a batch was opened further by the step that paused on it", 3_008_201),
         ("a cancelled rollout between two ids of one push was not seen as one between them", 9_005_470),
+        ("what only looked at an old tag took the place of a newer push that waited", 35),
         ("who was given up, came back and went silent again was waited for for ever", 30_005_628),
         ("the run was over before a latecomer had asked what it should run", 20_004_930),
         ("who went back, and was started anew by hand before it told, waited for ever", 9_013_674),

@@ -171,6 +171,11 @@ fn what_is_older_does_not_supersede() {
         };
         assert_eq!(admit(&head(), places, &asked), waits_for_it, "{label}, asked");
     }
+    let waiting = heard(other("W", Status::Pending, pin(4)), 10 * day + 60);
+    let (target, news) = (pin(3), told(0));
+    let places = Places { live: Some(&live), waiting: Some(&waiting), promoted: None };
+    let asked = Wish { askable: true, ..wish(&target, &news, OnNewer::Queue) };
+    assert!(matches!(admit(&head(), places, &asked), Admission::Stale(_)), "who waits keeps its place");
     let (target, news) = (pin(2), told(0));
     let places = Places { live: Some(&live), waiting: None, promoted: Some(&done) };
     let old_twin = admit(&head(), places, &wish(&target, &news, OnNewer::Supersede));

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use tidegate_domain::image::{ImageRef, Repository, Tag};
+use tidegate_domain::image::{Digest, ImageRef, Repository, Tag};
 
 use super::scenario::{Push, REPOSITORY, digest, repushed};
 use super::stage::{Event, Owner, Stage};
@@ -63,6 +63,7 @@ impl Stage {
             let repository = Repository::parse(REPOSITORY).expect("a repository");
             let tag = Tag::parse(&format!("v{version}")).expect("a tag");
             self.memory.registry.set(ImageRef::tagged(repository, tag), Answer::manifest(repushed(version)));
+            self.repushed.insert(version);
             self.coverage.met("push: another of the same tag");
         } else {
             self.coverage.met("push: told again under another id");
@@ -73,6 +74,11 @@ impl Stage {
         let date = Timestamp::from_millisecond(self.scenario.start.as_millisecond() + at + push.clock)
             .expect("within the calendar");
         self.deliver_notice(Owner::Notice(n), &id, version, told.as_ref(), date);
+    }
+
+    /// What the registry gives to who pulls a version's tag now.
+    pub(super) fn content(&self, version: u32) -> Digest {
+        if self.repushed.contains(&version) { repushed(version) } else { digest(version) }
     }
 
     /// It is told again until it is taken.

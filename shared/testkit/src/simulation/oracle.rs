@@ -45,7 +45,7 @@ pub(super) struct Oracle {
     /// When each version was pushed, by its sender's clock.
     dates: BTreeMap<u32, i64>,
     /// Rollouts that were named to who pushed this version's tag a second time.
-    moved: BTreeMap<RolloutId, u32>,
+    repushed: BTreeMap<RolloutId, u32>,
     /// Rows that were waited for though their devices have no place, and for how many rounds in a row.
     placeless: BTreeMap<(RolloutId, DeviceUuid), u32>,
 }
@@ -56,7 +56,7 @@ impl Oracle {
             policies: BTreeMap::new(),
             twins: scenario.twins(),
             dates: scenario.pushes.iter().map(|push| (push.version, push.at + push.clock)).collect(),
-            moved: BTreeMap::new(),
+            repushed: BTreeMap::new(),
             violations: Vec::new(),
             history: BTreeMap::new(),
             quiet: 0,

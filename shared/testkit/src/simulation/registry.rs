@@ -66,7 +66,7 @@ impl Stage {
                     let reason = reason.map(|reason| format!(", {reason}")).unwrap_or_default();
                     self.coverage.met(format!("webhook: {}{reason}", told.status));
                     if let (Some(version), Some(rollout)) = (moved, told.rollout_id) {
-                        self.oracle.moved(rollout, version);
+                        self.oracle.named_for_another(rollout, version);
                     }
                 }
             }

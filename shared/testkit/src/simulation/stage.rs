@@ -102,6 +102,8 @@ pub(super) struct Stage {
     outbox: VecDeque<StreamRecord>,
     publishing: bool,
     pub scenario: Scenario,
+    /// Versions whose tags have other content by now.
+    pub repushed: BTreeSet<u32>,
     pub oracle: Oracle,
     pub coverage: Coverage,
     story: Option<Vec<String>>,
@@ -142,6 +144,7 @@ impl Stage {
             outbox: VecDeque::new(),
             publishing: false,
             oracle: Oracle::new(&scenario),
+            repushed: BTreeSet::new(),
             scenario,
             coverage: Coverage::default(),
             story: tell.then(Vec::new),

@@ -14,13 +14,13 @@ const FORGIVEN: i64 = 2 * 300_000;
 
 impl Oracle {
     /// Who pushed this version's tag a second time was told that this rollout brings it.
-    pub(in crate::simulation) fn moved(&mut self, rollout: RolloutId, version: u32) {
-        self.moved.insert(rollout, version);
+    pub(in crate::simulation) fn named_for_another(&mut self, rollout: RolloutId, version: u32) {
+        self.repushed.insert(rollout, version);
     }
 
     pub(super) fn check_news(&mut self, all: &[Rollout]) {
         for rollout in all {
-            let Some(version) = self.moved.get(&rollout.rollout_id) else { continue };
+            let Some(version) = self.repushed.get(&rollout.rollout_id) else { continue };
             if rollout.target.digest.as_ref() == Some(&digest(*version)) {
                 let id = &rollout.rollout_id;
                 return self.wrong(format!("{id} brings what v{version} was before the push that it was named for"));

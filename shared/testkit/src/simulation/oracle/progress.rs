@@ -31,7 +31,9 @@ impl Oracle {
         let same = |one: &Rollout, two: &Rollout| {
             let cancelled = one.status == Status::Cancelled || two.status == Status::Cancelled;
             let policy = one.policy_id == two.policy_id;
-            policy && !cancelled && one.target.digest.is_some() && one.target.digest == two.target.digest
+            // Devices told its content: nobody knew before that it was there already.
+            let unknown = two.observed.is_some();
+            policy && !cancelled && !unknown && one.target.digest.is_some() && one.target.digest == two.target.digest
         };
         let twice = newest.iter().enumerate().find_map(|(n, rollout)| {
             let mut later = newest[n + 1..]

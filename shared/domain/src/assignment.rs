@@ -52,6 +52,10 @@ pub enum Reason {
     NotSeen,
     /// A lock on the device.
     Locked,
+    /// It told no time zone that is known, its window is in its own, and the policy names no fallback.
+    NoTimezone,
+    /// It told no time zone that is known: the policy's fallback counts.
+    FallbackTimezone,
 }
 
 impl Reason {
@@ -74,6 +78,8 @@ impl Reason {
             Self::Offline => "offline",
             Self::NotSeen => "not_seen",
             Self::Locked => "locked",
+            Self::NoTimezone => "no_timezone",
+            Self::FallbackTimezone => "fallback_timezone",
         }
     }
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::counts::{Class, Counts};
 use crate::ids::{PolicyId, RolloutId};
 use crate::image::{Digest, Repository, Tag};
+use crate::journal::Zones;
 use crate::judge::Judge;
 use crate::news::News;
 use crate::pin::Pin;
@@ -224,6 +225,9 @@ pub struct Rollout {
     /// Positions in the plan's order; 0 until planned.
     #[serde(default)]
     pub total: u32,
+    /// Devices whose own time zone was not known when it was planned.
+    #[serde(default, skip_serializing_if = "Zones::is_none")]
+    pub zones: Zones,
     /// Positions below this are offered the image.
     #[serde(default)]
     pub open_to: u32,

@@ -151,8 +151,8 @@ fn service_target(
             let there = device.running_digest(repository).is_some_and(|runs| known.is_target(runs, None));
             match swap_time(&known.plan.policy, device.timezone.as_deref(), now) {
                 SwapTime::Open(_) => stay(),
-                SwapTime::Closed(_) if there => stay(),
-                SwapTime::Closed(_) => idle(),
+                SwapTime::Closed(_) | SwapTime::NoZone if there => stay(),
+                SwapTime::Closed(_) | SwapTime::NoZone => idle(),
             }
         }
         Progress::Waiting | Progress::Deferred | Progress::Skipped { .. } | Progress::Failed { swapped: false, .. } => {

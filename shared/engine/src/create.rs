@@ -287,6 +287,7 @@ pub(crate) fn draft(wanted: &Wanted<'_>, id: &RolloutId, generation: u64, now: T
         completed_at: None,
         asked_at: None,
         total: 0,
+        zones: tidegate_domain::journal::Zones::default(),
         open_to: 0,
         batch: 0,
         batches: Vec::new(),

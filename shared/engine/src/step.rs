@@ -93,6 +93,8 @@ fn together(pages: impl Iterator<Item = Page>) -> Page {
     let mut all = Page::default();
     for page in pages {
         all.old_tag = all.old_tag.or(page.old_tag);
+        all.zones.missing += page.zones.missing;
+        all.zones.fallback += page.zones.fallback;
         for delta in page.deltas {
             match all.deltas.iter_mut().find(|known| known.batch == delta.batch) {
                 Some(known) => known.counts.merge(&delta.counts),

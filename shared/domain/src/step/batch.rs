@@ -23,7 +23,8 @@ impl Stepping<'_> {
         if counts.unsettled() > 0 {
             self.stride();
             self.watch();
-            return waiting_for(counts, self.next.batch);
+            let zoneless = self.next.zones.missing.min(counts.of(Class::Pending));
+            return waiting_for(counts, self.next.batch) + &without_zone(zoneless);
         }
         match self.proof(counts) {
             Proof::Given => {}
@@ -235,6 +236,14 @@ fn waiting_for(counts: &Counts, batch: u32) -> String {
         }
     }
     format!("waiting for {unsettled} of {} devices in batch {batch}: {}", counts.devices(), parts.join(", "))
+}
+
+/// Of whom it was known when the rollout was planned; who told a zone since is offered the image all the same.
+fn without_zone(devices: u32) -> String {
+    match devices {
+        0 => String::new(),
+        n => format!("; {n} told no time zone and the policy names no fallback_timezone: their window never opens"),
+    }
 }
 
 fn seconds(at: Timestamp) -> String {

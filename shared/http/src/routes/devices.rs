@@ -58,6 +58,9 @@ struct DevicePatch {
     fleet_id: Option<String>,
     /// Its tags, all of them.
     tags: Option<BTreeMap<String, String>>,
+    /// IANA name of its time zone, for a device that does not tell it.
+    #[schema(example = "Europe/Berlin")]
+    timezone: Option<String>,
 }
 
 /// A name that is there, even as `null`.
@@ -115,7 +118,7 @@ async fn get(State(state): State<AppState>, DeviceId(uuid): DeviceId) -> Result<
     Ok(Json(shown(&state, &device).await?))
 }
 
-/// Changes a device's name, fleet or tags
+/// Changes a device's name, fleet, tags or time zone
 ///
 /// Where another policy has the device then, it joins what that policy rolls out, behind everyone planned.
 #[utoipa::path(
@@ -145,8 +148,9 @@ async fn change(
     if let Some(tags) = &body.tags {
         checks.tags(tags);
     }
+    let timezone = checks.timezone(body.timezone.as_deref());
     checks.finish()?;
-    let patch = enrol::Patch { name: body.name, fleet_id: body.fleet_id, tags: body.tags };
+    let patch = enrol::Patch { name: body.name, fleet_id: body.fleet_id, tags: body.tags, timezone };
     let device = enrol::patch(&state.ports, uuid, &patch, state.now()).await?;
     Ok(Json(shown(&state, &device).await?))
 }

@@ -9,6 +9,8 @@ use serde::Deserialize;
 use tidegate_domain::ids::DeviceUuid;
 use tidegate_domain::image::ImageRef;
 use tidegate_domain::policy::FieldError;
+use tidegate_domain::window::ZoneName;
+use tidegate_domain::{fleet, platform};
 use tidegate_engine::enrol::{EnrolError, Newcomer, enrol};
 use utoipa::ToSchema;
 use utoipa_axum::routes;
@@ -82,7 +84,7 @@ async fn enrol_device(
     caller: ProvisioningCaller,
     DeviceBody(body): DeviceBody<EnrolBody>,
 ) -> Result<(StatusCode, [(HeaderName, &'static str); 1], Json<Credential>), Problem> {
-    let (device_uuid, services) = checked(&state, &body)?;
+    let (device_uuid, services, timezone) = checked(&state, &body)?;
     let now = state.now();
     let token = DeviceToken::new(&state.access.signing, device_uuid, state.ports.entropy.bytes32());
     let newcomer = Newcomer {
@@ -90,7 +92,7 @@ async fn enrol_device(
         name: body.name,
         fleet_id: body.fleet_id,
         tags: body.tags,
-        timezone: body.timezone,
+        timezone,
         platform: body.platform,
         services,
         token_hash: token.hash(),
@@ -106,7 +108,7 @@ async fn enrol_device(
 
 type Services = BTreeMap<String, ImageRef>;
 
-fn checked(state: &AppState, body: &EnrolBody) -> Result<(DeviceUuid, Services), Problem> {
+fn checked(state: &AppState, body: &EnrolBody) -> Result<(DeviceUuid, Services, Option<String>), Problem> {
     let mut checks = Checks::default();
     let uuid = match &body.uuid {
         Some(text) => DeviceUuid::parse(text),
@@ -120,8 +122,10 @@ fn checked(state: &AppState, body: &EnrolBody) -> Result<(DeviceUuid, Services),
     checks.name(body.name.as_deref());
     checks.fleet(&body.fleet_id);
     checks.tags(&body.tags);
-    checks.short("/timezone", body.timezone.as_deref());
-    checks.short("/platform", body.platform.as_deref());
+    let timezone = checks.timezone(body.timezone.as_deref());
+    if let Some(Err(error)) = body.platform.as_deref().map(platform::check) {
+        checks.wrong("/platform", error);
+    }
     if body.services.len() > SERVICES_MAX {
         checks.wrong("/services", format!("expected at most {SERVICES_MAX} services"));
     }
@@ -140,7 +144,7 @@ fn checked(state: &AppState, body: &EnrolBody) -> Result<(DeviceUuid, Services),
         }
     }
     checks.finish()?;
-    uuid.map(|uuid| (uuid, services)).ok_or_else(|| Problem::bad_request("the uuid cannot be read"))
+    uuid.map(|uuid| (uuid, services, timezone)).ok_or_else(|| Problem::bad_request("the uuid cannot be read"))
 }
 
 /// What is wrong with a device's fields, so far.
@@ -174,7 +178,20 @@ impl Checks {
 
     /// A fleet's id.
     pub(super) fn fleet(&mut self, fleet_id: &str) {
-        self.text("/fleet_id", fleet_id);
+        if let Err(error) = fleet::check(fleet_id) {
+            self.wrong("/fleet_id", error);
+        }
+    }
+
+    /// A time zone, in the database's spelling. What is not understood is refused: its windows would be somebody else's.
+    pub(super) fn timezone(&mut self, text: Option<&str>) -> Option<String> {
+        match ZoneName::parse(text?) {
+            Ok(zone) => Some(zone.as_str().to_owned()),
+            Err(error) => {
+                self.wrong("/timezone", error);
+                None
+            }
+        }
     }
 
     /// A device's tags.

@@ -9,6 +9,7 @@ use tidegate_domain::ids::DeviceUuid;
 use tidegate_domain::pin::Pin;
 use tidegate_domain::rollout::Knowledge;
 use tidegate_domain::target::{ServiceTarget, target_state};
+use tidegate_domain::window::{ZoneName, ZoneSource};
 use tidegate_engine::queries::device_status;
 use utoipa::ToSchema;
 
@@ -48,6 +49,10 @@ pub(crate) struct DeviceView {
     /// IANA name of its zone.
     #[serde(skip_serializing_if = "Option::is_none")]
     timezone: Option<String>,
+    /// What it means that its zone is not known, where the window of a rollout that it takes part in is in each device's
+    /// own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timezone_note: Option<String>,
     /// Its platform.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "linux/arm64/v8")]
@@ -142,6 +147,7 @@ impl DeviceView {
             fleet_id: device.fleet_id.clone(),
             tags: device.tags.clone(),
             timezone: device.timezone.clone(),
+            timezone_note: timezone_note(device, known),
             platform: device.platform.clone(),
             status: device_status(device).name(),
             drifted: services.values().any(|service| service.drifted),
@@ -151,6 +157,30 @@ impl DeviceView {
             reenrolment_allowed_until: device.reenrol_until,
         }
     }
+}
+
+fn timezone_note(device: &Device, known: &Knowledge) -> Option<String> {
+    let told = device.timezone.as_deref();
+    let unknown = match told {
+        Some(told) => format!("{told:?} is no time zone that is known"),
+        None => "it told no time zone".to_owned(),
+    };
+    device.rollout_ids().filter_map(|id| known.get(id)).find_map(|known| {
+        let policy = &known.plan.policy;
+        let window = policy.window.as_ref()?;
+        let fallback = window.zone().fallback_timezone();
+        match window.zone_for(told) {
+            ZoneSource::Policy(_) | ZoneSource::Device(_) => None,
+            ZoneSource::Fallback(_) => {
+                let zone = fallback.map(ZoneName::as_str).unwrap_or_default();
+                Some(format!("{unknown}: the window of {} counts in its fallback_timezone {zone}", policy.name))
+            }
+            ZoneSource::Missing => Some(format!(
+                "{unknown}, and {} names no fallback_timezone: its window never opens for this device",
+                policy.name
+            )),
+        }
+    })
 }
 
 impl ServiceView {

@@ -68,6 +68,13 @@ pub(crate) struct RolloutView {
     triggered_by: &'static str,
     /// The policy that it follows.
     policy: String,
+    /// Devices that told no time zone that was known when it was planned, where the window is in each device's own and
+    /// the policy names no fallback: they wait until they tell one.
+    #[serde(skip_serializing_if = "is_zero")]
+    no_timezone_devices: u32,
+    /// Such devices, where the policy's fallback counts.
+    #[serde(skip_serializing_if = "is_zero")]
+    fallback_timezone_devices: u32,
     /// Why it stopped or ended, where it did not end well.
     #[serde(skip_serializing_if = "Option::is_none")]
     error_message: Option<String>,
@@ -146,6 +153,8 @@ impl RolloutView {
                 Trigger::Manual => "manual",
             },
             policy: rollout.policy.clone(),
+            no_timezone_devices: rollout.zones.missing,
+            fallback_timezone_devices: rollout.zones.fallback,
             error_message: rollout.reason.clone().filter(|_| went_wrong(rollout.status)),
         }
     }
@@ -155,6 +164,11 @@ impl From<View> for RolloutView {
     fn from(view: View) -> Self {
         Self::new(&view.rollout, Some(view.waiting_for))
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_zero(n: &u32) -> bool {
+    *n == 0
 }
 
 const fn went_wrong(status: Status) -> bool {

@@ -9,3 +9,4 @@ mod policies;
 mod rollouts;
 mod shapes;
 mod world;
+mod zones;

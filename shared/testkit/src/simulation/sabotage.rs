@@ -47,11 +47,13 @@ pub enum Mutant {
     TakenOverUntold,
     /// A device that is moved to another fleet keeps its place.
     MovedStays,
+    /// A device whose time zone nobody knows is judged by UTC.
+    ZonelessInUtc,
 }
 
 impl Mutant {
     /// Every one.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::SkipPauseCheck,
         Self::CountTwice,
         Self::OpenEverything,
@@ -70,6 +72,7 @@ impl Mutant {
         Self::OldAnswer,
         Self::TakenOverUntold,
         Self::MovedStays,
+        Self::ZonelessInUtc,
     ];
 }
 
@@ -140,6 +143,13 @@ impl Sabotaged {
             }
             (Mutant::OldAnswer, Table::Rollouts) if item.contains_key("merged") => {
                 item.insert("merged".to_owned(), json!(1_000));
+            }
+            (Mutant::ZonelessInUtc, Table::Rollouts) => {
+                if let Some(Value::Object(window)) = item.get_mut("policy").and_then(|policy| policy.get_mut("window"))
+                    && window.get("timezone") == Some(&json!("device"))
+                {
+                    window.entry("fallback_timezone").or_insert(json!("UTC"));
+                }
             }
             (Mutant::ImpatientBatch, Table::RolloutJournal) => {
                 // Whoever starts to work is taken for healthy.

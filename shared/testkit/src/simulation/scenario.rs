@@ -318,10 +318,13 @@ fn policy(rng: &mut ChaCha8Rng, name: &str, now: Timestamp) -> Policy {
         raw["max_in_flight"] = json!(rng.random_range(1..4));
     }
     if window {
-        let opens = rng.random_range(0..24);
+        let opens: u32 = rng.random_range(0..24);
         raw["maintenance_window_start"] = json!(format!("{opens:02}:00:00"));
         raw["maintenance_window_end"] = json!(format!("{:02}:30:00", (opens + rng.random_range(1..12)) % 24));
         raw["timezone"] = one_of(rng, &[json!("UTC"), json!("Europe/Berlin"), json!("device")]);
+        if raw["timezone"] == "device" && opens.is_multiple_of(2) {
+            raw["fallback_timezone"] = json!("Asia/Tokyo");
+        }
     }
     let raw = RawPolicy::from_json("", &raw).expect("the generator writes policies that can be read");
     raw.validate(&PolicyDefaults::default(), PolicyId::trusted(format!("01{}", name.to_uppercase())), now, Origin::File)

@@ -8,6 +8,7 @@ use serde_json::Value;
 use tidegate_domain::event::DeviceEvent;
 use tidegate_domain::ids::RolloutId;
 use tidegate_domain::image::{Digest, ImageRef};
+use tidegate_domain::platform;
 use tidegate_domain::policy::FieldError;
 use tidegate_domain::report::{Observed, Report, Reports, Verdict};
 use utoipa::ToSchema;
@@ -147,7 +148,11 @@ impl Taken {
         let services = services.filter(|(name, _)| (1..=TEXT_MAX).contains(&name.chars().count()));
         let reports = Reports {
             services: services.filter_map(|(name, value)| Some((name.clone(), observed(value)?))).collect(),
-            platform: body.get("platform").and_then(Value::as_str).map(|text| shortened(text, TEXT_MAX)),
+            platform: body
+                .get("platform")
+                .and_then(Value::as_str)
+                .filter(|text| platform::check(text).is_ok())
+                .map(str::to_owned),
             reports,
         };
         Ok(Self { reports, unread })

@@ -5,6 +5,7 @@ use tidegate_domain::device::{Device, Track};
 use tidegate_domain::ids::{DeviceUuid, RolloutId};
 use tidegate_domain::pin::Pin;
 use tidegate_domain::policy::OnDrift;
+use tidegate_domain::poll::{SwapTime, swap_time};
 use tidegate_domain::rollout::Status;
 use tidegate_domain::step::MEMORY_SECONDS;
 
@@ -49,6 +50,13 @@ impl Oracle {
                 && !was.is_some_and(|was| matches!(was.progress, Progress::Offered | Progress::Blocked { .. }));
             let swaps = matches!(current.progress, Progress::Swapping)
                 && was.is_some_and(|was| matches!(was.progress, Progress::Pulled | Progress::Blocked { .. }));
+            let zoneless = (starts || swaps)
+                && swap_time(self.policy(&current.rollout_id), new.timezone.as_deref(), new.last_seen)
+                    == SwapTime::NoZone;
+            if zoneless {
+                let (uuid, zone) = (new.device_uuid, &new.timezone);
+                self.wrong(format!("device {uuid} is moved in a zone that nobody knows ({zone:?})"));
+            }
             if (starts || swaps) && !self.was_open(&current.rollout_id, current.position, now) {
                 let what = if starts { "was offered" } else { "may swap to" };
                 self.wrong(format!(

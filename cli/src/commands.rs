@@ -1,5 +1,6 @@
 //! The subcommands: one file each, with its arguments and its `run`.
 
+mod bench;
 mod capacity;
 mod deliveries;
 mod demo;
@@ -34,6 +35,9 @@ pub(crate) enum Command {
     SimulateEngine(simulate_engine::Arguments),
     /// Count what each operation costs in DynamoDB's units, in small fleets and in large ones.
     Capacity(capacity::Arguments),
+    /// Time things.
+    #[command(subcommand)]
+    Bench(bench::Command),
     /// The policies that rollouts follow.
     #[command(subcommand)]
     Policies(policies::Command),
@@ -59,6 +63,7 @@ impl Command {
             Self::Simulate(arguments) => arguments.run().await,
             Self::SimulateEngine(arguments) => arguments.run(),
             Self::Capacity(arguments) => arguments.run().await,
+            Self::Bench(command) => command.run().await,
             Self::Policies(command) => command.run().await,
             Self::Rollouts(command) => command.run().await,
             Self::Devices(command) => command.run().await,

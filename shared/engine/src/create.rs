@@ -45,6 +45,8 @@ pub struct Wanted<'a> {
     pub cause: &'a str,
     /// The new rollout's id.
     pub id: RolloutId,
+    /// A generation that was taken for it, with others for other policies: they are created side by side.
+    pub generation: Option<u64>,
     /// What else is to be written with the rollout that brings it, such as the delivery that it comes from.
     pub with: &'a (dyn Fn(&RolloutId) -> Vec<Write> + Send + Sync),
 }
@@ -189,6 +191,23 @@ pub(crate) async fn create_from(
     Err(EngineError::Contended { what: "the image's head" })
 }
 
+/// Takes generations for rollouts of several policies, so that these do not wait for one another; answers with the first.
+pub(crate) async fn take_generations(
+    store: &dyn Store,
+    repository: &Repository,
+    so_many: u64,
+) -> Result<u64, EngineError> {
+    for _ in 0..TRIES {
+        let last = heads::generation(store, repository).await?;
+        match store.write(&[heads::take_generations(repository, last, so_many)]).await {
+            Ok(()) => return Ok(last + 1),
+            Err(WriteError::Refused(_) | WriteError::Conflict) => {}
+            Err(WriteError::Store(error)) => return Err(error.into()),
+        }
+    }
+    Err(EngineError::Contended { what: "the repository's generation" })
+}
+
 /// The writes by which a new rollout takes the live place, or the one behind it.
 async fn takes_its_place(
     store: &dyn Store,
@@ -199,16 +218,24 @@ async fn takes_its_place(
     now: Timestamp,
 ) -> Result<Vec<Write>, EngineError> {
     let (head, id) = (&standing.head, &wanted.id);
-    let generation = heads::generation(store, wanted.repository).await?;
+    // A generation that was taken before somebody else's rollout came is too old.
+    let newest = standing.live.iter().chain(&standing.waiting).map(|rollout| rollout.generation).max();
+    let (generation, take) = match wanted.generation.filter(|taken| newest.is_none_or(|newest| newest < *taken)) {
+        Some(taken) => (taken, None),
+        None => {
+            let last = heads::generation(store, wanted.repository).await?;
+            (last + 1, Some(heads::take_generation(wanted.repository, last)))
+        }
+    };
     let old_tag = head.promoted.as_ref().and_then(|promoted| promoted.pin.tag.clone());
-    let rollout = Rollout { old_tag, target: content, news: Some(news), ..draft(wanted, id, generation + 1, now) };
+    let rollout = Rollout { old_tag, target: content, news: Some(news), ..draft(wanted, id, generation, now) };
     let mut next = head.clone();
     let mut writes = vec![
-        heads::take_generation(wanted.repository, generation),
         rollouts::create(&rollout),
         plans::put_policy(id, wanted.policy, wanted.retry, wanted.retry_of.as_ref()),
         events::put(&announced(wanted, &rollout, now)),
     ];
+    writes.extend(take);
     let (live, waiting) = (standing.live.as_ref(), standing.waiting.as_ref());
     if let Admission::Wait { .. } = admission {
         next.waiting = Some(id.clone());

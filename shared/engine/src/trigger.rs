@@ -129,6 +129,7 @@ pub async fn trigger(
             force: false,
             cause: "trigger",
             id: RolloutId::new(now, ports.entropy.u128()),
+            generation: None,
             with: &|_| Vec::new(),
         };
         let created = create(ports, &wanted, now).await?;
@@ -198,6 +199,7 @@ fn imagined(policy: &Policy, image: &ImageRef, now: Timestamp) -> Known {
         force: false,
         cause: "dry run",
         id: RolloutId::trusted("dry run"),
+        generation: None,
         with: &|_| Vec::new(),
     };
     let rollout = crate::create::draft(&wanted, &wanted.id, u64::MAX, now);

@@ -18,9 +18,9 @@ const ALLOWED: [(&str, &[(&str, &str)]); 8] = [
         "webhooks",
         &[
             ("table policies", "Scan"),
-            ("table images", "GetItem PutItem UpdateItem"),
+            ("table images", "GetItem BatchGetItem PutItem UpdateItem"),
             ("table rollouts", "GetItem PutItem UpdateItem"),
-            ("table deliveries", "GetItem PutItem"),
+            ("table deliveries", "GetItem BatchGetItem PutItem"),
             ("table events", "PutItem"),
             ("table device_images", "Query"),
             ("StepQueue", "SendMessage"),

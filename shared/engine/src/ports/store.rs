@@ -342,6 +342,13 @@ pub trait Store: Send + Sync {
     /// A page of one partition.
     async fn query(&self, query: &Query) -> Result<Page, StoreError>;
 
+    /// How many items a query selects, counted where they are: a page's number, and where to go on when there may be
+    /// more. It costs what reading them costs, and brings none of them.
+    async fn count(&self, query: &Query) -> Result<(u32, Option<String>), StoreError> {
+        let page = self.query(query).await?;
+        Ok((page.items.len() as u32, page.next))
+    }
+
     /// A page of a whole table without a sort key, in no order, eventually consistent; `after` continues behind that
     /// partition key.
     async fn scan(&self, table: Table, after: Option<&str>, limit: Option<u32>) -> Result<Page, StoreError>;

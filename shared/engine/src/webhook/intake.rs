@@ -64,11 +64,12 @@ impl Intake<'_> {
         if fresh.is_empty() {
             return Ok(told);
         }
-        let policies = policies::all(&*self.ports.store).await?;
         let mut of_repository: BTreeMap<&Repository, Vec<&Fresh<'_>>> = BTreeMap::new();
         for fresh in &fresh {
             of_repository.entry(&fresh.notice.repository).or_default().push(fresh);
         }
+        let repositories: Vec<&Repository> = of_repository.keys().copied().collect();
+        let policies = policies::about(&*self.ports.store, &repositories).await?;
         let mut work: Vec<BoxFuture<'_, Result<Settled, EngineError>>> = Vec::new();
         for (repository, fresh) in of_repository {
             work.push(self.settle(repository, fresh, &policies).boxed());

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, stream};
 use tidegate_domain::admission::Admission;
 use tidegate_domain::event::ImageEvent;
 use tidegate_domain::ids::{PolicyId, RolloutId};
@@ -11,14 +13,17 @@ use tidegate_domain::pin::Pin;
 use tidegate_domain::policy::{Contest, Policy};
 use tidegate_domain::rollout::Trigger;
 
-use super::audience::Audience;
+use super::audience::{Affected, Audience};
 use super::intake::{Fresh, Intake};
 use super::told::{Told, duplicates, outcome};
-use crate::create::{Created, Standing, Wanted, create_from};
+use crate::create::{Created, Standing, Wanted, create_from, take_generations};
 use crate::entities::deliveries::{self, Delivered};
 use crate::entities::events::{self, Event};
 use crate::error::EngineError;
 use crate::ports::Write;
+
+/// Policies of one repository that are worked on at a time.
+const POLICIES_AT_ONCE: usize = 16;
 
 /// What became of one repository's notices.
 #[derive(Default)]
@@ -32,7 +37,7 @@ pub(super) struct Settled {
 /// A notice that a policy is about, and the devices that it has for it.
 struct Candidate<'a> {
     fresh: &'a Fresh<'a>,
-    affected: u32,
+    affected: Affected,
 }
 
 impl Candidate<'_> {
@@ -62,7 +67,7 @@ impl Newest<'_> {
         let twin = told.creates() && candidate.fresh.n != self.named;
         let status = if twin { "duplicate".to_owned() } else { told.status.clone() };
         let reason = told.reason.clone().filter(|_| !twin);
-        Told { status, reason, rollout_id: told.rollout_id.clone(), affected_devices: told.affected_devices, ..entry }
+        candidate.affected.told(Told { status, reason, rollout_id: told.rollout_id.clone(), ..entry })
     }
 }
 
@@ -88,23 +93,36 @@ impl Intake<'_> {
                 settled.told.push((fresh.n, Told::of(fresh.notice, "no_policy")));
                 continue;
             }
-            if audience.is_none() {
-                audience = Some(Audience::read(&*self.ports.store, repository).await?);
-            }
+            let audience: &Audience = match &audience {
+                Some(audience) => audience,
+                None => audience.insert(Audience::read(&*self.ports.store, repository).await?),
+            };
             let mut ids: Vec<&PolicyId> = contest.policies().map(|policy| &policy.id).collect();
             ids.sort();
             // Tags that the same policies are about are for the same devices.
-            let counts = counted
-                .entry(ids)
-                .or_insert_with(|| audience.as_ref().map(|audience| audience.counts(&contest)).unwrap_or_default());
+            let counts = counted.entry(ids).or_insert_with(|| audience.counts(&contest));
             for policy in contest.policies() {
-                let affected = counts.get(&policy.id).copied().unwrap_or(0);
+                let affected = audience.affected(counts.get(&policy.id).copied().unwrap_or(0));
                 let (_, of_policy) = candidates.entry(&policy.name).or_insert((policy, Vec::new()));
                 of_policy.push(Candidate { fresh, affected });
             }
         }
+        let concerned = candidates.values().filter(|(_, of)| of.iter().any(|one| !one.affected.is_nobody()));
+        let mut generation = match concerned.count() {
+            0 | 1 => None,
+            several => Some(take_generations(&*self.ports.store, repository, several as u64).await?),
+        };
+        let mut work: Vec<BoxFuture<'_, Result<Settled, EngineError>>> = Vec::new();
         for (policy, candidates) in candidates.into_values() {
-            self.roll_out(policy, candidates, &mut settled).await?;
+            let concerned = candidates.iter().any(|one| !one.affected.is_nobody());
+            work.push(self.roll_out(policy, candidates, generation.filter(|_| concerned)).boxed());
+            generation = generation.map(|taken| taken + u64::from(concerned));
+        }
+        let mut of_policies = stream::iter(work).buffered(POLICIES_AT_ONCE);
+        while let Some(of_policy) = of_policies.next().await {
+            let of_policy = of_policy?;
+            settled.told.extend(of_policy.told);
+            settled.events.extend(of_policy.events);
         }
         Ok(settled)
     }
@@ -114,10 +132,11 @@ impl Intake<'_> {
         &self,
         policy: &Policy,
         candidates: Vec<Candidate<'_>>,
-        settled: &mut Settled,
-    ) -> Result<(), EngineError> {
-        let (candidates, nobody): (Vec<_>, Vec<_>) =
-            candidates.into_iter().partition(|candidate| candidate.affected > 0);
+        generation: Option<u64>,
+    ) -> Result<Settled, EngineError> {
+        let mut settled = Settled::default();
+        let (nobody, candidates): (Vec<_>, Vec<_>) =
+            candidates.into_iter().partition(|candidate| candidate.affected.is_nobody());
         let entry =
             |fresh: &Fresh<'_>| Told { policy: Some(policy.name.clone()), ..Told::of(fresh.notice, "no_devices") };
         for Candidate { fresh, .. } in nobody {
@@ -161,6 +180,7 @@ impl Intake<'_> {
                 force: self.force,
                 cause: &cause,
                 id: RolloutId::new(self.now, self.ports.entropy.u128()),
+                generation,
                 with: &with,
             };
             let stands = match standing.take() {
@@ -175,7 +195,9 @@ impl Intake<'_> {
                 }
                 _ => create_from(self.ports, &wanted, Some(stands), self.now).await?,
             };
-            let told = outcome(&created.admission, created.rollout_id, candidate.affected, entry(fresh));
+            let affected = candidate.affected;
+            let told = outcome(&created.admission, created.rollout_id, affected.counted(), entry(fresh));
+            let told = affected.told(told);
             let told = match &created.admission {
                 Admission::Bad(reason) => {
                     settled.events.push(self.kept_out(fresh, policy, reason));
@@ -194,7 +216,7 @@ impl Intake<'_> {
             };
             settled.told.push((fresh.n, told));
         }
-        Ok(())
+        Ok(settled)
     }
 
     /// What an earlier try at these notices led to under this policy.
@@ -216,14 +238,14 @@ impl Intake<'_> {
         fresh: &Fresh<'_>,
         keys: &[&str],
         policy: &Policy,
-        affected: u32,
+        affected: Affected,
     ) -> Vec<Write> {
         let told = Told {
             policy: Some(policy.name.clone()),
             rollout_id: Some(id.clone()),
-            affected_devices: Some(affected),
             ..Told::of(fresh.notice, "duplicate")
         };
+        let told = affected.told(told);
         let answer = serde_json::to_value(&told).into_iter().collect();
         let delivered = Delivered { answer, taken_at: Some(self.now), notice: None, sender: None };
         let received =

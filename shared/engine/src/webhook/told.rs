@@ -31,6 +31,9 @@ pub struct Told {
     /// Devices that it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub affected_devices: Option<u32>,
+    /// Where they are too many to be counted at once: so many at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub affected_devices_at_most: Option<u32>,
     /// Of a stale one, the id that it can be replayed by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replay: Option<String>,

@@ -7,8 +7,10 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use tidegate_domain::image::{Digest, ImageRef};
+use tidegate_domain::ids::DeviceUuid;
+use tidegate_domain::image::{Digest, ImageRef, Repository};
 use tidegate_domain::webhook::Secrets;
+use tidegate_engine::entities::device_images::{self, DeviceImage};
 use tidegate_engine::entities::{devices, events};
 use tidegate_engine::memory::RolloutMemory;
 use tidegate_engine::ports::{Job, Ports, Table};
@@ -188,6 +190,17 @@ impl World {
         let answer = self.call(Method::POST, "/api/v1/devices", PROVISIONING, Some(body)).await.is(201);
         let text = |name: &str| answer[name].as_str().unwrap().to_owned();
         (text("uuid"), text("token"))
+    }
+
+    /// So many devices more of the fleet `north` that run a repository; nobody hears of them.
+    pub(crate) async fn crowd(&self, repository: &str, devices: u32) {
+        let repository = Repository::parse(repository).unwrap();
+        for n in 0..devices {
+            let random = self.ports.entropy.u128() ^ u128::from(n);
+            let device_uuid = DeviceUuid(uuid::Builder::from_random_bytes(random.to_be_bytes()).into_uuid());
+            let image = DeviceImage { device_uuid, fleet_id: "north".to_owned(), tags: [].into() };
+            self.ports.store.write(&[device_images::put(&repository, &image)]).await.unwrap();
+        }
     }
 
     /// A policy for `acme/app` of a fleet.

@@ -133,3 +133,39 @@ async fn many_entries_take_few_calls() {
     let rollouts = world.get("/api/v1/rollouts").await.is(200);
     assert_eq!(rollouts["items"].as_array().map(Vec::len), Some(1));
 }
+
+/// Past some thousands the answer looks at no more devices, whatever their number.
+#[tokio::test]
+async fn a_large_fleet_is_told_at_most() {
+    let mut reads = Vec::new();
+    for devices in [2_000, 6_000, 12_000] {
+        let world = world("supersede").await;
+        world.crowd("docker.io/acme/app", devices).await;
+        let nobody = json!({"name": "south", "image_pattern": "docker.io/acme/app:*", "fleet_id": "south"});
+        world.post("/api/v1/image-policies", nobody).await.is(201);
+        let before = world.reads();
+        let answer = push("e1", "2", '2', &at(1)).deliver(&world).await.is(202);
+        reads.push(world.reads() - before);
+        let entries = answer["deliveries"].as_array().unwrap();
+        let of = |policy: &str| entries.iter().find(|entry| entry["policy"] == policy).unwrap();
+        assert_eq!(of("app")["status"], "rollout_created");
+        if devices == 2_000 {
+            assert_eq!(of("app")["affected_devices"], 2_001);
+            assert_eq!((&of("south")["status"], &of("south")["affected_devices"]), (&json!("no_devices"), &json!(0)));
+            continue;
+        }
+        assert_eq!(of("app")["affected_devices_at_most"], devices + 1, "{answer}");
+        assert!(of("app")["affected_devices"].is_null());
+        // It may have some of those that were not looked at; planning finds out.
+        assert_eq!(of("south")["status"], "rollout_created");
+        assert_eq!(of("south")["affected_devices_at_most"], devices + 1 - 3_200);
+        world.settle().await;
+        let south = of("south")["rollout_id"].as_str().unwrap();
+        assert_eq!(world.rollout(south).await.0, "cancelled");
+        let events = world.get(&format!("/api/v1/rollouts/{south}/events")).await.is(200);
+        assert!(events.to_string().contains("no_devices"), "{events}");
+        let again = push("e1", "2", '2', &at(1)).deliver(&world).await.is(202);
+        assert!(again["deliveries"].as_array().unwrap().iter().all(|entry| entry["status"] == "duplicate"), "{again}");
+    }
+    assert!(reads[2] < 4.0 * reads[0], "what is counted costs, what is not looked at does not: {reads:?}");
+}

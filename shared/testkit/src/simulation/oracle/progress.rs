@@ -31,8 +31,9 @@ impl Oracle {
         let same = |one: &Rollout, two: &Rollout| {
             let cancelled = one.status == Status::Cancelled || two.status == Status::Cancelled;
             let policy = one.policy_id == two.policy_id;
-            // Devices told its content: nobody knew before that it was there already.
-            let unknown = two.observed.is_some();
+            // Of one that came without its digest nobody knew before that it is another's.
+            let first = self.history.get(&two.rollout_id).and_then(|states| states.first());
+            let unknown = self.twins && first.is_none_or(|(_, first)| first.target.digest.is_none());
             policy && !cancelled && !unknown && one.target.digest.is_some() && one.target.digest == two.target.digest
         };
         let twice = newest.iter().enumerate().find_map(|(n, rollout)| {

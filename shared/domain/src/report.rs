@@ -6,7 +6,7 @@ mod observe;
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::assignment::{Assignment, LogEntry, Progress, ROLLBACK_ATTEMPTS, Reason};
@@ -69,7 +69,7 @@ pub struct Reports {
 }
 
 /// What became of one report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Taken.

@@ -13,18 +13,17 @@ mod rollouts;
 mod trigger;
 mod webhooks;
 
+pub(crate) use device_state::UNREAD_REASONS;
+
 use axum::Router;
 use axum::http::HeaderName;
 use axum::middleware::from_fn;
 use axum::routing::MethodRouter;
-use utoipa::openapi::path::{Operation, PathItem};
-use utoipa::openapi::response::ResponseBuilder;
-use utoipa::openapi::security::SecurityRequirement;
-use utoipa::openapi::{Content, OpenApi, Ref};
+use utoipa::openapi::OpenApi;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 use crate::auth::{self, Caller};
-use crate::problem::PROBLEM_JSON;
+use crate::openapi::answers::{describe, operations};
 use crate::state::AppState;
 
 /// Routes with their description. There is no way to add one without saying who may call it: the same word puts it
@@ -76,31 +75,6 @@ impl Api {
     pub(crate) fn split(self) -> (Router<AppState>, OpenApi) {
         self.0.split_for_parts()
     }
-}
-
-/// Every operation of a path.
-pub(crate) fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [&mut path.get, &mut path.put, &mut path.post, &mut path.delete, &mut path.patch].into_iter().flatten()
-}
-
-/// What holds of every operation of a caller's: who that is, and how it fails.
-fn describe(operation: &mut Operation, caller: Caller) {
-    let security = match caller {
-        Caller::Anyone => vec![],
-        Caller::Registry | Caller::Device | Caller::Provisioning | Caller::Operator => {
-            vec![SecurityRequirement::new::<_, [&str; 0], &str>(caller.name(), [])]
-        }
-    };
-    operation.security = Some(security);
-    let problem = |text: &str| {
-        let content = Content::new(Some(Ref::from_schema_name("Problem")));
-        ResponseBuilder::new().description(text).content(PROBLEM_JSON, content).build()
-    };
-    if caller != Caller::Anyone {
-        let text = "No credential of the right caller; the answer is the same whether it is missing or wrong.";
-        operation.responses.responses.entry("401".to_owned()).or_insert_with(|| problem(text).into());
-    }
-    operation.responses.responses.entry("default".to_owned()).or_insert_with(|| problem("Anything else.").into());
 }
 
 /// The routes of the function `webhooks`.

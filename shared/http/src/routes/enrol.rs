@@ -18,13 +18,12 @@ use utoipa_axum::routes;
 use super::Api;
 use crate::auth::{DeviceToken, ProvisioningCaller};
 use crate::input::DeviceBody;
+use crate::openapi::forms::{FleetId, LINE_MAX, Line, TAGS_MAX, Tags};
 use crate::problem::Problem;
 use crate::state::AppState;
 use crate::views::Credential;
 
-/// Longest name, fleet, tag key, tag value and service name, in characters; a device's item is to stay small.
-const TEXT_MAX: usize = 64;
-const TAGS_MAX: usize = 16;
+/// Most services of a device; its item is to stay small.
 const SERVICES_MAX: usize = 16;
 
 /// A device that wants to be known. Unknown fields are passed over.
@@ -36,19 +35,20 @@ struct EnrolBody {
     /// The token that it has, where it is enrolled already.
     current_token: Option<String>,
     /// What people call it.
+    #[schema(value_type = Option<Line>)]
     name: Option<String>,
     /// Its fleet.
-    #[schema(example = "production")]
+    #[schema(value_type = FleetId)]
     fleet_id: String,
     /// IANA name of its zone.
-    #[schema(example = "Europe/Berlin")]
+    #[schema(example = "Europe/Berlin", min_length = 1, max_length = 64)]
     timezone: Option<String>,
     /// Its platform.
-    #[schema(example = "linux/arm64/v8")]
+    #[schema(example = "linux/arm64/v8", min_length = 1, max_length = 64)]
     platform: Option<String>,
     /// Its tags.
     #[serde(default)]
-    #[schema(example = json!({"region": "us-east"}))]
+    #[schema(value_type = Tags)]
     tags: BTreeMap<String, String>,
     /// Its services, by name.
     #[serde(default)]
@@ -69,14 +69,15 @@ struct EnrolService {
 /// the device keeps its name, fleet, tags and assignments and gets a new token, whose first use ends the old one.
 #[utoipa::path(
     post,
+    operation_id = "enrolDevice",
     path = "/api/v1/devices",
     tag = "devices",
     request_body = EnrolBody,
     responses(
         (status = 201, description = "Enrolled. The token is shown this once.", body = Credential),
-        (status = 403, description = "The provisioning key is bound to other fleets.", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "The uuid is known already.", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "Fields are wrong, or a registry is not allowed.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The provisioning key is bound to other fleets."),
+        (status = 409, description = "The uuid is known already."),
+        (status = 422, description = "Fields are wrong, or a registry is not allowed."),
     )
 )]
 async fn enrol_device(
@@ -159,9 +160,9 @@ impl Checks {
 
     /// A text that is not empty, not long, and has nothing in it that would not show.
     pub(super) fn text(&mut self, pointer: &str, text: &str) {
-        let plain = !text.trim().is_empty() && text.chars().count() <= TEXT_MAX && !text.chars().any(char::is_control);
+        let plain = !text.trim().is_empty() && text.chars().count() <= LINE_MAX && !text.chars().any(char::is_control);
         if !plain {
-            self.wrong(pointer, format!("expected 1 to {TEXT_MAX} characters on one line"));
+            self.wrong(pointer, format!("expected 1 to {LINE_MAX} characters on one line"));
         }
     }
 

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use utoipa_axum::routes;
 
 use super::Api;
+use crate::openapi::forms::OpenApiDocument;
 
 /// We are there.
 #[derive(Debug, Serialize, ToSchema)]
@@ -21,7 +22,7 @@ struct Health {
 /// Whether we are there
 ///
 /// It reads nothing and tells nothing else.
-#[utoipa::path(get, path = "/api/v1/health", tag = "system", responses((status = 200, description = "We are.", body = Health)))]
+#[utoipa::path(get, operation_id = "getHealth", path = "/api/v1/health", tag = "system", responses((status = 200, description = "We are.", body = Health)))]
 async fn health() -> Json<Health> {
     Json(Health { status: "ok" })
 }
@@ -29,9 +30,10 @@ async fn health() -> Json<Health> {
 /// This document
 #[utoipa::path(
     get,
+    operation_id = "getOpenApiDocument",
     path = "/api/v1/openapi.json",
     tag = "system",
-    responses((status = 200, description = "The OpenAPI document of every route.", body = Object))
+    responses((status = 200, description = "The OpenAPI document of every route.", body = OpenApiDocument))
 )]
 async fn document() -> Response {
     ([(header::CONTENT_TYPE, "application/json")], serving()).into_response()

@@ -14,9 +14,11 @@ use tidegate_engine::queries::device_status;
 use utoipa::ToSchema;
 
 use crate::auth::DeviceToken;
+use crate::openapi::{forms, words};
 
 /// A new device's credential. The token is shown this once.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DeviceCredential)]
 pub(crate) struct Credential {
     /// The device.
     #[schema(value_type = String, format = Uuid)]
@@ -45,6 +47,7 @@ pub(crate) struct DeviceView {
     /// Its fleet.
     fleet_id: String,
     /// Its tags.
+    #[schema(value_type = forms::Tags)]
     tags: BTreeMap<String, String>,
     /// IANA name of its zone.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -57,9 +60,8 @@ pub(crate) struct DeviceView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "linux/arm64/v8")]
     platform: Option<String>,
-    /// Over all its images, the first of these that one is: `failed`, `updating`, `blocked`, `pending`, `deferred`,
-    /// `rolled_back`, `idle`.
-    #[schema(example = "idle")]
+    /// Over all its images.
+    #[schema(value_type = words::DeviceStatus)]
     status: &'static str,
     /// Whether some service runs another content than it should, and no rollout moves it.
     drifted: bool,
@@ -86,6 +88,7 @@ struct ServiceView {
     image: Option<String>,
     /// The content that it reported.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<forms::Digest>)]
     digest: Option<String>,
     /// The container's state, in the engine's word.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -114,6 +117,7 @@ struct PinView {
     image: String,
     /// The content, where it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<forms::Digest>)]
     digest: Option<String>,
 }
 
@@ -122,13 +126,16 @@ struct PinView {
 #[schema(as = RolloutPlace)]
 struct PlaceView {
     /// The rollout.
+    #[schema(value_type = forms::RolloutId)]
     rollout_id: String,
     /// The batch, from 1.
     batch: u32,
     /// As in the rollout's list of devices.
+    #[schema(value_type = words::DeviceRolloutStatus)]
     status: &'static str,
     /// Why.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<words::DeviceRolloutReason>)]
     status_reason: Option<&'static str>,
 }
 

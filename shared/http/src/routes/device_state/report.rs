@@ -13,6 +13,7 @@ use tidegate_domain::policy::FieldError;
 use tidegate_domain::report::{Observed, Report, Reports, Verdict};
 use utoipa::ToSchema;
 
+use crate::openapi::words::{DeviceEventName, IgnoredReportReason};
 use crate::problem::Problem;
 
 /// Most reports in one body.
@@ -21,6 +22,9 @@ const REPORTS_MAX: usize = 100;
 const SERVICES_MAX: usize = 16;
 const TEXT_MAX: usize = 64;
 const MESSAGE_MAX: usize = 1000;
+
+/// Why a report is ignored that never became one: it cannot be read, or its event is none.
+pub(crate) const UNREAD_REASONS: [&str; 2] = ["unreadable", "unknown_event"];
 
 /// What a device tells. Only its description: it is read field by field.
 #[derive(ToSchema)]
@@ -67,8 +71,8 @@ pub(super) struct ReportedEvent {
     attempt: Option<u8>,
     /// Its place among the attempt's reports, from 1.
     seq: Option<u32>,
-    /// One of the `device.*` events that a device can tell of.
-    #[schema(example = "device.image_pulling")]
+    /// What happened.
+    #[schema(value_type = DeviceEventName)]
     event: String,
     /// What else there is to say.
     details: Option<ReportedDetails>,
@@ -104,10 +108,10 @@ pub(super) struct ReportAnswer {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct IgnoredReport {
     /// Its id, where it has one.
+    #[schema(required = true)]
     id: Option<String>,
-    /// A stable word: `not_assigned`, `not_offered`, `not_a_device_event`, `digest_mismatch`, `unreadable`,
-    /// `unknown_event`.
-    #[schema(example = "not_assigned")]
+    /// Why.
+    #[schema(value_type = IgnoredReportReason)]
     reason: &'static str,
 }
 
@@ -173,12 +177,12 @@ impl Taken {
 }
 
 fn report(value: &Value) -> Result<Report, &'static str> {
-    let unreadable = "unreadable";
+    let [unreadable, unknown_event] = UNREAD_REASONS;
     let told = ReportedEvent::deserialize(value).map_err(|_| unreadable)?;
     if told.id.is_empty() || told.id.chars().count() > TEXT_MAX || told.seq == Some(0) || told.attempt == Some(0) {
         return Err(unreadable);
     }
-    let event = DeviceEvent::parse(&told.event).ok_or("unknown_event")?;
+    let event = DeviceEvent::parse(&told.event).ok_or(unknown_event)?;
     // What cannot be a rollout's id is no assignment of this device.
     let rollout_id = RolloutId::parse(&told.rollout_id).ok_or("not_assigned")?;
     let details = told.details.unwrap_or_default();

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use tidegate_domain::admission::{Admission, Places, Wish, admit};
 use tidegate_domain::event::ImageEvent;
 use tidegate_domain::head::Head;
-use tidegate_domain::ids::RolloutId;
+use tidegate_domain::ids::{PolicyId, RolloutId};
 use tidegate_domain::image::{Repository, Tag};
 use tidegate_domain::judge::Judge;
 use tidegate_domain::news::News;
@@ -69,18 +69,30 @@ pub(crate) struct Standing {
 }
 
 impl Standing {
-    /// Reads them. Always consistent.
-    pub(crate) async fn read(store: &dyn Store, wanted: &Wanted<'_>) -> Result<Self, EngineError> {
-        let head = heads::get(store, wanted.repository, &wanted.policy.id).await?;
-        let promoted = head.promoted.as_ref().map(|promoted| &promoted.rollout_id);
-        // What it was told of is there already where it is one of the two.
-        let promoted = promoted.filter(|id| head.rollout.as_ref() != Some(id) && head.waiting.as_ref() != Some(id));
-        let (live, waiting, promoted) = futures::try_join!(
-            find(store, head.rollout.as_ref()),
-            find(store, head.waiting.as_ref()),
-            find(store, promoted)
-        )?;
-        Ok(Self { head, live, waiting, promoted })
+    /// Reads those of several policies, in their order. Always consistent.
+    pub(crate) async fn read(
+        store: &dyn Store,
+        repository: &Repository,
+        policies: &[&PolicyId],
+    ) -> Result<Vec<Self>, EngineError> {
+        let heads = heads::get_many(store, repository, policies).await?;
+        let named = |head: &Head| {
+            let promoted = head.promoted.as_ref().map(|promoted| promoted.rollout_id.clone());
+            [head.rollout.clone(), head.waiting.clone(), promoted]
+        };
+        let ids: Vec<RolloutId> = heads.iter().flat_map(named).flatten().collect();
+        let found = rollouts::get_many(store, &ids.iter().collect()).await?;
+        let stand = |head: Head| {
+            let [live, waiting, promoted] = named(&head).map(|id| found.get(&id?).cloned());
+            Self { head, live, waiting, promoted }
+        };
+        Ok(heads.into_iter().map(stand).collect())
+    }
+
+    /// Reads those of one policy.
+    async fn read_one(store: &dyn Store, wanted: &Wanted<'_>) -> Result<Self, EngineError> {
+        let mut one = Self::read(store, wanted.repository, &[&wanted.policy.id]).await?;
+        one.pop().ok_or(EngineError::NotFound("head"))
     }
 
     fn places(&self) -> Places<'_> {
@@ -140,26 +152,31 @@ impl Standing {
 
 /// Creates the rollout, unless there is a reason not to.
 pub async fn create(ports: &Ports, wanted: &Wanted<'_>, now: Timestamp) -> Result<Created, EngineError> {
-    create_from(ports, wanted, None, now).await
+    let (created, nudged) = create_from(ports, wanted, None, now).await?;
+    if let Some(rollout_id) = nudged {
+        ports.queues.send(&[Job::Step { rollout_id }], 0).await?;
+    }
+    Ok(created)
 }
 
-/// Creates the rollout, unless there is a reason not to. What the head was just read as is tried first.
+/// Creates the rollout, unless there is a reason not to. What the head was just read as is tried first. Answers with the
+/// rollout that is to be stepped, too; where that is not asked for, the sweep does it.
 pub(crate) async fn create_from(
     ports: &Ports,
     wanted: &Wanted<'_>,
     mut read: Option<Standing>,
     now: Timestamp,
-) -> Result<Created, EngineError> {
+) -> Result<(Created, Option<RolloutId>), EngineError> {
     let store = &*ports.store;
     for _ in 0..TRIES {
         let standing = match read.take() {
             Some(standing) => standing,
-            None => Standing::read(store, wanted).await?,
+            None => Standing::read_one(store, wanted).await?,
         };
         let (admission, content, news) = standing.admit(ports, wanted).await?;
         let (writes, rollout_id, step) = match &admission {
             Admission::Bad(_) | Admission::Ignored(_) | Admission::Stale(_) => {
-                return Ok(Created { admission, rollout_id: None });
+                return Ok((Created { admission, rollout_id: None }, None));
             }
             Admission::Duplicate(twin) | Admission::UpToDate(twin) => {
                 let told = standing.rollout(twin).and_then(|twin| told_later(twin, &news));
@@ -178,12 +195,7 @@ pub(crate) async fn create_from(
         };
         let written = if writes.is_empty() { Ok(()) } else { store.write(&writes).await };
         match written {
-            Ok(()) => {
-                if let Some(rollout_id) = step {
-                    ports.queues.send(&[Job::Step { rollout_id }], 0).await?;
-                }
-                return Ok(Created { admission, rollout_id });
-            }
+            Ok(()) => return Ok((Created { admission, rollout_id }, step)),
             Err(WriteError::Refused(_) | WriteError::Conflict) => {}
             Err(WriteError::Store(error)) => return Err(error.into()),
         }

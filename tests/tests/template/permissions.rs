@@ -19,7 +19,7 @@ const ALLOWED: [(&str, &[(&str, &str)]); 8] = [
         &[
             ("table policies", "Scan"),
             ("table images", "GetItem BatchGetItem PutItem UpdateItem"),
-            ("table rollouts", "GetItem PutItem UpdateItem"),
+            ("table rollouts", "GetItem BatchGetItem PutItem UpdateItem"),
             ("table deliveries", "GetItem BatchGetItem PutItem"),
             ("table events", "PutItem"),
             ("table device_images", "Query"),
@@ -32,7 +32,7 @@ const ALLOWED: [(&str, &[(&str, &str)]); 8] = [
         &[
             ("table policies", "Scan"),
             ("table images", "GetItem PutItem UpdateItem Query"),
-            ("table rollouts", "GetItem PutItem UpdateItem"),
+            ("table rollouts", "GetItem BatchGetItem PutItem UpdateItem"),
             ("index rollouts/by_time", "Query"),
             ("table deliveries", "GetItem"),
             ("table events", "PutItem Query"),

@@ -28,6 +28,21 @@ pub async fn get(store: &dyn Store, repository: &Repository, policy: &PolicyId) 
     }
 }
 
+/// The heads of these policies, in their order; new ones where none is stored. Always consistent.
+pub async fn get_many(
+    store: &dyn Store,
+    repository: &Repository,
+    policies: &[&PolicyId],
+) -> Result<Vec<Head>, EngineError> {
+    let keys: Vec<Key> = policies.iter().map(|policy| key(repository, policy)).collect();
+    let items = store.get_many(&keys, Freshness::Consistent).await?;
+    let heads = policies.iter().zip(items).map(|(policy, item)| match item {
+        Some(item) => codec::read(Table::Images, item),
+        None => Ok(Head::new(repository.clone(), (*policy).clone())),
+    });
+    heads.collect()
+}
+
 /// Every head of a repository.
 pub async fn of_repository(store: &dyn Store, repository: &Repository) -> Result<Vec<Head>, EngineError> {
     let query = Query { prefix: Some(PREFIX.to_owned()), ..Query::partition(Table::Images, repository.as_str()) };

@@ -14,7 +14,7 @@ use super::told::{Told, duplicates};
 use crate::entities::deliveries::{self, Delivered};
 use crate::entities::{policies, tags};
 use crate::error::EngineError;
-use crate::ports::Ports;
+use crate::ports::{Job, Ports};
 use crate::settings::Settings;
 
 /// A repeat of a push that is known by its second alone may be another push within it, until this much later, in
@@ -75,12 +75,16 @@ impl Intake<'_> {
             work.push(self.settle(repository, fresh, &policies).boxed());
         }
         let settled: Vec<Settled> = stream::iter(work).buffered(REPOSITORIES_AT_ONCE).try_collect().await?;
-        let mut events = Vec::new();
+        let (mut events, mut steps) = (Vec::new(), Vec::new());
         for settled in settled {
+            steps.extend(settled.steps.into_iter().map(|rollout_id| Job::Step { rollout_id }));
             events.extend(settled.events);
             for (n, entry) in settled.told {
                 told[n].push(entry);
             }
+        }
+        if !steps.is_empty() {
+            self.ports.queues.send(&steps, 0).await?;
         }
         self.remember(&fresh, &told, &events).await?;
         Ok(told)

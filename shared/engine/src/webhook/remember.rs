@@ -17,6 +17,9 @@ use crate::ports::{Key, Write, WriteError};
 const AT_ONCE: usize = 100;
 const SINGLES_AT_ONCE: usize = 16;
 
+/// Entries of an answer that its repeats get: an item holds 400 KB.
+const ENTRIES_KEPT: usize = 500;
+
 impl Intake<'_> {
     /// Keeps the answers, and what else there is to say.
     pub(super) async fn remember(
@@ -28,7 +31,8 @@ impl Intake<'_> {
         let mut writes: Vec<Write> = events.iter().map(events::put).collect();
         for fresh in fresh.iter().filter(|_| !self.replay) {
             writes.extend(self.tag(fresh));
-            let answer = told[fresh.n].iter().filter_map(|told| serde_json::to_value(told).ok()).collect();
+            let kept = told[fresh.n].iter().take(ENTRIES_KEPT);
+            let answer = kept.filter_map(|told| serde_json::to_value(told).ok()).collect();
             let (taken_at, notice) = (Some(self.now), Some(fresh.notice.clone()));
             let delivered = Delivered { answer, taken_at, notice, sender: Some(self.sender.to_owned()) };
             let keys = fresh.notice.keys.iter().filter(|_| !fresh.unmarked);

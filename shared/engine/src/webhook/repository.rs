@@ -32,6 +32,8 @@ pub(super) struct Settled {
     pub told: Vec<(usize, Told)>,
     /// What else there is to say.
     pub events: Vec<Event>,
+    /// Rollouts that are to be stepped.
+    pub steps: Vec<RolloutId>,
 }
 
 /// A notice that a policy is about, and the devices that it has for it.
@@ -107,15 +109,22 @@ impl Intake<'_> {
                 of_policy.push(Candidate { fresh, affected });
             }
         }
-        let concerned = candidates.values().filter(|(_, of)| of.iter().any(|one| !one.affected.is_nobody()));
-        let mut generation = match concerned.count() {
+        let store = &*self.ports.store;
+        let is_concerned = |of: &[Candidate<'_>]| of.iter().any(|one| !one.affected.is_nobody());
+        let concerned: Vec<&(&Policy, Vec<Candidate<'_>>)> =
+            candidates.values().filter(|(_, of)| is_concerned(of)).collect();
+        let before = self.before(&concerned).await?;
+        let ids: Vec<&PolicyId> = concerned.iter().map(|(policy, _)| &policy.id).collect();
+        let mut standings = Standing::read(store, repository, &ids).await?.into_iter();
+        let mut generation = match ids.len() {
             0 | 1 => None,
-            several => Some(take_generations(&*self.ports.store, repository, several as u64).await?),
+            several => Some(take_generations(store, repository, several as u64).await?),
         };
         let mut work: Vec<BoxFuture<'_, Result<Settled, EngineError>>> = Vec::new();
         for (policy, candidates) in candidates.into_values() {
-            let concerned = candidates.iter().any(|one| !one.affected.is_nobody());
-            work.push(self.roll_out(policy, candidates, generation.filter(|_| concerned)).boxed());
+            let concerned = is_concerned(&candidates);
+            let standing = if concerned { standings.next() } else { None };
+            work.push(self.roll_out(policy, candidates, &before, standing, generation.filter(|_| concerned)).boxed());
             generation = generation.map(|taken| taken + u64::from(concerned));
         }
         let mut of_policies = stream::iter(work).buffered(POLICIES_AT_ONCE);
@@ -123,6 +132,7 @@ impl Intake<'_> {
             let of_policy = of_policy?;
             settled.told.extend(of_policy.told);
             settled.events.extend(of_policy.events);
+            settled.steps.extend(of_policy.steps);
         }
         Ok(settled)
     }
@@ -132,6 +142,8 @@ impl Intake<'_> {
         &self,
         policy: &Policy,
         candidates: Vec<Candidate<'_>>,
+        before: &BTreeMap<String, Delivered>,
+        mut standing: Option<Standing>,
         generation: Option<u64>,
     ) -> Result<Settled, EngineError> {
         let mut settled = Settled::default();
@@ -142,8 +154,6 @@ impl Intake<'_> {
         for Candidate { fresh, .. } in nobody {
             settled.told.push((fresh.n, Told { affected_devices: Some(0), ..entry(fresh) }));
         }
-        let before = self.before(policy, &candidates).await?;
-        let mut standing: Option<Standing> = None;
         let mut newest: Option<Newest<'_>> = None;
         for candidate in candidates.iter().rev() {
             let fresh = candidate.fresh;
@@ -183,17 +193,18 @@ impl Intake<'_> {
                 generation,
                 with: &with,
             };
-            let stands = match standing.take() {
-                Some(standing) => standing,
-                None => Standing::read(&*self.ports.store, &wanted).await?,
+            let refused = match &standing {
+                Some(standing) => Some(standing.admit(self.ports, &wanted).await?.0)
+                    .filter(|admission| matches!(admission, Admission::Bad(_) | Admission::Stale(_))),
+                None => None,
             };
-            let (admission, ..) = stands.admit(self.ports, &wanted).await?;
-            let created = match admission {
-                Admission::Bad(_) | Admission::Stale(_) => {
-                    standing = Some(stands);
-                    Created { admission, rollout_id: None }
+            let created = match refused {
+                Some(admission) => Created { admission, rollout_id: None },
+                None => {
+                    let (created, step) = create_from(self.ports, &wanted, standing.take(), self.now).await?;
+                    settled.steps.extend(step);
+                    created
                 }
-                _ => create_from(self.ports, &wanted, Some(stands), self.now).await?,
             };
             let affected = candidate.affected;
             let told = outcome(&created.admission, created.rollout_id, affected.counted(), entry(fresh));
@@ -219,14 +230,16 @@ impl Intake<'_> {
         Ok(settled)
     }
 
-    /// What an earlier try at these notices led to under this policy.
+    /// What an earlier try at these notices led to, by their marks.
     async fn before(
         &self,
-        policy: &Policy,
-        candidates: &[Candidate<'_>],
+        candidates: &[&(&Policy, Vec<Candidate<'_>>)],
     ) -> Result<BTreeMap<String, Delivered>, EngineError> {
-        let marked = candidates.iter().filter(|candidate| !candidate.fresh.unmarked);
-        let marks: Vec<String> = marked.flat_map(keys_of).map(|key| mark(key, &policy.id)).collect();
+        let mut marks = Vec::new();
+        for (policy, candidates) in candidates {
+            let marked = candidates.iter().filter(|candidate| !candidate.fresh.unmarked);
+            marks.extend(marked.flat_map(keys_of).map(|key| mark(key, &policy.id)));
+        }
         let marks: Vec<&str> = marks.iter().map(String::as_str).collect();
         deliveries::get_many(&*self.ports.store, self.source, &marks).await
     }

@@ -42,6 +42,7 @@ fn docker_registry() -> String {
 /// `no_policy`, may have an effect by now.
 #[utoipa::path(
     post,
+    operation_id = "replayDelivery",
     path = "/api/v1/deliveries/replay",
     tag = "webhooks",
     request_body = ReplayBody,

@@ -56,7 +56,8 @@ impl Oracle {
         }
         let later = |other: &&Rollout| other.status == Status::Completed && other.generation >= rollout.generation;
         // Taken by another policy's rollout before its own completed, it had proven nothing yet.
-        let taken = rows.iter().filter_map(|row| by_id(&row.rollout_id)).any(|other| {
+        let others = rows.iter().filter_map(|row| by_id(&row.rollout_id)).chain(place.map(|(_, by)| by));
+        let taken = { others }.any(|other| {
             let before = rollout.completed_at.is_none_or(|at| other.created_at <= at);
             before && other.policy_id != rollout.policy_id && other.generation > rollout.generation
         });

@@ -1,6 +1,6 @@
 //! A rollout: what is to be updated, how far it is open, and where it stands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond::{optional as ms_opt, required as ms};
@@ -13,7 +13,7 @@ use crate::journal::Zones;
 use crate::judge::Judge;
 use crate::news::News;
 use crate::pin::Pin;
-use crate::policy::{Policy, Strategy};
+use crate::policy::{Policy, Safeguard, Strategy};
 
 /// Where a rollout stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -178,6 +178,46 @@ pub struct Rollback {
     pub respect_windows: bool,
 }
 
+/// What a person had passed over of the policy, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Override {
+    /// The policy's safeguards that this rollout goes without.
+    pub passed_over: BTreeSet<Safeguard>,
+    /// Why, in the person's words.
+    pub reason: String,
+}
+
+/// Who brought a rollout to where it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum By {
+    /// A person; operators' tokens have no names yet.
+    Operator,
+    /// The rules that stop a rollout.
+    Rules,
+}
+
+impl By {
+    /// In words.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Operator => "an operator",
+            Self::Rules => "the failure rules",
+        }
+    }
+}
+
+/// Who stopped a rollout or let it go on last, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decided {
+    /// Who.
+    #[serde(rename = "b")]
+    pub by: By,
+    /// When.
+    #[serde(rename = "t", with = "ms")]
+    pub at: Timestamp,
+}
+
 /// A rollout's own item. Commands write `status` and the fields beside it; only the step writes progress.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Rollout {
@@ -210,6 +250,9 @@ pub struct Rollout {
     /// What it was told of; rollouts of versions that did not keep it have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub news: Option<News>,
+    /// What of its policy it passes over.
+    #[serde(default, rename = "override", skip_serializing_if = "Option::is_none")]
+    pub overridden: Option<Override>,
     /// When it was created.
     #[serde(with = "ms")]
     pub created_at: Timestamp,
@@ -258,6 +301,9 @@ pub struct Rollout {
     /// The rollback of everything, where one was commanded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollback: Option<Rollback>,
+    /// Who brought it there: the last command, or the rules that stopped it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided: Option<Decided>,
     /// Why it stands where it stands, where there is more to say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -267,6 +313,13 @@ pub struct Rollout {
     /// The digest that healthy devices of an unpinned rollout reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed: Option<Digest>,
+    /// What devices of an unpinned rollout told that they pulled, and the step found not to be kept out: who pulled one of
+    /// these may swap.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub admitted: Vec<Digest>,
+    /// What they told and is kept out: the rollout stops until a person clears it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept_out: Vec<Digest>,
     /// When rows are next looked through for late devices.
     #[serde(with = "ms_opt", default, skip_serializing_if = "Option::is_none")]
     pub check_at: Option<Timestamp>,
@@ -323,6 +376,12 @@ impl Rollout {
     /// Whether the plan's order is open to this position. Latecomers (beyond the plan) wait for the last batch.
     pub fn open_for(&self, position: u32) -> bool {
         position < self.open_to || (self.total > 0 && self.open_to >= self.total)
+    }
+
+    /// Whether a device that told that it pulled this content may swap to it. What is pinned was looked at before anything
+    /// was offered, and a device that tells nothing is not held up.
+    pub fn admits(&self, pulled: Option<&Digest>) -> bool {
+        self.target.digest.is_some() || pulled.is_none_or(|pulled| self.admitted.contains(pulled))
     }
 
     /// Whether the rollback of everything has reached this position.

@@ -1,13 +1,14 @@
 //! A device's row in a rollout: a projection of the device's item, written by the recorder alone.
 
 use jiff::Timestamp;
-use jiff::fmt::serde::timestamp::millisecond::required as ms;
+use jiff::fmt::serde::timestamp::millisecond::{optional as ms_opt, required as ms};
 use serde::{Deserialize, Serialize};
 
 use crate::assignment::{LogEntry, Reason};
 use crate::counts::{Class, Counts};
 use crate::event::DeviceEvent;
 use crate::ids::{DeviceUuid, RolloutId};
+use crate::image::Digest;
 use crate::journal::{BatchDelta, Page, PageOutcome};
 use crate::judge::Outcome;
 use crate::pin::Pin;
@@ -47,6 +48,9 @@ pub struct Row {
     /// Whether it ever sent `update_completed`.
     #[serde(default)]
     pub updated: bool,
+    /// While a lock holds it: until when.
+    #[serde(with = "ms_opt", default, skip_serializing_if = "Option::is_none")]
+    pub locked_until: Option<Timestamp>,
     /// The device's last words on a failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
@@ -87,12 +91,14 @@ pub struct Change {
     pub counts: Vec<(u32, Counts)>,
     /// Outcomes, in order.
     pub outcomes: Vec<PageOutcome>,
+    /// What the device pulled in an unpinned rollout.
+    pub pulled: Vec<Digest>,
 }
 
 impl Change {
     /// Whether no count and no outcome changed: the row alone is to be written.
     pub fn is_empty(&self) -> bool {
-        self.counts.iter().all(|(_, counts)| counts.is_empty()) && self.outcomes.is_empty()
+        self.counts.iter().all(|(_, counts)| counts.is_empty()) && self.outcomes.is_empty() && self.pulled.is_empty()
     }
 
     /// Adds it to a page.
@@ -104,6 +110,11 @@ impl Change {
             }
         }
         page.outcomes.extend(self.outcomes);
+        for digest in self.pulled {
+            if !page.pulled.contains(&digest) {
+                page.pulled.push(digest);
+            }
+        }
     }
 }
 
@@ -126,6 +137,7 @@ impl Row {
             attempt: 1,
             outcome: None,
             updated: false,
+            locked_until: None,
             message: None,
             history: first.into_iter().collect(),
         }
@@ -155,6 +167,7 @@ impl Row {
             attempt: 1,
             outcome: None,
             updated: false,
+            locked_until: None,
             message: None,
             history: vec![Happened { event, at: now, attempt: 1, message: None }],
         }
@@ -179,7 +192,7 @@ impl Row {
     pub fn counted(&self) -> Change {
         let mut counts = Counts::default();
         counts.add(self.class, 1);
-        Change { counts: vec![(self.batch, counts)], outcomes: Vec::new() }
+        Change { counts: vec![(self.batch, counts)], ..Change::default() }
     }
 
     fn apply_entry(&mut self, entry: &LogEntry, change: &mut Change) {
@@ -193,11 +206,16 @@ impl Row {
         if let Some(class) = entry.class {
             self.class = class;
             self.reason.clone_from(&entry.reason);
+            self.locked_until = entry.locked_until;
             self.attempt = self.attempt.max(entry.attempt);
         }
         if before != (self.batch, self.class) {
             change.counts.push((before.0, one(before.1, -1)));
             change.counts.push((self.batch, one(self.class, 1)));
+        }
+        if before.0 != self.batch && self.ever_failed() {
+            change.counts.push((before.0, ever_failed(-1)));
+            change.counts.push((self.batch, ever_failed(1)));
         }
         if entry.event == Some(DeviceEvent::UpdateCompleted) && !self.updated {
             self.updated = true;
@@ -205,8 +223,16 @@ impl Row {
             counts.add_updated(1);
             change.counts.push((self.batch, counts));
         }
+        if entry.event == Some(DeviceEvent::ImagePulled) {
+            change.pulled.extend(entry.digest.clone());
+        }
         if let Some(outcome) = entry.outcome.and_then(|outcome| self.final_outcome(outcome)) {
+            let failed_before = self.ever_failed();
             self.outcome = Some(outcome);
+            let by = i64::from(self.ever_failed()) - i64::from(failed_before);
+            if by != 0 {
+                change.counts.push((self.batch, ever_failed(by)));
+            }
             change.outcomes.push(PageOutcome {
                 batch: self.batch,
                 outcome,
@@ -250,6 +276,12 @@ impl Row {
     pub fn first(&self, wanted: &[DeviceEvent]) -> Option<Timestamp> {
         self.history.iter().find(|happened| wanted.contains(&happened.event)).map(|happened| happened.at)
     }
+}
+
+fn ever_failed(by: i64) -> Counts {
+    let mut counts = Counts::default();
+    counts.add_ever_failed(by);
+    counts
 }
 
 fn one(class: Class, by: i64) -> Counts {

@@ -100,6 +100,7 @@ pub(crate) fn rollout(status: Status) -> Rollout {
         strategy: Strategy::Staged,
         triggered_by: Trigger::Webhook,
         news: None,
+        overridden: None,
         created_at: at(0),
         started_at: Some(at(0)),
         completed_at: None,
@@ -117,8 +118,11 @@ pub(crate) fn rollout(status: Status) -> Rollout {
         skip_batch: false,
         rollback,
         reason: None,
+        decided: None,
         last_healthy_at: None,
         observed: None,
+        admitted: Vec::new(),
+        kept_out: Vec::new(),
         check_at: None,
         wake_at: None,
         live: Some("1".to_owned()),
@@ -160,7 +164,7 @@ pub(crate) fn device() -> Device {
 /// A service that runs this content of the tests' image.
 pub(crate) fn service(n: u8) -> Service {
     let running =
-        Running { tag: pin(n).tag, digest: Some(digest(n)), status: Some("running".to_owned()), healthy: true };
+        Running { tag: pin(n).tag, digest: Some(digest(n)), status: Some("running".to_owned()), healthy: Some(true) };
     Service { repository: repository(), running: Some(running) }
 }
 

@@ -3,17 +3,18 @@
 use jiff::Timestamp;
 use tidegate_domain::admission::{Admission, Places, Wish, admit};
 use tidegate_domain::event::ImageEvent;
-use tidegate_domain::head::Head;
-use tidegate_domain::ids::{PolicyId, RolloutId};
+use tidegate_domain::head::{Head, KeptOut};
+use tidegate_domain::ids::RolloutId;
 use tidegate_domain::image::{Repository, Tag};
 use tidegate_domain::judge::Judge;
 use tidegate_domain::news::News;
 use tidegate_domain::pin::Pin;
-use tidegate_domain::policy::Policy;
-use tidegate_domain::rollout::{Rollout, Status, Trigger};
+use tidegate_domain::policy::{Policy, Safeguard};
+use tidegate_domain::rollout::{Override, Rollout, Status, Trigger};
 
+use crate::commands::OPERATOR;
 use crate::entities::events::{self, Event};
-use crate::entities::{heads, plans, rollouts};
+use crate::entities::{heads, plans, rollouts, tags};
 use crate::error::EngineError;
 use crate::ports::{Freshness, Job, Ports, Store, Write, WriteError};
 
@@ -41,6 +42,10 @@ pub struct Wanted<'a> {
     pub retry: bool,
     /// Also where it is older than what the head was told of.
     pub force: bool,
+    /// Safeguards of the policy that a person had passed over; `policy` goes without them.
+    pub overridden: Option<Override>,
+    /// Who keeps the digest out.
+    pub kept_out: &'a [KeptOut],
     /// Why, for the first events.
     pub cause: &'a str,
     /// The new rollout's id.
@@ -58,6 +63,22 @@ pub struct Created {
     pub admission: Admission,
     /// The new rollout, where there is one.
     pub rollout_id: Option<RolloutId>,
+    /// Other policies of the repository that keep out what it brings.
+    pub bad_for: Vec<KeptOut>,
+}
+
+impl Created {
+    /// No new rollout.
+    pub(crate) const fn none(admission: Admission) -> Self {
+        Self { admission, rollout_id: None, bad_for: Vec::new() }
+    }
+}
+
+impl Wanted<'_> {
+    /// Other policies than the one that it follows which keep the digest out: told, and no reason not to go on.
+    pub(crate) fn bad_for(&self) -> Vec<KeptOut> {
+        self.kept_out.iter().filter(|kept| kept.policy_id != self.policy.id).cloned().collect()
+    }
 }
 
 /// A head and its rollouts, as they are stored.
@@ -69,13 +90,8 @@ pub(crate) struct Standing {
 }
 
 impl Standing {
-    /// Reads those of several policies, in their order. Always consistent.
-    pub(crate) async fn read(
-        store: &dyn Store,
-        repository: &Repository,
-        policies: &[&PolicyId],
-    ) -> Result<Vec<Self>, EngineError> {
-        let heads = heads::get_many(store, repository, policies).await?;
+    /// Reads the rollouts of these heads, in their order. Always consistent.
+    pub(crate) async fn read(store: &dyn Store, heads: Vec<Head>) -> Result<Vec<Self>, EngineError> {
         let named = |head: &Head| {
             let promoted = head.promoted.as_ref().map(|promoted| promoted.rollout_id.clone());
             [head.rollout.clone(), head.waiting.clone(), promoted]
@@ -91,8 +107,8 @@ impl Standing {
 
     /// Reads those of one policy.
     async fn read_one(store: &dyn Store, wanted: &Wanted<'_>) -> Result<Self, EngineError> {
-        let mut one = Self::read(store, wanted.repository, &[&wanted.policy.id]).await?;
-        one.pop().ok_or(EngineError::NotFound("head"))
+        let head = heads::get(store, wanted.repository, &wanted.policy.id).await?;
+        Self::read(store, vec![head]).await?.pop().ok_or(EngineError::NotFound("head"))
     }
 
     fn places(&self) -> Places<'_> {
@@ -122,7 +138,8 @@ impl Standing {
         let latest = self.waiting.as_ref().or(self.live.as_ref()).filter(|latest| latest.open_content());
         let same_terms = match latest {
             Some(latest) if wanted.target.digest.is_none() && wanted.retry_of.is_none() => {
-                plans::plan(&*ports.store, &latest.rollout_id).await?.is_some_and(|plan| plan.policy == *wanted.policy)
+                let plan = plans::plan(&*ports.store, &latest.rollout_id).await?;
+                plan.is_some_and(|plan| plan.policy == *wanted.policy) && latest.overridden == wanted.overridden
             }
             Some(_) | None => false,
         };
@@ -146,7 +163,11 @@ impl Standing {
             }
             None => wanted.news.clone(),
         };
-        Ok((admit(&self.head, places, &wish), wish.content(places), news))
+        let admission = match kept_out(&*ports.store, wanted, &self.head).await? {
+            Some(reason) => Admission::Bad(reason),
+            None => admit(&self.head, places, &wish),
+        };
+        Ok((admission, wish.content(places), news))
     }
 }
 
@@ -176,7 +197,7 @@ pub(crate) async fn create_from(
         let (admission, content, news) = standing.admit(ports, wanted).await?;
         let (writes, rollout_id, step) = match &admission {
             Admission::Bad(_) | Admission::Ignored(_) | Admission::Stale(_) => {
-                return Ok((Created { admission, rollout_id: None }, None));
+                return Ok((Created::none(admission), None));
             }
             Admission::Duplicate(twin) | Admission::UpToDate(twin) => {
                 let told = standing.rollout(twin).and_then(|twin| told_later(twin, &news));
@@ -195,7 +216,10 @@ pub(crate) async fn create_from(
         };
         let written = if writes.is_empty() { Ok(()) } else { store.write(&writes).await };
         match written {
-            Ok(()) => return Ok((Created { admission, rollout_id }, step)),
+            Ok(()) => {
+                let bad_for = if rollout_id.is_some() { wanted.bad_for() } else { Vec::new() };
+                return Ok((Created { admission, rollout_id, bad_for }, step));
+            }
             Err(WriteError::Refused(_) | WriteError::Conflict) => {}
             Err(WriteError::Store(error)) => return Err(error.into()),
         }
@@ -241,13 +265,14 @@ async fn takes_its_place(
     };
     let old_tag = head.promoted.as_ref().and_then(|promoted| promoted.pin.tag.clone());
     let rollout = Rollout { old_tag, target: content, news: Some(news), ..draft(wanted, id, generation, now) };
-    let mut next = head.clone();
+    let mut next = Head { policy: Some(wanted.policy.name.clone()), ..head.clone() };
     let mut writes = vec![
         rollouts::create(&rollout),
         plans::put_policy(id, wanted.policy, wanted.retry, wanted.retry_of.as_ref()),
         events::put(&announced(wanted, &rollout, now)),
     ];
     writes.extend(take);
+    writes.extend(wanted.overridden.as_ref().map(|told| events::put(&overridden(wanted, told, now))));
     let (live, waiting) = (standing.live.as_ref(), standing.waiting.as_ref());
     if let Admission::Wait { .. } = admission {
         next.waiting = Some(id.clone());
@@ -281,6 +306,17 @@ fn tell(rollout: &Rollout, news: &News, merged: bool) -> Write {
     rollouts::save_step(&Rollout { news, revision: rollout.revision + 1, ..rollout.clone() })
 }
 
+/// Why what a person asked for by its tag is kept out, as far as the tag's last delivery told what it means. A delivery
+/// without a digest is news of the tag: what was told before it is perhaps not so any more.
+async fn kept_out(store: &dyn Store, wanted: &Wanted<'_>, head: &Head) -> Result<Option<String>, EngineError> {
+    let Some(tag) = wanted.target.tag.as_ref() else { return Ok(None) };
+    if wanted.target.digest.is_some() || wanted.retry || wanted.triggered_by != Trigger::Manual || head.bad.is_empty() {
+        return Ok(None);
+    }
+    let told = tags::get(store, wanted.repository, tag).await?.and_then(|notice| notice.digest);
+    Ok(told.and_then(|digest| head.bad(&digest).map(|bad| format!("{} ({digest})", bad.reason))))
+}
+
 pub(crate) async fn find(store: &dyn Store, id: Option<&RolloutId>) -> Result<Option<Rollout>, EngineError> {
     match id {
         Some(id) => rollouts::get(store, id, Freshness::Consistent).await,
@@ -303,6 +339,24 @@ fn announced(wanted: &Wanted<'_>, rollout: &Rollout, now: Timestamp) -> Event {
         .with("tag", rollout.target.tag.as_ref().map(Tag::as_str))
         .with("digest", rollout.target.digest.as_ref().map(tidegate_domain::image::Digest::as_str))
         .with("policy", wanted.policy.name.as_str())
+        .with("bad_for", bad_for(&wanted.bad_for()))
+}
+
+/// As an event tells it: the other policies' names and their reasons.
+fn bad_for(others: &[KeptOut]) -> Option<serde_json::Value> {
+    let told = |kept: &KeptOut| serde_json::json!({"policy": kept.policy, "reason": kept.reason});
+    (!others.is_empty()).then(|| others.iter().map(told).collect())
+}
+
+/// A person's word that the policy does not hold in full: in the transaction that creates the rollout, or there is none.
+fn overridden(wanted: &Wanted<'_>, told: &Override, now: Timestamp) -> Event {
+    let passed_over: Vec<&str> = told.passed_over.iter().map(|safeguard| Safeguard::name(*safeguard)).collect();
+    let cause = format!("{}-override", wanted.cause);
+    Event::of_rollout(&wanted.id, ImageEvent::PolicyOverridden.name(), now, &cause)
+        .with("policy", wanted.policy.name.as_str())
+        .with("passed_over", passed_over)
+        .with("reason", told.reason.as_str())
+        .with("by", OPERATOR)
 }
 
 /// A rollout that nothing was decided about yet.
@@ -321,6 +375,7 @@ pub(crate) fn draft(wanted: &Wanted<'_>, id: &RolloutId, generation: u64, now: T
         strategy: wanted.policy.update_strategy,
         triggered_by: wanted.triggered_by,
         news: Some(wanted.news.clone()),
+        overridden: wanted.overridden.clone(),
         created_at: now,
         started_at: None,
         completed_at: None,
@@ -338,8 +393,11 @@ pub(crate) fn draft(wanted: &Wanted<'_>, id: &RolloutId, generation: u64, now: T
         skip_batch: false,
         rollback: None,
         reason: None,
+        decided: None,
         last_healthy_at: None,
         observed: None,
+        admitted: Vec::new(),
+        kept_out: Vec::new(),
         check_at: None,
         wake_at: None,
         live: None,

@@ -11,11 +11,13 @@ mod fleet;
 mod news;
 mod operators;
 mod oracle;
+mod policies;
 mod registry;
 mod requests;
 mod sabotage;
 mod scenario;
 mod stage;
+mod triggers;
 mod work;
 
 pub use coverage::Coverage;

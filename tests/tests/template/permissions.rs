@@ -18,7 +18,7 @@ const ALLOWED: [(&str, &[(&str, &str)]); 8] = [
         "webhooks",
         &[
             ("table policies", "Scan"),
-            ("table images", "GetItem BatchGetItem PutItem UpdateItem"),
+            ("table images", "GetItem BatchGetItem PutItem UpdateItem Query"),
             ("table rollouts", "GetItem BatchGetItem PutItem UpdateItem"),
             ("table deliveries", "GetItem BatchGetItem PutItem"),
             ("table events", "PutItem"),
@@ -26,11 +26,19 @@ const ALLOWED: [(&str, &[(&str, &str)]); 8] = [
             ("StepQueue", "SendMessage"),
         ],
     ),
-    ("policies", &[("table policies", "GetItem PutItem DeleteItem Scan"), ("table events", "PutItem")]),
+    (
+        "policies",
+        &[
+            ("table policies", "GetItem PutItem DeleteItem Scan"),
+            ("table rollouts", "GetItem"),
+            ("index rollouts/live", "Query"),
+            ("table events", "PutItem"),
+        ],
+    ),
     (
         "rollouts",
         &[
-            ("table policies", "Scan"),
+            ("table policies", "GetItem Scan"),
             ("table images", "GetItem PutItem UpdateItem Query"),
             ("table rollouts", "GetItem BatchGetItem PutItem UpdateItem"),
             ("index rollouts/by_time", "Query"),

@@ -2,6 +2,7 @@
 
 use jiff::tz::TimeZone;
 
+use super::batch::seconds;
 use super::{Detail, Effect, QUIET_SECONDS, RESOLVE_SECONDS, Resolution, Stepping, later};
 use crate::event::ImageEvent;
 use crate::policy::Strategy;
@@ -49,13 +50,14 @@ impl Stepping<'_> {
     /// its digest and has the live place brings devices back that the rollout before it moved away.
     fn needless(&mut self, unresolved: bool) -> Option<String> {
         let standing = self.inputs.standing;
-        let digest = self.next.target.digest.as_ref()?;
-        let reason = match &standing.bad {
-            Some(why) => format!("the digest is kept out: {why}"),
-            None if (unresolved || standing.waits) && standing.ahead.as_ref() == Some(digest) => {
+        let digest = self.next.target.digest.as_ref();
+        let reason = match (&standing.bad, digest) {
+            (Some(why), Some(_)) => format!("the digest is kept out: {why}"),
+            (Some(why), None) => format!("the digest that the tag's last delivery told is kept out: {why}"),
+            (None, Some(digest)) if (unresolved || standing.waits) && standing.ahead.as_ref() == Some(digest) => {
                 "up_to_date".to_owned()
             }
-            None => return None,
+            (None, _) => return None,
         };
         Some(self.needless_because(&reason))
     }
@@ -118,11 +120,12 @@ impl Stepping<'_> {
             let reason = format!("not approved within {hours} hours");
             self.next.status = Status::Expired;
             self.next.reason = Some(reason.clone());
+            self.next.decided = None;
             self.emit(ImageEvent::RolloutExpired, Detail::because(&reason));
             return reason;
         }
         self.wake(due);
-        "waiting for approval".to_owned()
+        format!("waiting for approval; without one it expires at {}", seconds(due))
     }
 
     /// Waits for the first window; where each device has a zone of its own, each waits by itself.

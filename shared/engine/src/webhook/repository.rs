@@ -6,6 +6,7 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, stream};
 use tidegate_domain::admission::Admission;
 use tidegate_domain::event::ImageEvent;
+use tidegate_domain::head::{Head, KeptOut};
 use tidegate_domain::ids::{PolicyId, RolloutId};
 use tidegate_domain::image::{Digest, Repository};
 use tidegate_domain::news::Stale;
@@ -19,6 +20,7 @@ use super::told::{Told, duplicates, outcome};
 use crate::create::{Created, Standing, Wanted, create_from, take_generations};
 use crate::entities::deliveries::{self, Delivered};
 use crate::entities::events::{self, Event};
+use crate::entities::heads;
 use crate::error::EngineError;
 use crate::ports::Write;
 
@@ -46,6 +48,14 @@ impl Candidate<'_> {
     fn digest(&self) -> Option<&Digest> {
         self.fresh.notice.digest.as_ref()
     }
+}
+
+/// What was read for all policies of a repository.
+#[derive(Clone, Copy)]
+struct Known<'a> {
+    /// What an earlier try at these notices led to, by their marks.
+    before: &'a BTreeMap<String, Delivered>,
+    heads: &'a [Head],
 }
 
 /// The notice that was taken, of those that a policy is about.
@@ -115,7 +125,16 @@ impl Intake<'_> {
             candidates.values().filter(|(_, of)| is_concerned(of)).collect();
         let before = self.before(&concerned).await?;
         let ids: Vec<&PolicyId> = concerned.iter().map(|(policy, _)| &policy.id).collect();
-        let mut standings = Standing::read(store, repository, &ids).await?.into_iter();
+        let heads = match ids.is_empty() {
+            true => Vec::new(),
+            false => heads::of_repository(store, repository).await?,
+        };
+        let by_policy: BTreeMap<&PolicyId, &Head> = heads.iter().map(|head| (&head.policy_id, head)).collect();
+        let of_policy = |id: &&PolicyId| match by_policy.get(*id) {
+            Some(head) => (*head).clone(),
+            None => Head::new(repository.clone(), (*id).clone()),
+        };
+        let mut standings = Standing::read(store, ids.iter().map(of_policy).collect()).await?.into_iter();
         let mut generation = match ids.len() {
             0 | 1 => None,
             several => Some(take_generations(store, repository, several as u64).await?),
@@ -124,7 +143,8 @@ impl Intake<'_> {
         for (policy, candidates) in candidates.into_values() {
             let concerned = is_concerned(&candidates);
             let standing = if concerned { standings.next() } else { None };
-            work.push(self.roll_out(policy, candidates, &before, standing, generation.filter(|_| concerned)).boxed());
+            let known = Known { before: &before, heads: &heads };
+            work.push(self.roll_out(policy, candidates, known, standing, generation.filter(|_| concerned)).boxed());
             generation = generation.map(|taken| taken + u64::from(concerned));
         }
         let mut of_policies = stream::iter(work).buffered(POLICIES_AT_ONCE);
@@ -142,7 +162,7 @@ impl Intake<'_> {
         &self,
         policy: &Policy,
         candidates: Vec<Candidate<'_>>,
-        before: &BTreeMap<String, Delivered>,
+        Known { before, heads }: Known<'_>,
         mut standing: Option<Standing>,
         generation: Option<u64>,
     ) -> Result<Settled, EngineError> {
@@ -177,6 +197,8 @@ impl Intake<'_> {
                 None => keys_of(candidate).collect(),
             };
             let with = |id: &RolloutId| self.told_with(id, fresh, &keys, policy, candidate.affected);
+            let keeps_out = |digest| heads.iter().filter_map(|head| Head::keeps_out(head, digest)).collect();
+            let kept_out: Vec<KeptOut> = candidate.digest().map(keeps_out).unwrap_or_default();
             let cause = format!("{:03}", fresh.n);
             let wanted = Wanted {
                 policy,
@@ -188,6 +210,8 @@ impl Intake<'_> {
                 retry_of: None,
                 retry: false,
                 force: self.force,
+                overridden: None,
+                kept_out: &kept_out,
                 cause: &cause,
                 id: RolloutId::new(self.now, self.ports.entropy.u128()),
                 generation,
@@ -199,7 +223,7 @@ impl Intake<'_> {
                 None => None,
             };
             let created = match refused {
-                Some(admission) => Created { admission, rollout_id: None },
+                Some(admission) => Created::none(admission),
                 None => {
                     let (created, step) = create_from(self.ports, &wanted, standing.take(), self.now).await?;
                     settled.steps.extend(step);
@@ -208,7 +232,7 @@ impl Intake<'_> {
             };
             let affected = candidate.affected;
             let told = outcome(&created.admission, created.rollout_id, affected.counted(), entry(fresh));
-            let told = affected.told(told);
+            let told = affected.told(Told { bad_for: created.bad_for, ..told });
             let told = match &created.admission {
                 Admission::Bad(reason) => {
                     settled.events.push(self.kept_out(fresh, policy, reason));

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use tidegate_domain::admission::Admission;
+use tidegate_domain::head::KeptOut;
 use tidegate_domain::ids::RolloutId;
 use tidegate_domain::webhook::{IgnoreReason, Ignored, PushNotice};
 
@@ -34,6 +35,9 @@ pub struct Told {
     /// Where they are too many to be counted at once: so many at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub affected_devices_at_most: Option<u32>,
+    /// Other policies of the repository that keep this digest out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bad_for: Vec<KeptOut>,
     /// Of a stale one, the id that it can be replayed by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replay: Option<String>,

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use utoipa::openapi::schema::{
-    AdditionalProperties, Array, KnownFormat, ObjectBuilder, OneOf, Schema, SchemaFormat, SchemaType, Type,
+    AdditionalProperties, AnyOf, Array, KnownFormat, ObjectBuilder, OneOf, Schema, SchemaFormat, SchemaType, Type,
 };
 use utoipa::openapi::{Ref, RefOr};
 use utoipa::{PartialSchema, ToSchema};
@@ -18,8 +18,12 @@ const BATCHES_MAX: usize = 100;
 pub(crate) const LINE_MAX: usize = 64;
 pub(crate) const TAGS_MAX: usize = 16;
 
-/// No control characters, and something to see.
-const LINE: &str = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
+/// Something to see, and nothing that acts on what shows it: [`tidegate_domain::text::is_unseen`], as far as a pattern of
+/// 16-bit characters can say it.
+const LINE: &str = concat!(
+    r"^(?!\s*$)[^\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e",
+    r"\u2060-\u206f\u3164\ue000-\uf8ff\ufeff\uffa0\ufff0-\ufffb]+$"
+);
 
 /// Schemas under their names. Each is a type that stands for its schema alone.
 macro_rules! forms {
@@ -56,7 +60,7 @@ forms! {
         .pattern(Some("^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$"))
         .examples(["sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"]);
     /// How far one batch reaches, all before it included: a percentage, or a number of devices.
-    BatchStep, one_of([text().pattern(Some(PERCENTAGE)).examples(["10%"]).into_schema(), whole(1, u32::MAX).into_schema()]);
+    BatchStep, step();
     /// A count of batches (3 are 10, 50 and 100 %, another count is equal steps), or how far each one reaches; the last is `100%`.
     StagedBatches, one_of([whole(1, BATCHES_MAX as u32).into_schema(), steps()]);
     /// The ETag of a revision, or `*` for any.
@@ -65,8 +69,8 @@ forms! {
     FleetId, text().pattern(Some("^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")).examples(["production"]);
     /// A name, on one line.
     Line, line();
-    /// A tag and its value: `key:value`.
-    TagFilter, text().pattern(Some("^[^:]+:")).examples(["region:us-east"]);
+    /// A tag and its value: `key=value`, or `key:value`.
+    TagFilter, text().pattern(Some("^[^:=]+[:=](.|\\n)+")).examples(["region:us-east"]);
     /// Tags, by name.
     Tags, tags();
     /// A registry's delivery, in its own words: Docker Hub's, GitHub's, CNCF distribution's.
@@ -102,10 +106,18 @@ fn line() -> ObjectBuilder {
 }
 
 fn tags() -> ObjectBuilder {
-    let name = Schema::Object(text().min_length(Some(1)).max_length(Some(LINE_MAX)).pattern(Some("^[^:]*$")).build());
+    let name = Schema::Object(text().min_length(Some(1)).max_length(Some(LINE_MAX)).pattern(Some("^[^:=]*$")).build());
     let value = AdditionalProperties::RefOr(Ref::from_schema_name(Line::name()).into());
     let object = plain(Type::Object).property_names(Some(name)).additional_properties(Some(value));
     object.max_properties(Some(TAGS_MAX)).examples([serde_json::json!({"region": "us-east"})])
+}
+
+fn step() -> RefOr<Schema> {
+    // Not `oneOf`: generators that tell the alternatives of a list in a `oneOf` apart stumble over a second one in it.
+    let mut any_of = AnyOf::new();
+    any_of.items =
+        vec![text().pattern(Some(PERCENTAGE)).examples(["10%"]).into_schema(), whole(1, u32::MAX).into_schema()];
+    Schema::AnyOf(any_of).into()
 }
 
 fn steps() -> RefOr<Schema> {
@@ -177,6 +189,7 @@ pub(crate) fn described(schema: impl IntoSchema, description: &str) -> RefOr<Sch
         RefOr::T(Schema::Array(array)) => array.description = text,
         RefOr::T(Schema::OneOf(one_of)) => one_of.description = text,
         RefOr::T(Schema::AllOf(all_of)) => all_of.description = text,
+        RefOr::T(Schema::AnyOf(any_of)) => any_of.description = text,
         RefOr::T(_) => {}
     }
     schema

@@ -4,6 +4,7 @@ use serde::Serialize;
 use tidegate_engine::webhook::{Ingested, Told};
 use utoipa::ToSchema;
 
+use super::KeptOutView;
 use crate::openapi::forms::RolloutId;
 use crate::openapi::words::DeliveryStatus;
 
@@ -65,6 +66,9 @@ struct DeliveryEntry {
     /// Of a `stale` one, the id by which it can be replayed.
     #[serde(skip_serializing_if = "Option::is_none")]
     replay: Option<String>,
+    /// Other policies of the repository that keep this digest out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    bad_for: Vec<KeptOutView>,
 }
 
 impl From<Told> for DeliveryEntry {
@@ -80,6 +84,7 @@ impl From<Told> for DeliveryEntry {
             affected_devices: told.affected_devices,
             affected_devices_at_most: told.affected_devices_at_most,
             replay: told.replay,
+            bad_for: told.bad_for.into_iter().map(KeptOutView::from).collect(),
         }
     }
 }

@@ -68,7 +68,7 @@ impl Stage {
         } else {
             self.coverage.met("push: told again under another id");
         }
-        let told = push.pinned.then(|| digest(version));
+        let told = push.pinned.then(|| digest(push.content));
         let id = format!("00000000-0000-4000-9000-{n:012}");
         self.tell(|| format!("notice of v{version}{}", if content > 0 { ", which is another by now" } else { "" }));
         let date = Timestamp::from_millisecond(self.scenario.start.as_millisecond() + at + push.clock)
@@ -77,8 +77,8 @@ impl Stage {
     }
 
     /// What the registry gives to who pulls a version's tag now.
-    pub(super) fn content(&self, version: u32) -> Digest {
-        if self.repushed.contains(&version) { repushed(version) } else { digest(version) }
+    pub(super) fn pulled(&self, version: u32) -> Digest {
+        if self.repushed.contains(&version) { repushed(version) } else { digest(self.scenario.content(version)) }
     }
 
     /// It is told again until it is taken.

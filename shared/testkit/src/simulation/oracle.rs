@@ -2,13 +2,15 @@
 
 mod device;
 mod ending;
+mod lines;
 mod news;
 mod progress;
 mod proof;
+mod safeguards;
 mod stored;
 
 pub(super) use ending::is_at_rest;
-pub(super) use stored::{all_rows, rollouts};
+pub(super) use stored::{all_rows, rollouts, stored_policies};
 
 use std::collections::BTreeMap;
 
@@ -16,11 +18,13 @@ use jiff::Timestamp;
 use tidegate_domain::command::Command;
 use tidegate_domain::counts::Counts;
 use tidegate_domain::ids::{DeviceUuid, RolloutId};
+use tidegate_domain::image::Digest;
 use tidegate_domain::policy::Policy;
 use tidegate_domain::rollout::{Rollout, Status};
 
-use super::scenario::Scenario;
+use super::scenario::{Push, Scenario, digest};
 use crate::memory::MemoryStore;
+use lines::Lines;
 use stored::pages;
 
 /// How far clocks may differ, in milliseconds.
@@ -40,23 +44,30 @@ pub(super) struct Oracle {
     history: BTreeMap<RolloutId, Vec<(i64, Rollout)>>,
     /// Rounds in a row in which nothing moved.
     pub quiet: u32,
+    /// Which policies are one to people.
+    lines: Lines,
     /// Whether some push is told under two ids.
     twins: bool,
-    /// When each version was pushed, by its sender's clock.
-    dates: BTreeMap<u32, i64>,
+    /// When each version was pushed, by its sender's clock, and what.
+    pushes: BTreeMap<u32, (i64, Digest)>,
     /// Rollouts that were named to who pushed this version's tag a second time.
     repushed: BTreeMap<RolloutId, u32>,
+    /// Whether some content is pushed under several tags.
+    pushes_again: bool,
     /// Rows that were waited for though their devices have no place, and for how many rounds in a row.
     placeless: BTreeMap<(RolloutId, DeviceUuid), u32>,
 }
 
 impl Oracle {
     pub(super) fn new(scenario: &Scenario) -> Self {
+        let pushed = |push: &Push| (push.version, (push.at + push.clock, digest(push.content)));
         Self {
             policies: BTreeMap::new(),
+            lines: Lines::default(),
             twins: scenario.twins(),
-            dates: scenario.pushes.iter().map(|push| (push.version, push.at + push.clock)).collect(),
+            pushes: scenario.pushes.iter().map(pushed).collect(),
             repushed: BTreeMap::new(),
+            pushes_again: scenario.pushes_again(),
             violations: Vec::new(),
             history: BTreeMap::new(),
             quiet: 0,
@@ -113,6 +124,8 @@ impl Oracle {
                     });
                 }
                 self.check_change(store, old, rollout, now);
+            } else {
+                self.check_kept_out(store, rollout);
             }
             self.history.entry(rollout.rollout_id.clone()).or_default().push((now.as_millisecond(), rollout.clone()));
         }
@@ -149,6 +162,7 @@ impl Oracle {
                 let Some(counts) = real.get_mut(row.batch as usize - 1) else { continue };
                 counts.add(row.class, 1);
                 counts.add_updated(i64::from(row.updated));
+                counts.add_ever_failed(i64::from(row.ever_failed()));
             }
             for (n, (batch, real)) in counted.batches.iter().zip(&real).enumerate() {
                 if batch.counts != *real {

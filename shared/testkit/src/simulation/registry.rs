@@ -18,7 +18,7 @@ impl Stage {
         let id = format!("00000000-0000-4000-8000-{twin:04}{version:08}");
         self.coverage.met(if repeat > 0 { "push: comes again" } else { "push: comes" });
         self.tell(|| format!("push of v{version}, delivery {repeat}"));
-        let told = push.pinned.then(|| digest(version));
+        let told = push.pinned.then(|| digest(push.content));
         let date = Timestamp::from_millisecond(at).expect("within the calendar");
         self.deliver_notice(Owner::Push(n), &id, version, told.as_ref(), date);
     }

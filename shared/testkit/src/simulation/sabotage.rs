@@ -37,23 +37,31 @@ pub enum Mutant {
     CommandLost,
     /// Events of a rollout are not stored.
     EventsLost,
+    /// A rollout that needs a yes is taken for approved.
+    ApprovalForgotten,
+    /// What a trigger passes over of its policy is not kept: it looks as if nothing was.
+    OverrideUntold,
     /// A batch is taken for complete while devices are still at work.
     ImpatientBatch,
     /// What rollouts and tags were told of is forgotten: old news counts as new.
     OldNews,
     /// What the registry said before the last push counts as said after it.
     OldAnswer,
+    /// A policy that is deleted leaves nothing under its name.
+    NameForgotten,
     /// Nobody tells a row that another policy's rollout took its device.
     TakenOverUntold,
     /// A device that is moved to another fleet keeps its place.
     MovedStays,
     /// A device whose time zone nobody knows is judged by UTC.
     ZonelessInUtc,
+    /// What a device told that it pulled is lost.
+    PulledForgotten,
 }
 
 impl Mutant {
     /// Every one.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 23] = [
         Self::SkipPauseCheck,
         Self::CountTwice,
         Self::OpenEverything,
@@ -67,12 +75,16 @@ impl Mutant {
         Self::NoWayBack,
         Self::CommandLost,
         Self::EventsLost,
+        Self::ApprovalForgotten,
+        Self::OverrideUntold,
         Self::ImpatientBatch,
         Self::OldNews,
         Self::OldAnswer,
+        Self::NameForgotten,
         Self::TakenOverUntold,
         Self::MovedStays,
         Self::ZonelessInUtc,
+        Self::PulledForgotten,
     ];
 }
 
@@ -113,6 +125,7 @@ impl Sabotaged {
                     *item = stays;
                 }
             }
+            (Mutant::PulledForgotten, Table::Devices, Write::Put { item, .. }) => forget_pulled(item),
             (Mutant::NoWayBack, Table::Devices, Write::Put { item, .. }) => forget_baselines(item),
             (Mutant::CommandLost, Table::Rollouts, Write::Update { set, .. }) => {
                 set.retain(|(name, _)| *name != "status");
@@ -122,6 +135,19 @@ impl Sabotaged {
             }
             (Mutant::OldNews, Table::Images, Write::Put { item, .. }) => {
                 item.remove("event_time");
+            }
+            (Mutant::ApprovalForgotten, Table::Rollouts, Write::Put { item, .. })
+                if item.get("status") == Some(&json!("awaiting_approval")) =>
+            {
+                item.insert("status".to_owned(), json!("scheduled"));
+            }
+            (Mutant::OverrideUntold, Table::Rollouts, Write::Put { item, .. }) => {
+                item.remove("override");
+            }
+            (Mutant::NameForgotten, Table::Policies, Write::Put { item, condition, .. })
+                if item.contains_key("left_id") && !item.contains_key("policy_id") =>
+            {
+                return Some(Write::Delete { key: Key::of(table, item)?, condition: condition.clone() });
             }
             (Mutant::EventsLost, Table::Events, Write::Put { .. }) => return None,
             _ => {}
@@ -172,6 +198,21 @@ fn twice(item: &mut Item) {
     if let Some(Value::Array(deltas)) = item.get_mut("d") {
         let again = deltas.clone();
         deltas.extend(again);
+    }
+}
+
+fn forget_pulled(item: &mut Item) {
+    let tracks = item.get_mut("trk").and_then(Value::as_object_mut);
+    for track in tracks.into_iter().flat_map(|tracks| tracks.values_mut()).filter_map(Value::as_object_mut) {
+        if let Some(place) = track.get_mut("c").and_then(Value::as_object_mut) {
+            place.remove("x");
+        }
+    }
+    let entries = item.get_mut("log").and_then(Value::as_array_mut);
+    for entry in entries.into_iter().flatten().filter_map(Value::as_object_mut) {
+        if entry.get("e") == Some(&json!("image_pulled")) {
+            entry.remove("d");
+        }
     }
 }
 

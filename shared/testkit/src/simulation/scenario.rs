@@ -10,6 +10,8 @@ use tidegate_domain::image::Digest;
 use tidegate_domain::policy::{Origin, Policy, PolicyDefaults, RawPolicy};
 
 use super::news::{Notice, notices};
+use super::policies::{Edit, edits};
+use super::triggers::{self, ByHand};
 use crate::world::Chances;
 
 /// The one image of the simulation.
@@ -29,6 +31,8 @@ pub(super) struct Push {
     pub at: i64,
     /// `v<n>`.
     pub version: u32,
+    /// The version whose content it has: its own, or an earlier one's under another tag.
+    pub content: u32,
     /// Whether the sender tells the digest.
     pub pinned: bool,
     /// Whether the registry can be asked for it.
@@ -84,10 +88,13 @@ pub(super) struct Scenario {
     pub relocations: Vec<Relocation>,
     /// When a policy for some devices of the first fleet is created.
     pub narrow: Option<(i64, Policy)>,
+    /// What operators do with the policies.
+    pub edits: Vec<(i64, Edit)>,
     pub pushes: Vec<Push>,
     pub notices: Vec<Notice>,
     pub orders: Vec<Order>,
     pub hands: Vec<Hand>,
+    pub triggers: Vec<ByHand>,
     pub chances: Chances,
     pub crash: u32,
     pub lose_message: u32,
@@ -133,6 +140,16 @@ impl Push {
 }
 
 impl Scenario {
+    /// What the tag of a version means.
+    pub(super) fn content(&self, version: u32) -> u32 {
+        self.pushes.iter().find(|push| push.version == version).map_or(version, |push| push.content)
+    }
+
+    /// Whether some content is pushed under several tags.
+    pub(super) fn pushes_again(&self) -> bool {
+        self.pushes.iter().any(|push| push.content != push.version)
+    }
+
     /// Whether some push is told under two ids.
     pub(super) fn twins(&self) -> bool {
         let twice = |push: &Push| (0..=push.repeats.len()).any(|repeat| push.has_own_id(repeat));
@@ -161,8 +178,10 @@ impl Scenario {
             }
         };
         let mut pushes = pushes(rng, active);
+        push_again(seed, &mut pushes);
         let notices = notices(seed, &mut pushes, active);
         let versions = pushes.len() as u32;
+        let triggers = triggers::drawn(seed, &pushes, active);
         let hands = hands(seed, &pushes, devices, active);
         let Beyond { second, fleets, relocations, narrow } = beyond(seed, start, devices, active);
         let orders = (0..rng.random_range(0..8))
@@ -182,10 +201,12 @@ impl Scenario {
             fleets,
             relocations,
             narrow,
+            edits: edits(seed, active),
             pushes,
             notices,
             orders,
             hands,
+            triggers,
             chances,
             crash: if heavy == 0 { 0 } else { rng.random_range(0..15) },
             lose_message: some(rng, 50, 80),
@@ -220,6 +241,7 @@ fn pushes(rng: &mut ChaCha8Rng, active: i64) -> Vec<Push> {
         pushes.push(Push {
             at,
             version,
+            content: version,
             pinned: always_pinned || rng.random_range(0..2) == 0,
             resolvable: rng.random_range(0..3) > 0,
             repeats,
@@ -233,6 +255,23 @@ fn pushes(rng: &mut ChaCha8Rng, active: i64) -> Vec<Push> {
         };
     }
     pushes
+}
+
+/// In some seeds, contents that come again under a later tag, bad ones among them, and mostly nobody but the devices can
+/// tell. Drawn apart, as [`hands`] are.
+fn push_again(seed: u64, pushes: &mut [Push]) {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed.rotate_left(16) ^ 0xa9a1_7e57);
+    if rng.random_range(0..3) > 0 {
+        return;
+    }
+    for n in 1..pushes.len() {
+        if rng.random_range(0..2) == 0 {
+            pushes[n].content = pushes[rng.random_range(0..n)].content;
+            if rng.random_range(0..3) > 0 {
+                (pushes[n].pinned, pushes[n].resolvable) = (false, false);
+            }
+        }
+    }
 }
 
 /// At most one for each device, most of them about when the image that they start is pushed. They are drawn apart, so

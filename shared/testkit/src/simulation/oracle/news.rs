@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use tidegate_domain::ids::{PolicyId, RolloutId};
-use tidegate_domain::rollout::Rollout;
+use tidegate_domain::image::Tag;
+use tidegate_domain::rollout::{Rollout, Trigger};
 
-use super::super::scenario::{digest, repushed};
 use super::Oracle;
 
 /// How much older than an earlier rollout's push the push of a later one may be, in milliseconds: what is forgiven,
@@ -21,7 +21,8 @@ impl Oracle {
     pub(super) fn check_news(&mut self, all: &[Rollout]) {
         for rollout in all {
             let Some(version) = self.repushed.get(&rollout.rollout_id) else { continue };
-            if rollout.target.digest.as_ref() == Some(&digest(*version)) {
+            let before = self.pushes.get(version).map(|(_, digest)| digest);
+            if before.is_some() && rollout.target.digest.as_ref() == before {
                 let id = &rollout.rollout_id;
                 return self.wrong(format!("{id} brings what v{version} was before the push that it was named for"));
             }
@@ -30,20 +31,27 @@ impl Oracle {
         rollouts.sort_by_key(|rollout| rollout.generation);
         let mut newest_of: BTreeMap<&PolicyId, i64> = BTreeMap::new();
         for rollout in rollouts {
-            let version = self.dates.iter().find(|(version, _)| {
-                let of = |digest| rollout.target.digest.as_ref() == Some(&digest);
-                of(digest(**version)) || of(repushed(**version))
-            });
+            // A person may go back as far as they like, and for a day their word is no reason to leave a push.
+            if rollout.triggered_by == Trigger::Manual {
+                newest_of.remove(&rollout.policy_id);
+                continue;
+            }
             // What the registry says now counts whenever it was pushed.
             let asked = rollout.news.as_ref().is_some_and(|news| news.older);
-            let Some((version, date)) = version.filter(|_| !asked) else { continue };
+            let tag = rollout.target.tag.as_ref().map_or("", Tag::as_str);
+            let version: Option<u32> = tag.trim_start_matches('v').parse().ok().filter(|_| !asked);
+            let Some((date, _)) = version.and_then(|version| self.pushes.get(&version)) else { continue };
             let newest = newest_of.entry(&rollout.policy_id).or_insert(*date);
-            if *date + FORGIVEN < *newest {
+            if *date + FORGIVEN < *newest && !self.repushed_then(version) {
                 let id = &rollout.rollout_id;
-                return self
-                    .wrong(format!("{id} brings v{version}, which is older than what was rolled out before it"));
+                return self.wrong(format!("{id} brings {tag}, which is older than what was rolled out before it"));
             }
             *newest = (*newest).max(*date);
         }
+    }
+
+    /// Whether the version's tag was pushed a second time: that push has a date of its own.
+    fn repushed_then(&self, version: Option<u32>) -> bool {
+        version.is_some_and(|version| self.repushed.values().any(|repushed| *repushed == version))
     }
 }

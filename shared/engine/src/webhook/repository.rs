@@ -79,7 +79,13 @@ impl Newest<'_> {
         let twin = told.creates() && candidate.fresh.n != self.named;
         let status = if twin { "duplicate".to_owned() } else { told.status.clone() };
         let reason = told.reason.clone().filter(|_| !twin);
-        candidate.affected.told(Told { status, reason, rollout_id: told.rollout_id.clone(), ..entry })
+        candidate.affected.told(Told {
+            status,
+            reason,
+            rollout_id: told.rollout_id.clone(),
+            bad_for: told.bad_for.clone(),
+            ..entry
+        })
     }
 }
 

@@ -18,6 +18,8 @@ class Seeded:
     policies: list[str] = field(default_factory=list)
     devices: list[str] = field(default_factory=list)
     rollouts: list[str] = field(default_factory=list)
+    # For each command, rollouts that take it.
+    to_command: dict[str, list[str]] = field(default_factory=dict)
     images: list[str] = field(default_factory=list)
     repositories: list[str] = field(default_factory=list)
     # Digests that are kept out, all of one repository.
@@ -57,19 +59,25 @@ class Seed:
 
     def sow(self) -> Seeded:
         for strategy, commands in [
-            ("auto", []),
-            ("auto", ["pause"]),
             ("auto", ["pause", "resume"]),
-            ("staged", []),
-            ("staged", ["cancel"]),
             ("staged", ["cancel", "rollback-all"]),
-            ("manual", []),
             ("manual", ["approve"]),
             ("manual", ["reject"]),
             ("scheduled", []),
             ("auto", ["superseded"]),
-        ] * 2:
-            self.rollout(strategy, commands)
+        ]:
+            self.seeded.rollouts.append(self.rollout(strategy, commands))
+        for operation, strategy, commands in [
+            ("pauseRollout", "auto", []),
+            ("resumeRollout", "auto", ["pause"]),
+            ("cancelRollout", "staged", []),
+            ("rollbackAll", "staged", ["cancel"]),
+            ("approveRollout", "manual", []),
+            ("rejectRollout", "manual", []),
+        ]:
+            own = [self.rollout(strategy, commands) for _ in range(3)]
+            self.seeded.to_command[operation] = own
+            self.seeded.rollouts.extend(own)
         # Some that nothing else refers to, to be deleted.
         for _ in range(10):
             self.seeded.devices.append(self.enrol("spare", "docker.io/acme/spare:v1")["uuid"])
@@ -77,7 +85,7 @@ class Seed:
         self.keep_out()
         return self.seeded
 
-    def rollout(self, strategy: str, commands: list[str]) -> None:
+    def rollout(self, strategy: str, commands: list[str]) -> str:
         name = next(NAMES)
         repository = f"{REGISTRY}/acme/app-{name}"
         policy = self.policy(name, f"{repository}:*", strategy)
@@ -97,9 +105,9 @@ class Seed:
             own = devices.pop()
             self.seeded.device, self.seeded.device_token = own["uuid"], own["token"]
         self.seeded.devices.extend(device["uuid"] for device in devices)
-        self.seeded.rollouts.append(rollout)
         self.seeded.images.append(f"{repository}:v2")
         self.seeded.repositories.append(repository)
+        return str(rollout)
 
     def keep_out(self) -> None:
         repository = self.seeded.bad_repository

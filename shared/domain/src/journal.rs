@@ -24,6 +24,9 @@ pub struct Page {
     /// Outcomes, in the one order that there is.
     #[serde(rename = "o", default, skip_serializing_if = "Vec::is_empty")]
     pub outcomes: Vec<PageOutcome>,
+    /// What devices of an unpinned rollout pulled, each content once.
+    #[serde(rename = "p", default, skip_serializing_if = "Vec::is_empty")]
+    pub pulled: Vec<Digest>,
 }
 
 /// Devices that told no time zone that is known, under a policy whose window is in each device's own.
@@ -75,7 +78,7 @@ pub struct PageOutcome {
 impl Page {
     /// Whether it says nothing.
     pub fn is_empty(&self) -> bool {
-        self.outcomes.is_empty() && self.deltas.iter().all(|delta| delta.counts.is_empty())
+        self.outcomes.is_empty() && self.pulled.is_empty() && self.deltas.iter().all(|delta| delta.counts.is_empty())
     }
 
     /// Adds the page to batches' counts.

@@ -187,6 +187,7 @@ fn may_swap(device: &Device, current: &Assignment, facts: &Known, now: Timestamp
     // An offer can cross the rollout's completion: the image is proven then, and the device goes on.
     matches!(facts.rollout.status, Status::InProgress | Status::Completed)
         && facts.rollout.open_for(current.position)
+        && facts.rollout.admits(current.pulled.as_ref())
         && matches!(swap_time(&facts.plan.policy, device.timezone.as_deref(), now), SwapTime::Open(_))
 }
 

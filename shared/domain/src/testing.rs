@@ -118,6 +118,8 @@ pub(crate) fn rollout(status: Status) -> Rollout {
         reason: None,
         last_healthy_at: None,
         observed: None,
+        admitted: Vec::new(),
+        kept_out: Vec::new(),
         check_at: None,
         wake_at: None,
         live: Some("1".to_owned()),

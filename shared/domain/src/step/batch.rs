@@ -88,6 +88,8 @@ impl Stepping<'_> {
         self.emit(ImageEvent::RolloutFailed, Detail { batch: Some(self.next.batch), ..Detail::because(&reason) });
         match self.plan.policy.on_failure {
             OnFailure::Pause => self.pause(&reason),
+            // No device failed: who pulled it has not swapped.
+            OnFailure::RollbackAll if matches!(fired, Fired::KeptOut(_)) => self.pause(&reason),
             OnFailure::RollbackAll => {
                 self.next.status = Status::RollingBack;
                 self.next.command_at = Some(self.now);
@@ -220,7 +222,7 @@ impl std::fmt::Display for Fired {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Rule(rule) => rule.fmt(f),
-            Self::Differs(what) => f.write_str(what),
+            Self::Differs(what) | Self::KeptOut(what) => f.write_str(what),
         }
     }
 }

@@ -41,13 +41,14 @@ impl Stepping<'_> {
     /// its digest and has the live place brings devices back that the rollout before it moved away.
     fn needless(&mut self, unresolved: bool) -> Option<String> {
         let standing = self.inputs.standing;
-        let digest = self.next.target.digest.as_ref()?;
-        let reason = match &standing.bad {
-            Some(why) => format!("the digest is kept out: {why}"),
-            None if (unresolved || standing.waits) && standing.ahead.as_ref() == Some(digest) => {
+        let digest = self.next.target.digest.as_ref();
+        let reason = match (&standing.bad, digest) {
+            (Some(why), Some(_)) => format!("the digest is kept out: {why}"),
+            (Some(why), None) => format!("the digest that the tag's last delivery told is kept out: {why}"),
+            (None, Some(digest)) if (unresolved || standing.waits) && standing.ahead.as_ref() == Some(digest) => {
                 "up_to_date".to_owned()
             }
-            None => return None,
+            (None, _) => return None,
         };
         self.end(Status::Cancelled, &reason);
         self.emit(ImageEvent::RolloutCancelled, Detail::because(&reason));

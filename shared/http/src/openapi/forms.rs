@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use utoipa::openapi::schema::{
-    AdditionalProperties, Array, KnownFormat, ObjectBuilder, OneOf, Schema, SchemaFormat, SchemaType, Type,
+    AdditionalProperties, AnyOf, Array, KnownFormat, ObjectBuilder, OneOf, Schema, SchemaFormat, SchemaType, Type,
 };
 use utoipa::openapi::{Ref, RefOr};
 use utoipa::{PartialSchema, ToSchema};
@@ -56,7 +56,7 @@ forms! {
         .pattern(Some("^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$"))
         .examples(["sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"]);
     /// How far one batch reaches, all before it included: a percentage, or a number of devices.
-    BatchStep, one_of([text().pattern(Some(PERCENTAGE)).examples(["10%"]).into_schema(), whole(1, u32::MAX).into_schema()]);
+    BatchStep, step();
     /// A count of batches (3 are 10, 50 and 100 %, another count is equal steps), or how far each one reaches; the last is `100%`.
     StagedBatches, one_of([whole(1, BATCHES_MAX as u32).into_schema(), steps()]);
     /// The ETag of a revision, or `*` for any.
@@ -106,6 +106,14 @@ fn tags() -> ObjectBuilder {
     let value = AdditionalProperties::RefOr(Ref::from_schema_name(Line::name()).into());
     let object = plain(Type::Object).property_names(Some(name)).additional_properties(Some(value));
     object.max_properties(Some(TAGS_MAX)).examples([serde_json::json!({"region": "us-east"})])
+}
+
+fn step() -> RefOr<Schema> {
+    // Not `oneOf`: generators that tell the alternatives of a list in a `oneOf` apart stumble over a second one in it.
+    let mut any_of = AnyOf::new();
+    any_of.items =
+        vec![text().pattern(Some(PERCENTAGE)).examples(["10%"]).into_schema(), whole(1, u32::MAX).into_schema()];
+    Schema::AnyOf(any_of).into()
 }
 
 fn steps() -> RefOr<Schema> {
@@ -177,6 +185,7 @@ pub(crate) fn described(schema: impl IntoSchema, description: &str) -> RefOr<Sch
         RefOr::T(Schema::Array(array)) => array.description = text,
         RefOr::T(Schema::OneOf(one_of)) => one_of.description = text,
         RefOr::T(Schema::AllOf(all_of)) => all_of.description = text,
+        RefOr::T(Schema::AnyOf(any_of)) => any_of.description = text,
         RefOr::T(_) => {}
     }
     schema

@@ -9,5 +9,6 @@ mod names;
 mod policies;
 mod rollouts;
 mod shapes;
+mod unpinned;
 mod world;
 mod zones;

@@ -47,6 +47,8 @@ pub enum Mutant {
     MovedStays,
     /// A device whose time zone nobody knows is judged by UTC.
     ZonelessInUtc,
+    /// What a device told that it pulled is lost.
+    PulledForgotten,
 }
 
 impl Mutant {
@@ -70,6 +72,7 @@ impl Mutant {
         Self::TakenOverUntold,
         Self::MovedStays,
         Self::ZonelessInUtc,
+        Self::PulledForgotten,
     ];
 }
 
@@ -110,6 +113,7 @@ impl Sabotaged {
                     *item = stays;
                 }
             }
+            (Mutant::PulledForgotten, Table::Devices, Write::Put { item, .. }) => forget_pulled(item),
             (Mutant::NoWayBack, Table::Devices, Write::Put { item, .. }) => forget_baselines(item),
             (Mutant::CommandLost, Table::Rollouts, Write::Update { set, .. }) => {
                 set.retain(|(name, _)| *name != "status");
@@ -165,6 +169,21 @@ fn twice(item: &mut Item) {
     if let Some(Value::Array(deltas)) = item.get_mut("d") {
         let again = deltas.clone();
         deltas.extend(again);
+    }
+}
+
+fn forget_pulled(item: &mut Item) {
+    let tracks = item.get_mut("trk").and_then(Value::as_object_mut);
+    for track in tracks.into_iter().flat_map(|tracks| tracks.values_mut()).filter_map(Value::as_object_mut) {
+        if let Some(place) = track.get_mut("c").and_then(Value::as_object_mut) {
+            place.remove("x");
+        }
+    }
+    let entries = item.get_mut("log").and_then(Value::as_array_mut);
+    for entry in entries.into_iter().flatten().filter_map(Value::as_object_mut) {
+        if entry.get("e") == Some(&json!("image_pulled")) {
+            entry.remove("d");
+        }
     }
 }
 

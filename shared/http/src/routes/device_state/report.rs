@@ -86,7 +86,6 @@ pub(super) struct ReportedDetails {
     /// The device's words.
     message: Option<String>,
     /// The content that it is about.
-    #[expect(dead_code, reason = "what runs is told in services")]
     digest: Option<String>,
     /// Until when a lock lasts.
     #[schema(format = DateTime)]
@@ -199,6 +198,7 @@ fn report(value: &Value) -> Result<Report, &'static str> {
         event,
         message: words.map(|words| shortened(&words, MESSAGE_MAX)),
         until: details.until.and_then(|until| until.parse::<Timestamp>().ok()),
+        digest: details.digest.and_then(|digest| Digest::parse(&digest).ok()),
     })
 }
 

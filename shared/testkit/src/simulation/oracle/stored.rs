@@ -61,6 +61,17 @@ pub(super) fn policy(store: &MemoryStore, id: &RolloutId) -> Option<Policy> {
     serde_json::from_value(plan_of(store, id)?.get("policy")?.clone()).ok()
 }
 
+/// The head of the rollout's image and policy.
+pub(super) fn head(store: &MemoryStore, rollout: &Rollout) -> Option<Head> {
+    let sort = format!("policy#{}", rollout.policy_id);
+    let items = store.peek_all(Table::Images);
+    let own = |item: &&Arc<Item>| {
+        let text = |name: &str| item.get(name).and_then(|v| v.as_str());
+        text("repository") == Some(rollout.repository.as_str()) && text("item") == Some(sort.as_str())
+    };
+    items.iter().find(own).and_then(|item| from(item))
+}
+
 /// Every page of a rollout's journal, by number.
 pub(super) fn pages(store: &MemoryStore, id: &RolloutId) -> BTreeMap<u32, Page> {
     let items = store.peek_all(Table::RolloutJournal);

@@ -139,7 +139,7 @@ impl Fleet {
             tag: old.tag.clone(),
             digest: old.digest.clone(),
             status: Some("running".to_owned()),
-            healthy: true,
+            healthy: Some(true),
         };
         let service = Service { repository: old.repository.clone(), running: Some(running) };
         Device {

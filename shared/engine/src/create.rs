@@ -8,9 +8,10 @@ use tidegate_domain::ids::RolloutId;
 use tidegate_domain::image::{Repository, Tag};
 use tidegate_domain::judge::Judge;
 use tidegate_domain::pin::Pin;
-use tidegate_domain::policy::Policy;
-use tidegate_domain::rollout::{Rollout, Status, Trigger};
+use tidegate_domain::policy::{Policy, Safeguard};
+use tidegate_domain::rollout::{Override, Rollout, Status, Trigger};
 
+use crate::commands::OPERATOR;
 use crate::entities::events::{self, Event};
 use crate::entities::{heads, plans, rollouts, tags};
 use crate::error::EngineError;
@@ -34,6 +35,8 @@ pub struct Wanted<'a> {
     pub retry_of: Option<RolloutId>,
     /// Also a digest that is kept out, or proven already.
     pub retry: bool,
+    /// Safeguards of the policy that a person had passed over; `policy` goes without them.
+    pub overridden: Option<Override>,
     /// Who keeps the digest out.
     pub kept_out: &'a [KeptOut],
     /// Why, for the first events.
@@ -90,6 +93,7 @@ pub async fn create(ports: &Ports, wanted: &Wanted<'_>, now: Timestamp) -> Resul
             plans::put_policy(&id, wanted.policy, wanted.retry, wanted.retry_of.as_ref()),
             events::put(&announced(wanted, &rollout, now)),
         ];
+        writes.extend(wanted.overridden.as_ref().map(|told| events::put(&overridden(wanted, told, now))));
         match &admission {
             Admission::Wait { .. } => {
                 next.waiting = Some(id.clone());
@@ -164,6 +168,17 @@ fn bad_for(others: &[KeptOut]) -> Option<serde_json::Value> {
     (!others.is_empty()).then(|| others.iter().map(told).collect())
 }
 
+/// A person's word that the policy does not hold in full: in the transaction that creates the rollout, or there is none.
+fn overridden(wanted: &Wanted<'_>, told: &Override, now: Timestamp) -> Event {
+    let passed_over: Vec<&str> = told.passed_over.iter().map(|safeguard| Safeguard::name(*safeguard)).collect();
+    let cause = format!("{}-override", wanted.cause);
+    Event::of_rollout(&wanted.id, ImageEvent::PolicyOverridden.name(), now, &cause)
+        .with("policy", wanted.policy.name.as_str())
+        .with("passed_over", passed_over)
+        .with("reason", told.reason.as_str())
+        .with("by", OPERATOR)
+}
+
 fn new_rollout(wanted: &Wanted<'_>, id: &RolloutId, generation: u64, head: &Head, now: Timestamp) -> Rollout {
     let old_tag = head.promoted.as_ref().and_then(|promoted| promoted.pin.tag.clone());
     Rollout { old_tag, ..draft(wanted, id, generation, now) }
@@ -184,6 +199,7 @@ pub(crate) fn draft(wanted: &Wanted<'_>, id: &RolloutId, generation: u64, now: T
         old_tag: None,
         strategy: wanted.policy.update_strategy,
         triggered_by: wanted.triggered_by,
+        overridden: wanted.overridden.clone(),
         created_at: now,
         started_at: None,
         completed_at: None,
@@ -201,6 +217,7 @@ pub(crate) fn draft(wanted: &Wanted<'_>, id: &RolloutId, generation: u64, now: T
         skip_batch: false,
         rollback: None,
         reason: None,
+        decided: None,
         last_healthy_at: None,
         observed: None,
         admitted: Vec::new(),

@@ -249,6 +249,7 @@ impl Ingest<'_> {
             triggered_by: Trigger::Webhook,
             retry_of: None,
             retry: false,
+            overridden: None,
             kept_out,
             cause: &self.cause,
             id: id.clone(),

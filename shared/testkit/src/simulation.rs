@@ -16,6 +16,7 @@ mod requests;
 mod sabotage;
 mod scenario;
 mod stage;
+mod triggers;
 mod work;
 
 pub use coverage::Coverage;

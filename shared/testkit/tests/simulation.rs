@@ -66,6 +66,9 @@ fn seeds_hold_and_meet_the_rare_cases() {
         "webhook: duplicate",
         "command: rollback-all changes",
         "command: resume changes",
+        "trigger: rollout_created",
+        "trigger: superseding",
+        "trigger: an override is missing",
     ];
     for what in rare {
         assert!(coverage.of(what) > 0, "400 seeds never met: {what}");

@@ -5,6 +5,7 @@ mod ending;
 mod lines;
 mod progress;
 mod proof;
+mod safeguards;
 mod stored;
 
 pub(super) use ending::is_at_rest;
@@ -150,6 +151,7 @@ impl Oracle {
                 let Some(counts) = real.get_mut(row.batch as usize - 1) else { continue };
                 counts.add(row.class, 1);
                 counts.add_updated(i64::from(row.updated));
+                counts.add_ever_failed(i64::from(row.ever_failed()));
             }
             for (n, (batch, real)) in counted.batches.iter().zip(&real).enumerate() {
                 if batch.counts != *real {

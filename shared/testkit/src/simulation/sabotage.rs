@@ -37,6 +37,10 @@ pub enum Mutant {
     CommandLost,
     /// Events of a rollout are not stored.
     EventsLost,
+    /// A rollout that needs a yes is taken for approved.
+    ApprovalForgotten,
+    /// What a trigger passes over of its policy is not kept: it looks as if nothing was.
+    OverrideUntold,
     /// A batch is taken for complete while devices are still at work.
     ImpatientBatch,
     /// A policy that is deleted leaves nothing under its name.
@@ -53,7 +57,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// Every one.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 21] = [
         Self::SkipPauseCheck,
         Self::CountTwice,
         Self::OpenEverything,
@@ -67,6 +71,8 @@ impl Mutant {
         Self::NoWayBack,
         Self::CommandLost,
         Self::EventsLost,
+        Self::ApprovalForgotten,
+        Self::OverrideUntold,
         Self::ImpatientBatch,
         Self::NameForgotten,
         Self::TakenOverUntold,
@@ -117,6 +123,14 @@ impl Sabotaged {
             (Mutant::NoWayBack, Table::Devices, Write::Put { item, .. }) => forget_baselines(item),
             (Mutant::CommandLost, Table::Rollouts, Write::Update { set, .. }) => {
                 set.retain(|(name, _)| *name != "status");
+            }
+            (Mutant::ApprovalForgotten, Table::Rollouts, Write::Put { item, .. })
+                if item.get("status") == Some(&json!("awaiting_approval")) =>
+            {
+                item.insert("status".to_owned(), json!("scheduled"));
+            }
+            (Mutant::OverrideUntold, Table::Rollouts, Write::Put { item, .. }) => {
+                item.remove("override");
             }
             (Mutant::NameForgotten, Table::Policies, Write::Put { item, condition, .. })
                 if item.contains_key("left_id") && !item.contains_key("policy_id") =>

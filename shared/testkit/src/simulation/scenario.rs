@@ -10,6 +10,7 @@ use tidegate_domain::image::Digest;
 use tidegate_domain::policy::{Origin, Policy, PolicyDefaults, RawPolicy};
 
 use super::policies::{Edit, edits};
+use super::triggers::{self, ByHand};
 use crate::world::Chances;
 
 /// The one image of the simulation.
@@ -89,6 +90,7 @@ pub(super) struct Scenario {
     pub pushes: Vec<Push>,
     pub orders: Vec<Order>,
     pub hands: Vec<Hand>,
+    pub triggers: Vec<ByHand>,
     pub chances: Chances,
     pub crash: u32,
     pub lose_message: u32,
@@ -168,6 +170,7 @@ impl Scenario {
         let mut pushes = pushes(rng, active);
         push_again(seed, &mut pushes);
         let versions = pushes.len() as u32;
+        let triggers = triggers::drawn(seed, &pushes, active);
         let hands = hands(seed, &pushes, devices, active);
         let Beyond { second, fleets, relocations, narrow } = beyond(seed, start, devices, active);
         let orders = (0..rng.random_range(0..8))
@@ -191,6 +194,7 @@ impl Scenario {
             pushes,
             orders,
             hands,
+            triggers,
             chances,
             crash: if heavy == 0 { 0 } else { rng.random_range(0..15) },
             lose_message: some(rng, 50, 80),

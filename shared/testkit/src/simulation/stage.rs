@@ -57,6 +57,8 @@ pub(super) enum Event {
     Push(usize, usize),
     /// An operator acts.
     Order(u32),
+    /// An operator rolls an image out by hand.
+    Trigger(usize),
     /// An operator changes the policy.
     Edit(Edit),
     /// A device asks.
@@ -171,6 +173,9 @@ impl Stage {
         for order in &scenario.orders {
             self.at(start + order.at, Event::Order(order.dice));
         }
+        for (n, by_hand) in scenario.triggers.iter().enumerate() {
+            self.at(start + by_hand.at, Event::Trigger(n));
+        }
         for (at, edit) in &scenario.edits {
             self.at(start + at, Event::Edit(*edit));
         }
@@ -260,6 +265,7 @@ impl Stage {
             }
             Event::Push(n, repeat) => self.push(n, repeat),
             Event::Order(dice) => self.order(dice),
+            Event::Trigger(n) => self.trigger(n),
             Event::Edit(edit) => self.edit(edit),
             Event::Poll(agent) => self.poll(agent),
             Event::Worked(agent, turn) => self.worked(agent, turn),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use tidegate_domain::counts::{Class, Counts};
 use tidegate_domain::judge::{Judge, Outcome};
-use tidegate_domain::rollout::{Rollout, Status};
+use tidegate_domain::rollout::{Rollout, Status, Trigger};
 use tidegate_domain::row::Row;
 
 use super::stored::{all_rows, pages};
@@ -31,7 +31,9 @@ impl Oracle {
         newest.sort_by_key(|rollout| rollout.generation);
         let same = |one: &Rollout, two: &Rollout| {
             let cancelled = one.status == Status::Cancelled || two.status == Status::Cancelled;
-            let policy = one.policy_id == two.policy_id;
+            // A person may want an image as often as they like.
+            let by_hand = one.triggered_by == Trigger::Manual || two.triggered_by == Trigger::Manual;
+            let policy = one.policy_id == two.policy_id && !by_hand;
             policy && !cancelled && one.target.digest.is_some() && one.target.digest == two.target.digest
         };
         let twice = newest.iter().enumerate().find_map(|(n, rollout)| {
@@ -64,6 +66,7 @@ impl Oracle {
         }
         if new.open_to > old.open_to || new.batch > old.batch {
             self.check_opening(store, old, new, now);
+            self.check_safeguards(store, new);
         }
         if new.cursor > old.cursor || new.status == Status::InProgress {
             self.check_thresholds(store, new);

@@ -56,20 +56,14 @@ pub(super) fn all_devices(store: &MemoryStore) -> Vec<Device> {
     store.peek_all(Table::Devices).iter().filter_map(|item| devices::parse((**item).clone()).ok()).collect()
 }
 
+/// The head of the rollout's image and policy.
+pub(super) fn head(store: &MemoryStore, rollout: &Rollout) -> Option<Head> {
+    heads(store).into_iter().find(|head| head.repository == rollout.repository && head.policy_id == rollout.policy_id)
+}
+
 /// The policy as it was frozen with the rollout.
 pub(super) fn policy(store: &MemoryStore, id: &RolloutId) -> Option<Policy> {
     serde_json::from_value(plan_of(store, id)?.get("policy")?.clone()).ok()
-}
-
-/// The head of the rollout's image and policy.
-pub(super) fn head(store: &MemoryStore, rollout: &Rollout) -> Option<Head> {
-    let sort = format!("policy#{}", rollout.policy_id);
-    let items = store.peek_all(Table::Images);
-    let own = |item: &&Arc<Item>| {
-        let text = |name: &str| item.get(name).and_then(|v| v.as_str());
-        text("repository") == Some(rollout.repository.as_str()) && text("item") == Some(sort.as_str())
-    };
-    items.iter().find(own).and_then(|item| from(item))
 }
 
 /// Every page of a rollout's journal, by number.
@@ -81,4 +75,11 @@ pub(super) fn pages(store: &MemoryStore, id: &RolloutId) -> BTreeMap<u32, Page> 
         Some((number, from(item)?))
     })
     .collect()
+}
+
+/// A policy as it is written in this revision; `None` where it is another one now, or gone.
+pub(super) fn written(store: &MemoryStore, id: &PolicyId, revision: u64) -> Option<Policy> {
+    let items = store.peek_all(Table::Policies);
+    let policy = items.iter().filter_map(|item| from::<Policy>(item)).find(|policy| policy.id == *id)?;
+    (policy.revision == revision).then_some(policy)
 }

@@ -37,6 +37,8 @@ pub struct Wanted<'a> {
     pub retry: bool,
     /// Safeguards of the policy that a person had passed over; `policy` goes without them.
     pub overridden: Option<Override>,
+    /// Why the policy cannot be followed as things stand: its rollout fails at once.
+    pub unfit: Option<String>,
     /// Who keeps the digest out.
     pub kept_out: &'a [KeptOut],
     /// Why, for the first events.
@@ -84,6 +86,16 @@ pub async fn create(ports: &Ports, wanted: &Wanted<'_>, now: Timestamp) -> Resul
         ) {
             return Ok(Created { admission, rollout_id: None, bad_for: Vec::new() });
         }
+        if let Some(why) = &wanted.unfit {
+            match fail(store, wanted, &head, why, now).await? {
+                Ok(()) => {
+                    let admission = Admission::Unfit(why.clone());
+                    return Ok(Created { admission, rollout_id: Some(id), bad_for: wanted.bad_for() });
+                }
+                Err(WriteError::Refused(_) | WriteError::Conflict) => continue,
+                Err(WriteError::Store(error)) => return Err(error.into()),
+            }
+        }
         let generation = heads::generation(store, wanted.repository).await?;
         let rollout = new_rollout(wanted, &id, generation + 1, &head, now);
         let mut next = Head { policy: Some(wanted.policy.name.clone()), ..head.clone() };
@@ -124,6 +136,34 @@ pub async fn create(ports: &Ports, wanted: &Wanted<'_>, now: Timestamp) -> Resul
         }
     }
     Err(EngineError::Contended { what: "the image's head" })
+}
+
+/// A rollout that fails as it is created, and takes nobody's place: it says why nothing was rolled out.
+async fn fail(
+    store: &dyn Store,
+    wanted: &Wanted<'_>,
+    head: &Head,
+    why: &str,
+    now: Timestamp,
+) -> Result<Result<(), WriteError>, EngineError> {
+    let generation = heads::generation(store, wanted.repository).await?;
+    let rollout = Rollout {
+        status: Status::Failed,
+        reason: Some(why.to_owned()),
+        completed_at: Some(now),
+        ..new_rollout(wanted, &wanted.id, generation + 1, head, now)
+    };
+    let cause = format!("{}-unfit", wanted.cause);
+    let failed = Event::of_rollout(&wanted.id, ImageEvent::RolloutFailed.name(), now, &cause).with("reason", why);
+    let mut writes = vec![
+        heads::take_generation(wanted.repository, generation),
+        rollouts::create_ended(&rollout),
+        plans::put_policy(&wanted.id, wanted.policy, wanted.retry, wanted.retry_of.as_ref()),
+        events::put(&announced(wanted, &rollout, now)),
+        events::put(&failed),
+    ];
+    writes.extend(wanted.with.iter().cloned());
+    Ok(store.write(&writes).await)
 }
 
 /// Why what a person asked for by its tag is kept out, as far as the tag's last delivery told what it means. A delivery

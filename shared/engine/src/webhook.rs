@@ -8,7 +8,7 @@ use tidegate_domain::head::KeptOut;
 use tidegate_domain::ids::RolloutId;
 use tidegate_domain::image::Digest;
 use tidegate_domain::pin::Pin;
-use tidegate_domain::policy::Policy;
+use tidegate_domain::policy::WrittenPolicy;
 use tidegate_domain::rollout::Trigger;
 use tidegate_domain::webhook::{Delivery, DeliveryKey, Entry, IgnoreReason, Ignored, PushNotice};
 
@@ -68,8 +68,17 @@ pub struct Told {
 
 impl Told {
     /// Every status.
-    pub const STATUSES: [&str; 8] =
-        ["rollout_created", "superseding", "queued", "duplicate", "up_to_date", "no_policy", "no_devices", "ignored"];
+    pub const STATUSES: [&str; 8] = [
+        "rollout_created",
+        "superseding",
+        "queued",
+        "duplicate",
+        "up_to_date",
+        "no_policy",
+        "no_devices",
+        "failed",
+        "ignored",
+    ];
 
     fn of(notice: &PushNotice, status: &str) -> Self {
         Self {
@@ -83,7 +92,7 @@ impl Told {
 
     /// Whether this delivery made the rollout that it names.
     fn creates(&self) -> bool {
-        matches!(self.status.as_str(), "rollout_created" | "queued" | "superseding")
+        matches!(self.status.as_str(), "rollout_created" | "queued" | "superseding" | "failed")
     }
 
     fn because(self, reason: impl Into<String>) -> Self {
@@ -194,7 +203,7 @@ impl Ingest<'_> {
         let (store, notice) = (&*self.ports.store, self.notice);
         let policies = policies::all(store).await?;
         let image = notice.image();
-        let mut matching: Vec<&Policy> =
+        let mut matching: Vec<&WrittenPolicy> =
             policies.iter().filter(|policy| policy.image_pattern.matches(&image)).collect();
         matching.sort_by(|a, b| a.name.cmp(&b.name));
         if matching.is_empty() {
@@ -217,7 +226,7 @@ impl Ingest<'_> {
 
     async fn roll_out(
         &self,
-        policy: &Policy,
+        policy: &WrittenPolicy,
         affected: u32,
         kept_out: &[KeptOut],
         entry: Told,
@@ -242,14 +251,16 @@ impl Ingest<'_> {
         let of = |name: &str, at, cause: &str| Event::of_rollout(&id, name, at, cause);
         let mut with = vec![events::put(&received(&of, delivery_id, self.source, self.now))];
         with.extend(marks.iter().map(|mark| deliveries::put(self.source, mark, &delivered, self.now)));
+        let effective = policy.effective(&self.settings.policy_defaults);
         let wanted = Wanted {
-            policy,
+            policy: &effective.policy,
             repository: &notice.repository,
             target: Pin { tag: Some(notice.tag.clone()), digest: notice.digest.clone() },
             triggered_by: Trigger::Webhook,
             retry_of: None,
             retry: false,
             overridden: None,
+            unfit: effective.why_not(),
             kept_out,
             cause: &self.cause,
             id: id.clone(),
@@ -298,6 +309,7 @@ pub(crate) fn outcome(admission: &Admission, created: Option<RolloutId>, affecte
         Admission::Duplicate(twin) => ("duplicate", None, Some(twin.clone())),
         Admission::UpToDate(proven) => ("up_to_date", None, Some(proven.clone())),
         Admission::Bad(reason) => ("ignored", Some(format!("bad_digest: {reason}")), None),
+        Admission::Unfit(why) => ("failed", Some(format!("invalid_policy: {why}")), created),
         Admission::Ignored(live) => ("ignored", Some(format!("rollout {live} is live")), None),
     };
     Told { status: status.to_owned(), reason, rollout_id, affected_devices: Some(affected), ..entry }

@@ -4,7 +4,7 @@ use std::{cmp::Reverse, collections::BTreeMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::Policy;
+use super::WrittenPolicy;
 use crate::image::ImageRef;
 
 /// The devices of one fleet, of any, with all of these tags. An empty one selects every device.
@@ -36,7 +36,7 @@ impl Selector {
     }
 }
 
-impl Policy {
+impl WrittenPolicy {
     /// Whether it is about this image on a device of this fleet with these tags.
     pub fn applies(&self, image: &ImageRef, fleet_id: &str, tags: &BTreeMap<String, String>) -> bool {
         self.image_pattern.matches(image) && self.selector.selects(fleet_id, tags)
@@ -46,11 +46,11 @@ impl Policy {
 /// The one policy that has this image on a device of this fleet with these tags: the narrowest selector, then an exact
 /// pattern before a wildcard, then the first by name.
 pub fn winner<'a>(
-    policies: impl IntoIterator<Item = &'a Policy>,
+    policies: impl IntoIterator<Item = &'a WrittenPolicy>,
     image: &ImageRef,
     fleet_id: &str,
     tags: &BTreeMap<String, String>,
-) -> Option<&'a Policy> {
+) -> Option<&'a WrittenPolicy> {
     policies
         .into_iter()
         .filter(|policy| policy.applies(image, fleet_id, tags))
@@ -60,7 +60,11 @@ pub fn winner<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::tests::policy;
+    use crate::policy::tests::policy as filled;
+
+    fn policy(name: &str, pattern: &str, fleet_id: Option<&str>, tags: &[(&str, &str)]) -> WrittenPolicy {
+        WrittenPolicy::from(&filled(name, pattern, fleet_id, tags))
+    }
 
     fn tags(list: &[(&str, &str)]) -> BTreeMap<String, String> {
         list.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect()

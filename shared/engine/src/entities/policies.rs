@@ -1,7 +1,7 @@
 //! Policies.
 
 use tidegate_domain::ids::PolicyId;
-use tidegate_domain::policy::Policy;
+use tidegate_domain::policy::{Policy, WrittenPolicy};
 
 use super::{codec, policy_names};
 use crate::error::EngineError;
@@ -13,16 +13,20 @@ pub fn key(policy: &PolicyId) -> Key {
 }
 
 /// Reads a policy; consistent.
-pub async fn get(store: &dyn Store, policy: &PolicyId) -> Result<Option<Policy>, EngineError> {
+pub async fn get(store: &dyn Store, policy: &PolicyId) -> Result<Option<WrittenPolicy>, EngineError> {
     store.get(&key(policy), Freshness::Consistent).await?.map(parse).transpose()
 }
 
-fn parse(item: Item) -> Result<Policy, EngineError> {
-    codec::read(Table::Policies, item)
+/// Reads a policy's item. Older versions stored policies with everything filled in.
+pub fn parse(item: Item) -> Result<WrittenPolicy, EngineError> {
+    if item.contains_key("written") {
+        return codec::read(Table::Policies, item);
+    }
+    codec::read::<Policy>(Table::Policies, item).map(|filled| WrittenPolicy::from(&filled))
 }
 
 /// Every policy, by name; eventual. Policies are written by people, so there are few of them.
-pub async fn all(store: &dyn Store) -> Result<Vec<Policy>, EngineError> {
+pub async fn all(store: &dyn Store) -> Result<Vec<WrittenPolicy>, EngineError> {
     let (mut policies, mut after) = (Vec::new(), None);
     loop {
         let page = store.scan(Table::Policies, after.as_deref(), None).await?;
@@ -33,17 +37,17 @@ pub async fn all(store: &dyn Store) -> Result<Vec<Policy>, EngineError> {
             None => break,
         }
     }
-    policies.sort_by(|a: &Policy, b: &Policy| a.name.cmp(&b.name));
+    policies.sort_by(|a: &WrittenPolicy, b: &WrittenPolicy| a.name.cmp(&b.name));
     Ok(policies)
 }
 
 /// Stores a new policy; refused where one has its id.
-pub fn create(policy: &Policy) -> Write {
+pub fn create(policy: &WrittenPolicy) -> Write {
     Write::Put { table: Table::Policies, item: codec::write(policy, []), condition: Condition::Absent }
 }
 
 /// Stores a policy's next revision; refused where the stored one is not the one before it.
-pub fn save(policy: &Policy) -> Write {
+pub fn save(policy: &WrittenPolicy) -> Write {
     let read = policy.revision - 1;
     Write::Put {
         table: Table::Policies,
@@ -53,6 +57,6 @@ pub fn save(policy: &Policy) -> Write {
 }
 
 /// Removes a policy; refused where the stored one is another revision.
-pub fn delete(policy: &Policy) -> Write {
+pub fn delete(policy: &WrittenPolicy) -> Write {
     Write::Delete { key: key(&policy.id), condition: Condition::Equals("revision", policy.revision.into()) }
 }

@@ -1,6 +1,8 @@
 //! The subcommands: one file each, with its arguments and its `run`.
 
+mod bench;
 mod capacity;
+mod deliveries;
 mod demo;
 mod devices;
 mod down;
@@ -33,6 +35,9 @@ pub(crate) enum Command {
     SimulateEngine(simulate_engine::Arguments),
     /// Count what each operation costs in DynamoDB's units, in small fleets and in large ones.
     Capacity(capacity::Arguments),
+    /// Time things.
+    #[command(subcommand)]
+    Bench(bench::Command),
     /// The policies that rollouts follow.
     #[command(subcommand)]
     Policies(policies::Command),
@@ -42,6 +47,9 @@ pub(crate) enum Command {
     /// Look at devices, and enrol one.
     #[command(subcommand)]
     Devices(devices::Command),
+    /// What registries told, looked at again.
+    #[command(subcommand)]
+    Deliveries(deliveries::Command),
 }
 
 impl Command {
@@ -55,9 +63,11 @@ impl Command {
             Self::Simulate(arguments) => arguments.run().await,
             Self::SimulateEngine(arguments) => arguments.run(),
             Self::Capacity(arguments) => arguments.run().await,
+            Self::Bench(command) => command.run().await,
             Self::Policies(command) => command.run().await,
             Self::Rollouts(command) => command.run().await,
             Self::Devices(command) => command.run().await,
+            Self::Deliveries(command) => command.run().await,
         }
     }
 }

@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Client, Response, StatusCode, Url};
-use tidegate_domain::image::ImageRef;
+use tidegate_domain::image::{ImageRef, Repository};
 use tidegate_domain::registry::{ACCEPTED, BadRealm, Challenge, DIGEST_HEADER, Mismatch, api_host, issued_token};
 use tidegate_engine::ports::{Registry, ResolveError, Resolved};
 
@@ -96,6 +96,10 @@ impl HttpRegistry {
 
 #[async_trait]
 impl Registry for HttpRegistry {
+    fn may_be_asked(&self, repository: &Repository) -> bool {
+        self.credentials.of(repository.registry()).is_some()
+    }
+
     async fn resolve(&self, image: &ImageRef) -> Result<Resolved, ResolveError> {
         let host = image.repository.registry();
         let Some(access) = self.credentials.of(host) else {

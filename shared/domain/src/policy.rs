@@ -34,7 +34,7 @@ pub use rate::{Rate, RateError};
 pub use raw::RawPolicy;
 pub(crate) use reader::{Reading, raw_object, unknown};
 pub use safeguard::{Followed, Safeguard, Wish, names as safeguard_names};
-pub use selector::{Selector, winner};
+pub use selector::{Contest, Selector, winner};
 pub use told::{Source, SourcedValue, sources};
 pub use view::{PolicyView, WindowView};
 pub use written::{Effective, WrittenPolicy};

@@ -2,6 +2,7 @@
 
 mod bad_digests;
 mod commands;
+mod deliveries;
 mod device_state;
 mod devices;
 mod enrol;
@@ -93,6 +94,7 @@ pub(crate) fn rollouts() -> Api {
         .merge(events::api())
         .merge(trigger::api())
         .merge(bad_digests::api())
+        .merge(deliveries::api())
         .merge(health::api())
 }
 

@@ -18,9 +18,9 @@ const ALLOWED: [(&str, &[(&str, &str)]); 8] = [
         "webhooks",
         &[
             ("table policies", "Scan"),
-            ("table images", "GetItem PutItem UpdateItem Query"),
-            ("table rollouts", "GetItem PutItem UpdateItem"),
-            ("table deliveries", "GetItem PutItem"),
+            ("table images", "GetItem BatchGetItem PutItem UpdateItem Query"),
+            ("table rollouts", "GetItem BatchGetItem PutItem UpdateItem"),
+            ("table deliveries", "GetItem BatchGetItem PutItem"),
             ("table events", "PutItem"),
             ("table device_images", "Query"),
             ("StepQueue", "SendMessage"),
@@ -40,8 +40,9 @@ const ALLOWED: [(&str, &[(&str, &str)]); 8] = [
         &[
             ("table policies", "GetItem Scan"),
             ("table images", "GetItem PutItem UpdateItem Query"),
-            ("table rollouts", "GetItem PutItem UpdateItem"),
+            ("table rollouts", "GetItem BatchGetItem PutItem UpdateItem"),
             ("index rollouts/by_time", "Query"),
+            ("table deliveries", "GetItem"),
             ("table events", "PutItem Query"),
             ("table device_images", "Query"),
             ("table devices", "GetItem"),

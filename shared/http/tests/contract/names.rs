@@ -139,7 +139,7 @@ async fn a_digest_that_is_bad_elsewhere_is_told_and_rolled_out() {
     ban(&world, "e2", "v2", DIGEST_2).await;
     world.enrol("south").await;
     world.policy("south", "south").await;
-    let told = json!([{"policy": "north", "reason": "rollback-all: does not start"}]);
+    let told = json!([{"policy": "north", "reason": "rollback-all by an operator: does not start"}]);
 
     let body = json!({"image": format!("docker.io/acme/app:v2@{DIGEST_2}"), "filters": {"fleet_id": "south"}});
     let dry = world.post("/api/v1/images/trigger-update?dry_run=true", body.clone()).await.is(200);

@@ -56,10 +56,12 @@ impl Oracle {
         }
         let later = |other: &&Rollout| other.status == Status::Completed && other.generation >= rollout.generation;
         // Taken by another policy's rollout before its own completed, it had proven nothing yet.
-        let replaced = place.is_some_and(|(place, by)| {
-            let completed = rollout.completed_at.is_some_and(|at| at < by.created_at);
-            place.generation > rollout.generation && (completed || by.policy_id == rollout.policy_id)
+        let others = rows.iter().filter_map(|row| by_id(&row.rollout_id)).chain(place.map(|(_, by)| by));
+        let taken = { others }.any(|other| {
+            let before = rollout.completed_at.is_none_or(|at| other.created_at <= at);
+            before && other.policy_id != rollout.policy_id && other.generation > rollout.generation
         });
+        let replaced = !taken && place.is_some_and(|(place, _)| place.generation > rollout.generation);
         let adopted =
             agent.hand_at.is_some() && rows.iter().any(|row| self.policy(&row.rollout_id).on_drift == OnDrift::Adopt);
         if replaced && !adopted && !all.iter().filter(later).any(|other| other.target.digest.as_ref() == behind) {

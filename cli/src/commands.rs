@@ -6,7 +6,9 @@ mod deliveries;
 mod demo;
 mod devices;
 mod down;
+mod logs;
 mod policies;
+mod push;
 mod rollouts;
 mod simulate;
 mod simulate_engine;
@@ -27,6 +29,10 @@ pub(crate) enum Command {
     Down(down::Arguments),
     /// Say what of the local stack runs.
     Status(status::Arguments),
+    /// Print what the functions of the local stack logged
+    Logs(logs::Arguments),
+    /// Tell the stack of a push, as the image's registry would
+    Push(push::Arguments),
     /// Run the main job in one go: a fleet, a good image through three batches, a bad one stopped and rolled back.
     Demo(demo::Arguments),
     /// Run simulated devices against the stack.
@@ -35,7 +41,7 @@ pub(crate) enum Command {
     SimulateEngine(simulate_engine::Arguments),
     /// Count what each operation costs in DynamoDB's units, in small fleets and in large ones.
     Capacity(capacity::Arguments),
-    /// Time things.
+    /// Measure things.
     #[command(subcommand)]
     Bench(bench::Command),
     /// The policies that rollouts follow.
@@ -59,6 +65,8 @@ impl Command {
             Self::Up(arguments) => arguments.run().await,
             Self::Down(arguments) => arguments.run().await,
             Self::Status(arguments) => arguments.run().await,
+            Self::Logs(arguments) => arguments.run().await,
+            Self::Push(arguments) => arguments.run().await,
             Self::Demo(arguments) => arguments.run().await,
             Self::Simulate(arguments) => arguments.run().await,
             Self::SimulateEngine(arguments) => arguments.run(),

@@ -4,6 +4,7 @@
 
 mod api;
 mod arguments;
+mod bench;
 mod board;
 mod bus;
 mod commands;

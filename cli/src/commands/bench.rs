@@ -1,6 +1,7 @@
-//! `tidegate bench`: how long things take.
+//! `tidegate bench`: what things take.
 
 mod deliveries;
+mod functions;
 
 use std::process::ExitCode;
 
@@ -12,6 +13,8 @@ use clap::Subcommand;
 pub(crate) enum Command {
     /// Deliveries in stacks of many devices and policies, on tables in memory
     Deliveries(deliveries::Arguments),
+    /// The functions as they go to AWS: zip, start, and a settled device's poll, under a stub of Lambda's Runtime API
+    Functions(functions::Arguments),
 }
 
 impl Command {
@@ -19,6 +22,7 @@ impl Command {
     pub(crate) async fn run(self) -> Result<ExitCode> {
         match self {
             Self::Deliveries(arguments) => arguments.run().await,
+            Self::Functions(arguments) => arguments.run().await,
         }
     }
 }

@@ -7,10 +7,14 @@ use anyhow::{Context, Result, bail};
 
 use super::access::Access;
 use super::emulator::{self, Emulator, Wanted};
+use super::parameters::Parameters;
 use super::project::Project;
 use super::script::Scripts;
 use super::{build, deploy, venv};
 use crate::progress::Progress;
+
+/// Longer ones make the longest of the names that are made of it (a rule's) longer than AWS takes.
+const LONGEST_STACK_NAME: usize = 42;
 
 /// A function's first answer includes the start of its process.
 const FIRST_ANSWER_SECONDS: u64 = 60;
@@ -22,15 +26,24 @@ pub(crate) struct UpOptions {
     pub port: Option<u16>,
     /// Name of the stack.
     pub stack: String,
-    /// Refuse what a function's role does not allow, as AWS does; costs two thirds of the emulator's speed.
-    pub enforce_permissions: bool,
-    /// Parameters of the template that differ from those of the local stack.
+    /// Refuse what a function's role does not allow, as AWS does; costs two thirds of the emulator's speed. By default
+    /// as it was before.
+    pub enforce_permissions: Option<bool>,
+    /// Parameters of the template that differ from those of the local stack; those of earlier times stay as they are.
     pub parameters: BTreeMap<String, String>,
+    /// Forget the parameters of earlier times.
+    pub default_parameters: bool,
 }
 
 impl Default for UpOptions {
     fn default() -> Self {
-        Self { port: None, stack: "tidegate".to_owned(), enforce_permissions: false, parameters: BTreeMap::new() }
+        Self {
+            port: None,
+            stack: "tidegate".to_owned(),
+            enforce_permissions: None,
+            parameters: BTreeMap::new(),
+            default_parameters: false,
+        }
     }
 }
 
@@ -42,6 +55,7 @@ pub(crate) async fn up(
     progress: &Progress,
     seed: impl AsyncFnOnce(&Access, &Progress) -> Result<()>,
 ) -> Result<Access> {
+    check_name(&options.stack)?;
     let _lock = project.lock()?;
     let mut access = Access::load_or_create(project, &options.stack)?;
     access.stack.clone_from(&options.stack);
@@ -60,11 +74,26 @@ pub(crate) async fn up(
     };
     let (functions, (python, endpoint)) = tokio::try_join!(build, serve)?;
     let scripts = Scripts { project, python, endpoint: &endpoint };
-    deploy::deploy(&scripts, &mut access, &functions, &options.parameters, progress).await?;
+    let mut set = if options.default_parameters { Parameters::default() } else { Parameters::of_before(project)? };
+    set.extend(&options.parameters);
+    deploy::deploy(&scripts, &mut access, &functions, set.all(), progress).await?;
+    set.save(project)?;
     access.save(project)?;
     wait_for_answer(project, &access, progress).await?;
     seed(&access, progress).await.context("the stack is up, but could not be filled")?;
     Ok(access)
+}
+
+/// Refuses a stack name that something in the stack could not be named after.
+fn check_name(stack: &str) -> Result<()> {
+    let letters = stack.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    if !letters || !stack.starts_with(|c: char| c.is_ascii_lowercase()) || stack.len() > LONGEST_STACK_NAME {
+        bail!(
+            "a stack cannot be named {stack}: expected at most {LONGEST_STACK_NAME} lower-case letters, digits and \
+             hyphens, beginning with a letter"
+        );
+    }
+    Ok(())
 }
 
 /// The endpoint that the user runs by themselves.
@@ -91,7 +120,10 @@ async fn wait_for_answer(project: &Project, access: &Access, progress: &Progress
         };
         if tokio::time::Instant::now() > deadline {
             let log = match Emulator::recorded(project) {
-                Some(_) => format!("; the end of .tidegate/emulator.log:\n{}", emulator::log_tail(project)),
+                Some(_) => {
+                    let log = project.shown("emulator.log");
+                    format!("; the end of {log}:\n{}", emulator::log_tail(project))
+                }
                 None => String::new(),
             };
             bail!("the stack is deployed, but {url} does not answer as it should ({answer}){log}");
@@ -101,4 +133,19 @@ async fn wait_for_answer(project: &Project, access: &Access, progress: &Progress
     }
     step.done("The API answers");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_nothing_can_be_named_after_are_refused() {
+        for good in ["tidegate", "t", &"t".repeat(42), "tidegate-2"] {
+            assert!(check_name(good).is_ok(), "{good}");
+        }
+        for bad in ["", "2tidegate", "Tidegate", "tide_gate", "tide.gate", &"t".repeat(43)] {
+            assert!(check_name(bad).is_err(), "{bad}");
+        }
+    }
 }

@@ -1,17 +1,15 @@
 //! The functions' configuration, from their environment. The template sets every variable that is named here.
 
-mod access;
 mod reader;
 
 use tidegate_domain::health::HealthDefaults;
 use tidegate_domain::image::AllowedRegistries;
 use tidegate_domain::pace::Pace;
 use tidegate_domain::policy::{Batches, PolicyDefaults, Rate, Strategy};
+use tidegate_engine::settings::RETENTION_DAYS;
 
-pub use self::access::{Access, ProvisioningKey, TokenHash};
-use self::reader::Reader;
+pub(crate) use self::reader::Reader;
 pub use self::reader::{ConfigError, VariableError};
-use crate::registry::RegistryCredentials;
 use crate::scheduler::ScheduleTarget;
 
 /// Everything that a function is told.
@@ -31,10 +29,24 @@ pub struct Config {
     pub policy: PolicyDefaults,
     /// When devices poll.
     pub pace: Pace,
-    /// Who may call.
-    pub access: Access,
-    /// Registries that may be asked.
-    pub registries: RegistryCredentials,
+    /// For how many days after its end a rollout's details are kept.
+    pub retention_days: u32,
+    /// Where the secrets are, for functions that need them.
+    pub secrets: SecretsPlace,
+}
+
+/// Longest that a secret is kept before it is read again: how late a rotation can be.
+const SECRETS_KEPT_MAX: u32 = 300;
+
+/// One secret of Secrets Manager.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretsPlace {
+    /// Its ARN or name; functions that recognise nobody and ask nobody have none.
+    pub arn: Option<String>,
+    /// How long what it says is kept.
+    pub kept_seconds: u32,
+    /// Another Secrets Manager than the region's.
+    pub endpoint_url: Option<String>,
 }
 
 impl Config {
@@ -58,10 +70,15 @@ impl Config {
             },
             policy: policy(&mut reader),
             pace: pace(&mut reader),
-            access: Access::read(&mut reader),
-            registries: reader.secret("REGISTRY_CREDENTIALS", RegistryCredentials::parse).unwrap_or_default(),
+            retention_days: reader.number("RETENTION_DAYS", RETENTION_DAYS, 31, 3650),
+            secrets: SecretsPlace {
+                arn: reader.parsed("SECRETS_ARN", None, |text| Ok::<_, String>(Some(text.to_owned()))),
+                kept_seconds: reader.number("SECRETS_KEPT_SECONDS", SECRETS_KEPT_MAX, 1, SECRETS_KEPT_MAX),
+                endpoint_url: reader
+                    .parsed("AWS_ENDPOINT_URL_SECRETS_MANAGER", None, |text| Ok::<_, String>(Some(text.to_owned()))),
+            },
         };
-        reader.finish(config)
+        reader.finish(config).map_err(ConfigError)
     }
 }
 

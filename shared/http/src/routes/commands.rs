@@ -11,9 +11,8 @@ use tidegate_domain::policy::FieldError;
 use tidegate_domain::rollout::Status;
 use tidegate_engine::commands::{Commanded, carry_out};
 use utoipa::ToSchema;
-use utoipa_axum::routes;
 
-use super::Api;
+use super::{Api, Use};
 use crate::input::{OperatorBody, OptionalBody, RolloutIdPath, reason as reason_of};
 use crate::openapi::forms;
 use crate::problem::Problem;
@@ -254,7 +253,7 @@ fn refused(command: &Command, status: Status, allowed: &[Status], because: Optio
     Problem::conflict("wrong_status", detail)
 }
 
-pub(super) fn api() -> Api {
+pub(super) fn api<U: Use>() -> Api<U> {
     Api::new()
         .operators(routes!(pause))
         .operators(routes!(resume))

@@ -7,9 +7,8 @@ use serde::Deserialize;
 use tidegate_domain::policy::FieldError;
 use tidegate_engine::webhook::{Replay, replay};
 use utoipa::ToSchema;
-use utoipa_axum::routes;
 
-use super::Api;
+use super::{Api, Use};
 use crate::input::{OperatorBody, reason};
 use crate::problem::Problem;
 use crate::state::AppState;
@@ -90,6 +89,6 @@ async fn replay_delivery(
     Ok((StatusCode::ACCEPTED, Json(ingested.into())))
 }
 
-pub(super) fn api() -> Api {
+pub(super) fn api<U: Use>() -> Api<U> {
     Api::new().operators(routes!(replay_delivery))
 }

@@ -12,11 +12,10 @@ use tidegate_engine::memory::Age;
 use tidegate_engine::ports::Freshness;
 use tidegate_engine::queries::{self, DeviceFilter, DeviceStatus, Listed};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::routes;
 
-use super::Api;
 use super::enrol::Checks;
 use super::rollouts::one_of;
+use super::{Api, Use};
 use crate::input::{Cursor, DeviceId, ImageText, Limit, OperatorBody, Params, StatusText, TagTexts};
 use crate::openapi::forms::{FleetId, Line, TagFilter, Tags};
 use crate::openapi::words;
@@ -213,6 +212,6 @@ async fn shown(state: &AppState, device: &Device) -> Result<DeviceView, Problem>
     Ok(DeviceView::new(device, &known, now))
 }
 
-pub(super) fn api() -> Api {
+pub(super) fn api<U: Use>() -> Api<U> {
     Api::new().operators(routes!(list)).operators(routes!(get, change, delete)).operators(routes!(allow_reenrolment))
 }

@@ -14,9 +14,8 @@ use tidegate_domain::window::ZoneName;
 use tidegate_domain::{fleet, platform};
 use tidegate_engine::enrol::{EnrolError, Newcomer, enrol};
 use utoipa::ToSchema;
-use utoipa_axum::routes;
 
-use super::Api;
+use super::{Api, Use};
 use crate::auth::{DeviceToken, ProvisioningCaller};
 use crate::input::DeviceBody;
 use crate::openapi::forms::{FleetId, LINE_MAX, Line, TAGS_MAX, Tags};
@@ -236,6 +235,6 @@ impl From<EnrolError> for Problem {
     }
 }
 
-pub(super) fn api() -> Api {
+pub(super) fn api<U: Use>() -> Api<U> {
     Api::new().provisioning(routes!(enrol_device))
 }

@@ -10,9 +10,8 @@ use tidegate_domain::policy::{Origin, WrittenPolicy};
 use tidegate_engine::policies::{self, PolicyError, Sheet, Wanted};
 use tidegate_engine::queries::Listed;
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::routes;
 
-use super::Api;
+use super::{Api, Use};
 use crate::input::{Cursor, Flag, Limit, OperatorBody, Params, PolicyIdPath, SetBody};
 use crate::openapi::forms::EntityTag;
 use crate::openapi::words::PolicyOrigin;
@@ -316,6 +315,6 @@ impl From<PolicyError> for Problem {
     }
 }
 
-pub(super) fn api() -> Api {
+pub(super) fn api<U: Use>() -> Api<U> {
     Api::new().operators(routes!(list, create)).operators(routes!(get, replace, delete)).operators(routes!(apply))
 }

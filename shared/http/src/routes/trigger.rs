@@ -12,9 +12,8 @@ use tidegate_domain::image::ImageRef;
 use tidegate_domain::policy::{FieldError, Safeguard, Strategy, Wish};
 use tidegate_engine::trigger::{PassedOver, Retry, TriggerError, TriggerRequest, dry_run, trigger};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::routes;
 
-use super::Api;
+use super::{Api, Use};
 use crate::input::{OperatorBody, Params, reason as reason_of};
 use crate::openapi::forms::TagFilter;
 use crate::openapi::words;
@@ -218,6 +217,6 @@ impl From<TriggerError> for Problem {
     }
 }
 
-pub(super) fn api() -> Api {
+pub(super) fn api<U: Use>() -> Api<U> {
     Api::new().operators(routes!(trigger_update))
 }

@@ -84,9 +84,14 @@ impl Operation {
     /// Whether it controls a whole fleet: it must cost the same whatever the fleet's size.
     pub const fn controls(self) -> bool {
         match self {
-            Self::OpenBatch | Self::Pause | Self::Resume | Self::Cancel | Self::RollbackAll => true,
-            // Its writes are the same as well; what it reads of a large fleet is bounded.
-            Self::Delivery | Self::DeliveryAgain => true,
+            // A delivery's writes are the same as well; what it reads of a large fleet is bounded.
+            Self::OpenBatch
+            | Self::Pause
+            | Self::Resume
+            | Self::Cancel
+            | Self::RollbackAll
+            | Self::Delivery
+            | Self::DeliveryAgain => true,
             Self::SettledPoll | Self::FirstOffer | Self::ReportProgress | Self::ReportFinal | Self::PlanDevice => false,
         }
     }

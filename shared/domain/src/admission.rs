@@ -48,6 +48,7 @@ pub struct Places<'a> {
 
 /// An image that wants to be rolled out, as far as the decision needs it.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "what is known and what is wished, each by itself")]
 pub struct Wish<'a> {
     /// The image.
     pub target: &'a Pin,

@@ -83,11 +83,11 @@ impl News {
         self.happened_at.zip(other.happened_at).is_some_and(|(mine, theirs)| mine > theirs)
     }
 
-    /// The newer of both, after one more notice was taken. `merged` tells whether it is one that a digest must be asked
-    /// for after.
+    /// What counts of both after one more notice was taken: what makes more of what comes later stale. `merged` tells
+    /// whether it is one that a digest must be asked for after.
     #[must_use]
     pub fn with(&self, later: &Self, merged: bool) -> Self {
-        let newest = if self.happened_at > later.happened_at { self } else { later };
+        let newest = if self.floor() > later.floor() { self } else { later };
         Self {
             happened_at: newest.happened_at,
             sender: newest.sender.clone(),
@@ -95,6 +95,12 @@ impl News {
             merged: self.merged + u32::from(merged),
             older: self.older && later.older,
         }
+    }
+
+    /// What the same sender tells of before this is stale, and after a person's word what anybody does.
+    fn floor(&self) -> Option<Timestamp> {
+        let limit = if self.sender.is_some() { SAME_SENDER_SECONDS } else { OTHER_SENDER_SECONDS };
+        self.happened_at.map(|at| at.saturating_sub(SignedDuration::from_secs(limit)).unwrap_or(Timestamp::MIN))
     }
 
     /// When it happened, or was at the latest.

@@ -341,8 +341,9 @@ async fn fails(
 /// Keeps the newest of what a rollout was told of, where this is newer: an older notice that comes later must not count
 /// as newer than it.
 fn told_later(rollout: &Rollout, news: &News) -> Option<Write> {
-    let newer = news.happened_at.is_some() && news.happened_at > rollout.heard().happened_at;
-    newer.then(|| tell(rollout, news, false))
+    let (heard, next) = (rollout.heard(), rollout.heard().with(news, false));
+    let other = (next.happened_at, &next.sender) != (heard.happened_at, &heard.sender);
+    other.then(|| tell(rollout, news, false))
 }
 
 /// The write by which a rollout is told once more.

@@ -50,6 +50,14 @@ fn the_newest_of_two() {
         assert_eq!(both.with(two, false).merged, 1);
     }
     assert_eq!(early.with(&told("c", None), false).happened_at, Some(at(10)), "a time is more than none");
+    let person = News::person(at(3_600));
+    assert_eq!(
+        late.with(&person, false).sender,
+        late.sender,
+        "an hour later, a person forgives more than the sender's clock"
+    );
+    assert_eq!(person.with(&late, false).sender, late.sender);
+    assert_eq!(late.with(&News::person(at(2 * DAY)), false).sender, None);
     assert!(late.follows(&early) && !early.follows(&late) && !late.follows(&late));
     assert!(!told("a", None).follows(&early) && !late.follows(&told("a", None)), "nobody knows");
 }

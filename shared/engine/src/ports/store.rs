@@ -335,7 +335,7 @@ pub trait Store: Send + Sync {
     /// Several items by their keys, in the order of the keys. Each is read as [`Store::get`] reads it; together they
     /// are no snapshot.
     async fn get_many(&self, keys: &[Key], freshness: Freshness) -> Result<Vec<Option<Item>>, StoreError> {
-        let gets = keys.to_vec().into_iter().map(|key| async move { self.get(&key, freshness).await });
+        let gets = keys.iter().cloned().map(|key| async move { self.get(&key, freshness).await });
         stream::iter(gets).buffered(GETS_AT_ONCE).try_collect().await
     }
 

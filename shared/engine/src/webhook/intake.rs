@@ -98,10 +98,8 @@ impl Intake<'_> {
     ) -> Result<Vec<Fresh<'n>>, EngineError> {
         let store = &*self.ports.store;
         let all_keys: Vec<&str> = notices.iter().flat_map(|notice| &notice.keys).map(DeliveryKey::as_str).collect();
-        let known = match self.replay {
-            true => BTreeMap::new(),
-            false => deliveries::get_many(store, self.source, &all_keys).await?,
-        };
+        let known =
+            if self.replay { BTreeMap::new() } else { deliveries::get_many(store, self.source, &all_keys).await? };
         let mut fresh = Vec::new();
         for (n, notice) in notices.iter().copied().enumerate() {
             if self.settings.allowed_registries.allows(&notice.repository).is_err() {

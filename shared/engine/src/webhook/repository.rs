@@ -131,10 +131,7 @@ impl Intake<'_> {
             candidates.values().filter(|(_, of)| is_concerned(of)).collect();
         let before = self.before(&concerned).await?;
         let ids: Vec<&PolicyId> = concerned.iter().map(|(policy, _)| &policy.id).collect();
-        let heads = match ids.is_empty() {
-            true => Vec::new(),
-            false => heads::of_repository(store, repository).await?,
-        };
+        let heads = if ids.is_empty() { Vec::new() } else { heads::of_repository(store, repository).await? };
         let by_policy: BTreeMap<&PolicyId, &Head> = heads.iter().map(|head| (&head.policy_id, head)).collect();
         let of_policy = |id: &&PolicyId| match by_policy.get(*id) {
             Some(head) => (*head).clone(),

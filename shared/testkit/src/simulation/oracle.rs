@@ -30,6 +30,9 @@ use stored::pages;
 /// How far clocks may differ, in milliseconds.
 const SKEW: i64 = 1_700;
 
+/// How old what a function acts on may be, in milliseconds: it is ended after this.
+const READ_MS: i64 = 10_000;
+
 /// Something new that is worth a line and a count.
 pub(super) struct News {
     pub coverage: String,
@@ -54,6 +57,8 @@ pub(super) struct Oracle {
     repushed: BTreeMap<RolloutId, u32>,
     /// Whether some content is pushed under several tags.
     pushes_again: bool,
+    /// When another rollout's place took the place of this one on a device, in milliseconds.
+    left: BTreeMap<(DeviceUuid, RolloutId), i64>,
     /// Rows that were waited for though their devices have no place, and for how many rounds in a row.
     placeless: BTreeMap<(RolloutId, DeviceUuid), u32>,
 }
@@ -71,6 +76,7 @@ impl Oracle {
             violations: Vec::new(),
             history: BTreeMap::new(),
             quiet: 0,
+            left: BTreeMap::new(),
             placeless: BTreeMap::new(),
         }
     }

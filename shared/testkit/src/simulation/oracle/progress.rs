@@ -40,10 +40,9 @@ impl Oracle {
             // Nobody approved it in time: told again, it asks again.
             let of_one = self.history.get(&one.rollout_id);
             let expired = of_one.is_some_and(|states| states.iter().any(|(_, one)| one.status == Status::Expired));
+            let asks_again = self.twins && expired;
             policy
-                && !cancelled
-                && !unknown
-                && !(self.twins && expired)
+                && !(cancelled || unknown || asks_again)
                 && one.target.digest.is_some()
                 && one.target.digest == two.target.digest
         };

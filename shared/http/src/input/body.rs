@@ -134,33 +134,40 @@ fn typed<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
 /// Every mistake that reading the value meets: what is wrong is taken out, and the rest is read again.
 fn all_mistakes<T: DeserializeOwned>(mut value: Value, first: FieldError) -> Vec<FieldError> {
     let mut taken: BTreeMap<String, usize> = BTreeMap::new();
-    let (mut mistakes, mut found) = (Vec::new(), Some(first));
+    let (mut mistakes, mut found): (Vec<FieldError>, _) = (Vec::new(), Some(first));
     while let Some(mistake) = found.take() {
-        let (parent, name) = mistake.pointer.rsplit_once('/').unwrap_or_default();
-        let (parent, name) = (parent.to_owned(), name.replace("~1", "/").replace("~0", "~"));
+        let mut wrong = mistake.pointer.clone();
         let told = FieldError { pointer: in_the_body(&mistake.pointer, &taken), ..mistake };
-        if mistakes.contains(&told) || mistakes.iter().any(|other: &FieldError| other.pointer == told.pointer) {
-            break;
+        if mistakes.iter().any(|other| other.pointer == told.pointer) {
+            // What was taken out is missing now: the whole that it is missing of is taken out, too.
+            wrong = wrong.rsplit_once('/').map(|(whole, _)| whole.to_owned()).unwrap_or_default();
+        } else {
+            mistakes.push(told);
         }
-        mistakes.push(told);
-        let gone = match value.pointer_mut(&parent) {
-            Some(Value::Object(fields)) => fields.remove(&name).is_some(),
-            Some(Value::Array(entries)) => match name.parse::<usize>() {
-                // Those before it are in order.
-                Ok(n) if n < entries.len() => {
-                    entries.drain(..=n);
-                    *taken.entry(parent).or_default() += n + 1;
-                    true
-                }
-                Ok(_) | Err(_) => false,
-            },
-            _ => false,
-        };
-        if gone {
+        if take_out(&mut value, &wrong, &mut taken) {
             found = fields::<T>(value.clone()).err();
         }
     }
     mistakes
+}
+
+/// Takes what stands at the pointer out of the value; says whether anything did. Of a list, those before it too: they are
+/// in order.
+fn take_out(value: &mut Value, pointer: &str, taken: &mut BTreeMap<String, usize>) -> bool {
+    let (parent, name) = pointer.rsplit_once('/').unwrap_or_default();
+    let name = name.replace("~1", "/").replace("~0", "~");
+    match value.pointer_mut(parent) {
+        Some(Value::Object(fields)) => fields.remove(&name).is_some(),
+        Some(Value::Array(entries)) => match name.parse::<usize>() {
+            Ok(n) if n < entries.len() => {
+                entries.drain(..=n);
+                *taken.entry(parent.to_owned()).or_default() += n + 1;
+                true
+            }
+            Ok(_) | Err(_) => false,
+        },
+        _ => false,
+    }
 }
 
 /// The pointer as it is in the whole body, from which entries of lists were `taken`.

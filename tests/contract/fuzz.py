@@ -36,6 +36,7 @@ STRICT = {
     "updateDevice": (422, "time zones are those of the IANA database"),
     "createPolicy": (422, "fields must go together, and patterns have a grammar"),
     "replacePolicy": (422, "the same"),
+    "applyPolicies": (422, "the same, of each policy; and names are unique"),
     "triggerUpdate": (422, "images have a grammar, and registries are allowed"),
     "resumeRollout": (422, "a reason is not blank"),
 }
@@ -87,6 +88,7 @@ def configuration(stack: Stack, seeded: Seeded) -> str:
     policy = {"body.image_pattern": "patterns", "body.timezone": "zones"}
     places = {
         "/api/v1/rollouts": {"path.id": "rollouts", "query.image": "images", "query.device_uuid": "devices"},
+        "/api/v1/image-policies/apply": {"body.policies[*].image_pattern": "patterns"},
         "/api/v1/image-policies": {"path.id": "policies"} | policy,
         "/api/v1/devices": {
             "path.uuid": "devices",

@@ -166,7 +166,7 @@ def main() -> int:
         command: list[str | pathlib.Path] = [program, "--config-file", config, "run", DOCUMENT, "--url", stack.url]
         command += ["--report", "ndjson", "--report-ndjson-path", report, "--no-color"]
         # What the bounds of parameters and fields give is some thousand; the rest is made up, so much for each operation.
-        command += ["--max-examples", str(max(1, CASES // 32)), *sys.argv[1:]]
+        command += ["--max-examples", str(max(1, CASES // 62)), *sys.argv[1:]]
         ended = subprocess.run(command, check=False).returncode
         answers = answered(report)
     for name, statuses in answers.items():

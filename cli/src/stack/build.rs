@@ -13,8 +13,17 @@ use super::project::Project;
 use crate::progress::{Progress, Step};
 
 /// The functions, by the names of their binaries.
-pub(super) const FUNCTIONS: [&str; 8] =
-    ["webhooks", "policies", "rollouts", "device-state", "rollout-step", "batch-worker", "recorder", "event-publisher"];
+pub(crate) const FUNCTIONS: [&str; 9] = [
+    "public",
+    "webhooks",
+    "policies",
+    "rollouts",
+    "device-state",
+    "rollout-step",
+    "batch-worker",
+    "recorder",
+    "event-publisher",
+];
 
 /// A line of cargo's JSON output, as far as it matters here.
 #[derive(Deserialize)]

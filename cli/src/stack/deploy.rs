@@ -86,6 +86,8 @@ fn parameters(access: &Access) -> BTreeMap<String, String> {
         // Where a registry on this machine, and the demo's, is.
         ("ExtraRegistries", "localhost:*,127.0.0.1:*"),
         ("DeviceStateConcurrency", "0"),
+        ("RolloutsConcurrency", "0"),
+        ("SecretsKeptSeconds", "10"),
         ("Scale", "small"),
         ("LogRetentionDays", "1"),
     ]

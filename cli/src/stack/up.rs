@@ -12,6 +12,9 @@ use super::script::Scripts;
 use super::{build, deploy, venv};
 use crate::progress::Progress;
 
+/// Longer ones make the longest of the names that are made of it (a rule's) longer than AWS takes.
+const LONGEST_STACK_NAME: usize = 42;
+
 /// A function's first answer includes the start of its process.
 const FIRST_ANSWER_SECONDS: u64 = 60;
 
@@ -42,6 +45,7 @@ pub(crate) async fn up(
     progress: &Progress,
     seed: impl AsyncFnOnce(&Access, &Progress) -> Result<()>,
 ) -> Result<Access> {
+    check_name(&options.stack)?;
     let _lock = project.lock()?;
     let mut access = Access::load_or_create(project, &options.stack)?;
     access.stack.clone_from(&options.stack);
@@ -65,6 +69,18 @@ pub(crate) async fn up(
     wait_for_answer(project, &access, progress).await?;
     seed(&access, progress).await.context("the stack is up, but could not be filled")?;
     Ok(access)
+}
+
+/// Refuses a stack name that something in the stack could not be named after.
+fn check_name(stack: &str) -> Result<()> {
+    let letters = stack.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    if !letters || !stack.starts_with(|c: char| c.is_ascii_lowercase()) || stack.len() > LONGEST_STACK_NAME {
+        bail!(
+            "a stack cannot be named {stack}: expected at most {LONGEST_STACK_NAME} lower-case letters, digits and \
+             hyphens, beginning with a letter"
+        );
+    }
+    Ok(())
 }
 
 /// The endpoint that the user runs by themselves.
@@ -101,4 +117,19 @@ async fn wait_for_answer(project: &Project, access: &Access, progress: &Progress
     }
     step.done("The API answers");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_nothing_can_be_named_after_are_refused() {
+        for good in ["tidegate", "t", &"t".repeat(42), "tidegate-2"] {
+            assert!(check_name(good).is_ok(), "{good}");
+        }
+        for bad in ["", "2tidegate", "Tidegate", "tide_gate", "tide.gate", &"t".repeat(43)] {
+            assert!(check_name(bad).is_err(), "{bad}");
+        }
+    }
 }

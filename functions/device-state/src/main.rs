@@ -3,7 +3,6 @@
 use tidegate_gateway::Wiring;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda_http::Error> {
-    let state = tidegate_gateway::start(Wiring::STORE)?;
-    tidegate_gateway::serve(tidegate_http::devices(state)).await
+async fn main() -> Result<(), lambda_runtime::Error> {
+    tidegate_gateway::serve(Wiring::STORE, tidegate_http::devices).await
 }

@@ -4,6 +4,7 @@ use aws_lambda_events::sqs::SqsBatchResponse;
 use jiff::Timestamp;
 use lambda_runtime::Error;
 use serde_json::Value;
+use tidegate_aws::bootstrap::ALWAYS_LOGGED;
 use tidegate_aws::{bootstrap, lambda};
 use tidegate_engine::ports::{Job, Ports};
 use tidegate_engine::step;
@@ -12,7 +13,8 @@ use tidegate_engine::step;
 pub(crate) async fn handle(ports: &Ports, payload: Value) -> Result<SqsBatchResponse, Error> {
     if payload.get("Records").is_none() {
         let rollouts = step::sweep(ports).await.map_err(|error| lambda::told(&error))?;
-        tracing::info!(rollouts, "swept");
+        // An alarm counts these lines.
+        tracing::info!(target: ALWAYS_LOGGED, rollouts, "swept");
         return Ok(SqsBatchResponse::default());
     }
     let now = bootstrap::now();

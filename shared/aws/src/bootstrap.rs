@@ -14,7 +14,7 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
 use aws_types::sdk_config::Builder;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tidegate_engine::ports::{Meter, Ports};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -22,11 +22,10 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{Config, ConfigError};
-use crate::entropy::SystemEntropy;
 use crate::http;
-use crate::store::DynamoStore;
+use crate::secrets::Secrets;
 use crate::tables::TableNames;
-use crate::wiring::Wiring;
+use crate::wiring::{Parts, Wiring};
 
 /// Far above what a service next door needs, far below a function's own timeout.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -44,6 +43,8 @@ pub struct Started {
     pub ports: Ports,
     /// What it was told.
     pub config: Config,
+    /// The stack's secrets, where the function is told of them.
+    pub secrets: Option<Arc<Secrets>>,
     /// The stack's physical tables.
     pub tables: TableNames,
     /// What the store's calls have cost.
@@ -60,17 +61,13 @@ pub fn start(wiring: Wiring) -> Result<Started, ConfigError> {
 /// The ports of a stack, over a given SDK configuration.
 pub fn connect(config: Config, sdk: &SdkConfig, wiring: Wiring) -> Started {
     let tables = TableNames::new(&config.table_prefix);
-    let store = DynamoStore::new(aws_sdk_dynamodb::Client::new(sdk), tables.clone());
-    let meter = store.meter();
-    let ports = Ports {
-        store: Arc::new(store),
-        queues: (wiring.queues)(sdk, &config),
-        scheduler: (wiring.scheduler)(sdk, &config),
-        bus: (wiring.bus)(sdk, &config),
-        registry: (wiring.registry)(sdk, &config),
-        entropy: Arc::new(SystemEntropy),
-    };
-    Started { ports, config, tables, meter }
+    let secrets = config.secrets.arn.as_ref().map(|arn| {
+        let kept = SignedDuration::from_secs(i64::from(config.secrets.kept_seconds));
+        Arc::new(Secrets::new(sdk, config.secrets.endpoint_url.clone(), arn, kept))
+    });
+    let (ports, meter) =
+        wiring.ports(&Parts { sdk, config: &config, tables: &tables, secrets: secrets.as_ref() });
+    Started { ports, config, secrets, tables, meter }
 }
 
 /// Region and credentials as Lambda puts them into a function's environment; `AWS_ENDPOINT_URL` names an emulator. What
@@ -103,10 +100,14 @@ pub(crate) fn patient() -> Builder {
         .retry_config(retries)
 }
 
+/// The target of lines that alarms count: logged whatever `RUST_LOG` says.
+pub const ALWAYS_LOGGED: &str = "tidegate_always";
+
 /// One JSON object a line, filtered by `RUST_LOG` (default `info`). A second call changes nothing.
 pub fn json_logs() {
     let filter = std::env::var("RUST_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
     let filter = filter.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
+    let filter = filter.with_target(ALWAYS_LOGGED, LevelFilter::INFO);
     let logs =
         tracing_subscriber::fmt::layer().json().flatten_event(true).with_current_span(true).with_span_list(false);
     // Lambda stamps every line with its time.

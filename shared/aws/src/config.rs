@@ -1,6 +1,5 @@
 //! The functions' configuration, from their environment. The template sets every variable that is named here.
 
-mod access;
 mod reader;
 
 use tidegate_domain::health::HealthDefaults;
@@ -8,10 +7,8 @@ use tidegate_domain::image::AllowedRegistries;
 use tidegate_domain::pace::Pace;
 use tidegate_domain::policy::{Batches, PolicyDefaults, Rate, Strategy};
 
-pub use self::access::{Access, ProvisioningKey, TokenHash};
-use self::reader::Reader;
+pub(crate) use self::reader::Reader;
 pub use self::reader::{ConfigError, VariableError};
-use crate::registry::RegistryCredentials;
 use crate::scheduler::ScheduleTarget;
 
 /// Everything that a function is told.
@@ -31,10 +28,22 @@ pub struct Config {
     pub policy: PolicyDefaults,
     /// When devices poll.
     pub pace: Pace,
-    /// Who may call.
-    pub access: Access,
-    /// Registries that may be asked.
-    pub registries: RegistryCredentials,
+    /// Where the secrets are, for functions that need them.
+    pub secrets: SecretsPlace,
+}
+
+/// Longest that a secret is kept before it is read again: how late a rotation can be.
+const SECRETS_KEPT_MAX: u32 = 300;
+
+/// One secret of Secrets Manager.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretsPlace {
+    /// Its ARN or name; functions that recognise nobody and ask nobody have none.
+    pub arn: Option<String>,
+    /// How long what it says is kept.
+    pub kept_seconds: u32,
+    /// Another Secrets Manager than the region's.
+    pub endpoint_url: Option<String>,
 }
 
 impl Config {
@@ -58,10 +67,14 @@ impl Config {
             },
             policy: policy(&mut reader),
             pace: pace(&mut reader),
-            access: Access::read(&mut reader),
-            registries: reader.secret("REGISTRY_CREDENTIALS", RegistryCredentials::parse).unwrap_or_default(),
+            secrets: SecretsPlace {
+                arn: reader.parsed("SECRETS_ARN", None, |text| Ok::<_, String>(Some(text.to_owned()))),
+                kept_seconds: reader.number("SECRETS_KEPT_SECONDS", SECRETS_KEPT_MAX, 1, SECRETS_KEPT_MAX),
+                endpoint_url: reader
+                    .parsed("AWS_ENDPOINT_URL_SECRETS_MANAGER", None, |text| Ok::<_, String>(Some(text.to_owned()))),
+            },
         };
-        reader.finish(config)
+        reader.finish(config).map_err(ConfigError)
     }
 }
 

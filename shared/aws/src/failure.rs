@@ -1,12 +1,26 @@
-//! Which failures of an AWS call may pass by themselves.
+//! Failures in words, and which of an AWS call may pass by themselves.
+
+use std::error::Error;
+use std::fmt::Write as _;
 
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
-/// An operation's error.
-pub(crate) trait Failed: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static {}
+/// An error with its sources, in words.
+pub(crate) fn words(error: &dyn Error) -> String {
+    let mut words = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let _ = write!(words, ": {cause}");
+        source = cause.source();
+    }
+    words
+}
 
-impl<E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static> Failed for E {}
+/// An operation's error.
+pub(crate) trait Failed: ProvideErrorMetadata + Error + Send + Sync + 'static {}
+
+impl<E: ProvideErrorMetadata + Error + Send + Sync + 'static> Failed for E {}
 
 /// Codes of refusals that pass: throttling, and transactions in progress.
 const PASSING: [&str; 7] = [

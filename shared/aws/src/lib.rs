@@ -13,6 +13,7 @@ pub mod queues;
 pub mod registry;
 pub mod scheduler;
 pub mod secret;
+pub mod secrets;
 pub mod store;
 pub mod tables;
 mod tls;

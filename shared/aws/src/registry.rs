@@ -9,7 +9,7 @@
 mod credentials;
 mod manifest;
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -22,7 +22,8 @@ use tidegate_engine::ports::{Registry, ResolveError, Resolved};
 
 use self::credentials::{Access, sensitive};
 pub use self::credentials::{CredentialsError, RegistryCredentials};
-use crate::tls;
+use crate::secrets::Secrets;
+use crate::{bootstrap, tls};
 
 /// The whole of one HTTP call.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -34,13 +35,36 @@ const BODY_MAX_BYTES: usize = 4 * 1024 * 1024;
 #[derive(Debug, Clone)]
 pub struct HttpRegistry {
     client: OnceLock<Client>,
-    credentials: RegistryCredentials,
+    credentials: Credentials,
+}
+
+/// Where access comes from.
+#[derive(Debug, Clone)]
+enum Credentials {
+    Given(RegistryCredentials),
+    Kept(Arc<Secrets>),
 }
 
 impl HttpRegistry {
     /// With the hosts that may be asked.
     pub fn new(credentials: RegistryCredentials) -> Self {
+        Self { client: OnceLock::new(), credentials: Credentials::Given(credentials) }
+    }
+
+    /// With the hosts that the stack's secrets name when a registry is asked; without secrets, with none.
+    pub fn of_secrets(secrets: Option<Arc<Secrets>>) -> Self {
+        let credentials = secrets.map_or_else(|| Credentials::Given(RegistryCredentials::default()), Credentials::Kept);
         Self { client: OnceLock::new(), credentials }
+    }
+
+    async fn access(&self, host: &str) -> Result<Option<Access>, ResolveError> {
+        match &self.credentials {
+            Credentials::Given(credentials) => Ok(credentials.of(host).cloned()),
+            Credentials::Kept(secrets) => {
+                let values = secrets.current(bootstrap::now()).await.map_err(unavailable)?;
+                Ok(values.registries.of(host).cloned())
+            }
+        }
     }
 
     /// Made when it is first used: most invocations ask no registry.
@@ -98,7 +122,7 @@ impl HttpRegistry {
 impl Registry for HttpRegistry {
     async fn resolve(&self, image: &ImageRef) -> Result<Resolved, ResolveError> {
         let host = image.repository.registry();
-        let Some(access) = self.credentials.of(host) else {
+        let Some(access) = self.access(host).await? else {
             return match &image.digest {
                 Some(digest) => Ok(Resolved { digest: digest.clone(), platforms: [].into() }),
                 None => Err(not_possible(&format!("no access to {host} is configured"))),
@@ -113,7 +137,7 @@ impl Registry for HttpRegistry {
         let address = api_host(host);
         let path = image.repository.path();
         let url = format!("{scheme}://{address}/v2/{path}/manifests/{reference}");
-        let response = checked(self.manifest(&url, path, access).await?)?;
+        let response = checked(self.manifest(&url, path, &access).await?)?;
         let headers = response.headers().clone();
         let body = body(response).await?;
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());

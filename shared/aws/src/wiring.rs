@@ -7,37 +7,60 @@ use aws_types::SdkConfig;
 use jiff::Timestamp;
 use tidegate_domain::ids::RolloutId;
 use tidegate_domain::image::ImageRef;
-use tidegate_engine::ports::{Bus, BusEntry, Job, QueueError, Queues, Registry, ResolveError, Resolved, Scheduler};
+use tidegate_engine::ports::{
+    Bus, BusEntry, Freshness, Item, Job, Key, Meter, Page, Ports, Query, QueueError, Queues, Registry, ResolveError,
+    Resolved, Scheduler, Store, StoreError, Table, Write, WriteError,
+};
 
 use crate::bus::EventBridgeBus;
 use crate::config::Config;
+use crate::entropy::SystemEntropy;
 use crate::queues::SqsQueues;
 use crate::registry::HttpRegistry;
 use crate::scheduler::EventBridgeScheduler;
+use crate::secrets::Secrets;
+use crate::store::DynamoStore;
+use crate::tables::TableNames;
+
+/// What ports are made of.
+pub(crate) struct Parts<'a> {
+    pub(crate) sdk: &'a SdkConfig,
+    pub(crate) config: &'a Config,
+    pub(crate) tables: &'a TableNames,
+    pub(crate) secrets: Option<&'a Arc<Secrets>>,
+}
 
 /// Makes a port. None of them connects, or builds a client, before it is used.
-pub type Make<P> = fn(&SdkConfig, &Config) -> Arc<P>;
+type Make<P> = fn(&Parts<'_>) -> Arc<P>;
 
-/// The ports of a function beside the store, which every one has.
+/// The ports of a function.
 #[derive(Clone, Copy)]
 pub struct Wiring {
-    /// The step and batch queues.
-    pub queues: Make<dyn Queues>,
-    /// Wake-ups later than a queue's longest delay.
-    pub scheduler: Make<dyn Scheduler>,
-    /// Where events are published.
-    pub bus: Make<dyn Bus>,
-    /// Tag to digest.
-    pub registry: Make<dyn Registry>,
+    store: fn(&Parts<'_>) -> (Arc<dyn Store>, Arc<Meter>),
+    queues: Make<dyn Queues>,
+    scheduler: Make<dyn Scheduler>,
+    bus: Make<dyn Bus>,
+    registry: Make<dyn Registry>,
 }
 
 impl Wiring {
-    /// The store alone. Another port refuses whatever is asked of it, as the function's role would.
+    /// No port but randomness. The others refuse whatever is asked of them, as the function's role would.
+    pub const NONE: Self = Self {
+        store: |_| (Arc::new(Absent("store")), Arc::default()),
+        queues: |_| Arc::new(Absent("queues")),
+        scheduler: |_| Arc::new(Absent("scheduler")),
+        bus: |_| Arc::new(Absent("bus")),
+        registry: |_| Arc::new(Absent("registry")),
+    };
+
+    /// The tables alone.
     pub const STORE: Self = Self {
-        queues: |_, _| Arc::new(Absent("queues")),
-        scheduler: |_, _| Arc::new(Absent("scheduler")),
-        bus: |_, _| Arc::new(Absent("bus")),
-        registry: |_, _| Arc::new(Absent("registry")),
+        store: |parts| {
+            let store = DynamoStore::new(aws_sdk_dynamodb::Client::new(parts.sdk), parts.tables.clone());
+            let meter = store.meter();
+            (Arc::new(store), meter)
+        },
+        ..Self::NONE
     };
 
     /// Every port.
@@ -47,7 +70,9 @@ impl Wiring {
     #[must_use]
     pub const fn with_queues(self) -> Self {
         Self {
-            queues: |sdk, config| Arc::new(SqsQueues::new(sdk, &config.step_queue_url, &config.batch_queue_url)),
+            queues: |Parts { sdk, config, .. }| {
+                Arc::new(SqsQueues::new(sdk, &config.step_queue_url, &config.batch_queue_url))
+            },
             ..self
         }
     }
@@ -55,19 +80,35 @@ impl Wiring {
     /// And the scheduler.
     #[must_use]
     pub const fn with_scheduler(self) -> Self {
-        Self { scheduler: |sdk, config| Arc::new(EventBridgeScheduler::new(sdk, config.schedule.clone())), ..self }
+        Self {
+            scheduler: |parts| Arc::new(EventBridgeScheduler::new(parts.sdk, parts.config.schedule.clone())),
+            ..self
+        }
     }
 
     /// And the bus.
     #[must_use]
     pub const fn with_bus(self) -> Self {
-        Self { bus: |sdk, config| Arc::new(EventBridgeBus::new(sdk, &config.event_bus)), ..self }
+        Self { bus: |parts| Arc::new(EventBridgeBus::new(parts.sdk, &parts.config.event_bus)), ..self }
     }
 
-    /// And registries.
+    /// And registries, with the access that the stack's secrets give to them.
     #[must_use]
     pub const fn with_registry(self) -> Self {
-        Self { registry: |_, config| Arc::new(HttpRegistry::new(config.registries.clone())), ..self }
+        Self { registry: |parts| Arc::new(HttpRegistry::of_secrets(parts.secrets.cloned())), ..self }
+    }
+
+    pub(crate) fn ports(self, parts: &Parts<'_>) -> (Ports, Arc<Meter>) {
+        let (store, meter) = (self.store)(parts);
+        let ports = Ports {
+            store,
+            queues: (self.queues)(parts),
+            scheduler: (self.scheduler)(parts),
+            bus: (self.bus)(parts),
+            registry: (self.registry)(parts),
+            entropy: Arc::new(SystemEntropy),
+        };
+        (ports, meter)
     }
 }
 
@@ -75,6 +116,25 @@ impl Wiring {
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("this function's main.rs names no {0}")]
 struct Absent(&'static str);
+
+#[async_trait]
+impl Store for Absent {
+    async fn get(&self, _: &Key, _: Freshness) -> Result<Option<Item>, StoreError> {
+        Err(StoreError::Rejected(Box::new(*self)))
+    }
+
+    async fn query(&self, _: &Query) -> Result<Page, StoreError> {
+        Err(StoreError::Rejected(Box::new(*self)))
+    }
+
+    async fn scan(&self, _: Table, _: Option<&str>, _: Option<u32>) -> Result<Page, StoreError> {
+        Err(StoreError::Rejected(Box::new(*self)))
+    }
+
+    async fn write(&self, _: &[Write]) -> Result<(), WriteError> {
+        Err(WriteError::Store(StoreError::Rejected(Box::new(*self))))
+    }
+}
 
 #[async_trait]
 impl Queues for Absent {

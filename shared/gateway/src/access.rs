@@ -1,20 +1,26 @@
 //! From a function's configuration to what callers are recognised by.
 
-use tidegate_aws::config;
+use tidegate_aws::secrets as config;
 use tidegate_domain::webhook::{Secrets, SecretsError};
 use tidegate_http::auth::{Access, KeyTooShort, ProvisioningKey, SigningKey, TokenHash, TokenList};
 
 /// The configuration cannot recognise callers; starting again with the same one cannot help.
 #[derive(Debug, thiserror::Error)]
 pub enum AccessError {
-    /// Every function that answers HTTP signs, or checks what was signed.
-    #[error("SIGNING_KEY is not set")]
+    /// The environment names no secret.
+    #[error("SECRETS_ARN is not set")]
+    NoSecrets,
+    /// Every function that recognises callers signs, or checks what was signed.
+    #[error("the secret has no signing_key")]
     NoSigningKey,
     /// The key could be guessed.
-    #[error("SIGNING_KEY: {0}")]
+    #[error("signing_key: {0}")]
     SigningKey(#[from] KeyTooShort),
+    /// Every delivery would be refused.
+    #[error("the secret has no webhook_secrets")]
+    NoWebhookSecrets,
     /// The webhook secrets cannot be used.
-    #[error("WEBHOOK_SECRETS: {0}")]
+    #[error("webhook_secrets: {0}")]
     WebhookSecrets(#[from] SecretsError),
 }
 
@@ -23,7 +29,8 @@ pub(crate) fn access(config: &config::Access) -> Result<Access, AccessError> {
     let signing = config.signing_key.as_ref().ok_or(AccessError::NoSigningKey)?;
     let secrets = &config.webhook_secrets;
     let webhooks = match secrets.as_slice() {
-        [] => None,
+        // Nobody could prove who they are: better to say so than to refuse every registry.
+        [] => return Err(AccessError::NoWebhookSecrets),
         secrets => Some(Secrets::new(secrets.iter().map(config_secret))?),
     };
     let hash = |hash: &config::TokenHash| TokenHash::from_bytes(hash.0);

@@ -1,45 +1,94 @@
-//! How a function answers HTTP: its configuration becomes the routes' state, its gateway's events become requests.
+//! How a function answers HTTP: its gateway's events become requests of its routes, whose callers are recognised by the
+//! stack's secrets as they are now.
 
 mod access;
+mod event;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
-use axum::http::HeaderValue;
-use lambda_http::request::RequestContext;
-use lambda_http::{Error, Request};
+use axum::body::Body;
+use axum::http::{Request, Response};
+use lambda_runtime::{Error, LambdaEvent, service_fn};
 use tidegate_aws::bootstrap;
-pub use tidegate_aws::wiring::Wiring;
+use tidegate_aws::secrets::{SecretValues, Secrets};
 use tidegate_engine::settings::Settings;
-use tidegate_http::AppState;
-use tower::ServiceExt;
+use tidegate_http::auth::Access;
+use tidegate_http::{AppState, Clock};
+use tower::ServiceExt as _;
 
 pub use access::AccessError;
+pub use event::{Answer, BadEvent, Event};
+pub use tidegate_aws::wiring::Wiring;
 
-/// The header that carries a request's id.
-const REQUEST_ID: &str = "x-request-id";
-
-/// Starts the function of this process's environment, with the ports that it uses beside the store.
-pub fn start(wiring: Wiring) -> Result<AppState, Error> {
+/// Serves routes whose callers show credentials, with the ports that they use, for as long as the function lives.
+pub async fn serve(wiring: Wiring, routes: fn(AppState) -> Router) -> Result<(), Error> {
     let started = bootstrap::start(wiring)?;
+    let secrets = started.secrets.ok_or(AccessError::NoSecrets)?;
     let settings = Settings::new(started.config.policy, started.config.pace);
-    let access = access::access(&started.config.access)?;
-    Ok(AppState::new(started.ports, settings, access, Arc::new(bootstrap::now)))
+    let clock: Clock = Arc::new(bootstrap::now);
+    let values = secrets.current(clock()).await?;
+    let state = AppState::new(started.ports, settings, access::access(&values.access)?, clock);
+    let doors = Doors { secrets, routes, open: Mutex::new(Open { routes: routes(state.clone()), values, state }) };
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Event>| doors.answer(event.payload))).await
 }
 
-/// Answers requests of an HTTP API and of a function URL, for as long as the function lives.
-pub async fn serve(routes: Router) -> Result<(), Error> {
-    lambda_http::run(routes.map_request(with_the_gateways_id)).await
+/// Serves routes that are open to everybody: without tables, without secrets.
+pub async fn serve_public(routes: fn(AppState) -> Router) -> Result<(), Error> {
+    let started = bootstrap::start(Wiring::NONE)?;
+    let settings = Settings::new(started.config.policy, started.config.pace);
+    let access = Access::nobody(started.ports.entropy.bytes32());
+    let routes = routes(AppState::new(started.ports, settings, access, Arc::new(bootstrap::now)));
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Event>| answer(routes.clone(), event.payload))).await
 }
 
-/// A request that has no id gets the gateway's, so that its access log and ours tell of the same request.
-pub fn with_the_gateways_id(mut request: Request) -> Request {
-    let id = match request.extensions().get::<RequestContext>() {
-        Some(RequestContext::ApiGatewayV2(context)) => context.request_id.clone(),
-        _ => None,
-    };
-    if let Some(id) = id.and_then(|id| HeaderValue::from_str(&id).ok()) {
-        request.headers_mut().entry(REQUEST_ID).or_insert(id);
+/// Routes, and the secrets that open them.
+struct Doors {
+    secrets: Arc<Secrets>,
+    routes: fn(AppState) -> Router,
+    open: Mutex<Open>,
+}
+
+/// The routes as they are open now.
+struct Open {
+    routes: Router,
+    values: Arc<SecretValues>,
+    state: AppState,
+}
+
+impl Doors {
+    async fn answer(&self, event: Event) -> Result<Answer, Error> {
+        let routes = match self.secrets.current(bootstrap::now()).await {
+            Ok(values) => self.opened_by(values),
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "nobody can be recognised");
+                return Ok(Answer::of(tidegate_http::unavailable()).await?);
+            }
+        };
+        answer(routes, event).await
     }
-    request
+
+    /// The routes, made anew where the secrets changed.
+    fn opened_by(&self, values: Arc<SecretValues>) -> Router {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if !Arc::ptr_eq(&open.values, &values) {
+            match access::access(&values.access) {
+                Ok(access) if open.values != values => {
+                    open.state.access = Arc::new(access);
+                    open.routes = (self.routes)(open.state.clone());
+                    tracing::info!("the secrets have changed");
+                }
+                Ok(_) => {}
+                Err(error) => tracing::error!(%error, "the new secrets cannot be used; the old ones still are"),
+            }
+            open.values = values;
+        }
+        open.routes.clone()
+    }
+}
+
+async fn answer(routes: Router, event: Event) -> Result<Answer, Error> {
+    let request: Request<Body> = event.request()?;
+    let response: Response<Body> = routes.oneshot(request).await?;
+    Ok(Answer::of(response).await?)
 }

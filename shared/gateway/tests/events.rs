@@ -2,18 +2,17 @@
 
 use std::sync::Arc;
 
-use axum::body::to_bytes;
-use axum::http::StatusCode;
+use axum::body::Body;
+use axum::http::{Response, StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use hmac::{Hmac, Mac};
 use jiff::Timestamp;
-use lambda_http::request::from_str;
 use serde_json::{Value, json};
 use sha2::Sha256;
 use tidegate_domain::webhook::Secrets;
 use tidegate_engine::settings::Settings;
-use tidegate_gateway::with_the_gateways_id;
+use tidegate_gateway::{Answer, Event};
 use tidegate_http::AppState;
 use tidegate_http::auth::{Access, SigningKey, TokenHash, TokenList};
 use tidegate_testkit::entropy::SeededEntropy;
@@ -55,12 +54,14 @@ fn event(method: &str, stage: &str, raw_path: &str, headers: &Value, body: Optio
 }
 
 async fn answered(event: &str) -> (StatusCode, String, Value) {
-    let request = with_the_gateways_id(from_str(event).unwrap());
+    let request = serde_json::from_str::<Event>(event).unwrap().request().unwrap();
     let response = tidegate_http::all(state()).oneshot(request).await.unwrap();
-    let id = response.headers()["x-request-id"].to_str().unwrap().to_owned();
-    let status = response.status();
-    let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
-    (status, id, serde_json::from_slice(&body).unwrap_or_default())
+    let answer = serde_json::to_value(Answer::of(response).await.unwrap()).unwrap();
+    assert_eq!(answer["isBase64Encoded"], false);
+    let status = u16::try_from(answer["statusCode"].as_u64().unwrap()).unwrap();
+    let id = answer["headers"]["x-request-id"].as_str().unwrap().to_owned();
+    let body = serde_json::from_str(answer["body"].as_str().unwrap_or_default()).unwrap_or_default();
+    (StatusCode::from_u16(status).unwrap(), id, body)
 }
 
 #[tokio::test]
@@ -99,4 +100,36 @@ async fn a_signature_is_over_the_decoded_body() {
     }
     let (status, _, _) = answered(&event("POST", "local", path, &headers, Some((&encoded, false)))).await;
     assert_eq!(status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn an_event_is_read_whole() {
+    let headers = json!({"host": "api.example", "x-many": "a, b", "bad name": "x"});
+    let text = event("PATCH", "local", "/p%2Fq", &headers, Some(("text", false)));
+    let mut event: Value = serde_json::from_str(&text).unwrap();
+    event["cookies"] = json!(["a=1", "b=2"]);
+    event["rawQueryString"] = json!("x=%20y&x=z");
+    let request = serde_json::from_value::<Event>(event.clone()).unwrap().request().unwrap();
+    assert_eq!((request.method().as_str(), request.uri().to_string().as_str()), ("PATCH", "/p%2Fq?x=%20y&x=z"));
+    assert_eq!(request.headers()[header::COOKIE], "a=1; b=2");
+    assert_eq!(request.headers()["x-many"], "a, b");
+    assert_eq!(request.headers().len(), 4, "host, x-many, cookie, x-request-id");
+    // A test event of the console, and a function URL's without headers.
+    for missing in ["headers", "cookies", "body", "isBase64Encoded", "rawQueryString"] {
+        let mut event = event.clone();
+        event.as_object_mut().unwrap().remove(missing);
+        assert!(serde_json::from_value::<Event>(event).unwrap().request().is_ok(), "without {missing}");
+    }
+    event["isBase64Encoded"] = json!(true);
+    event["body"] = json!("?");
+    assert!(serde_json::from_value::<Event>(event).unwrap().request().is_err());
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_text_is_encoded_and_values_of_a_name_are_joined() {
+    let response =
+        Response::builder().header("vary", "a").header("vary", "b").body(Body::from(vec![0xff, 0x00])).unwrap();
+    let answer = serde_json::to_value(Answer::of(response).await.unwrap()).unwrap();
+    let wanted = json!({"statusCode": 200, "headers": {"vary": "a, b"}, "body": "/wA=", "isBase64Encoded": true});
+    assert_eq!(answer, wanted);
 }

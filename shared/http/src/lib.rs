@@ -15,11 +15,13 @@ mod state;
 mod views;
 
 use axum::Router;
+use axum::response::{IntoResponse, Response};
 
 pub use openapi::openapi;
 pub use state::{AppState, Clock};
 
-use crate::routes::Api;
+use crate::problem::Problem;
+use crate::routes::{Answering, Api};
 
 /// The routes of the function `webhooks`.
 pub fn webhooks(state: AppState) -> Router {
@@ -31,7 +33,12 @@ pub fn policies(state: AppState) -> Router {
     hosted([routes::policies()], state)
 }
 
-/// The routes of the function `rollouts`, and the answer to every unknown path.
+/// The routes of the function `public`, and the answer to every unknown path.
+pub fn public(state: AppState) -> Router {
+    hosted([routes::public()], state)
+}
+
+/// The routes of the function `rollouts`.
 pub fn rollouts(state: AppState) -> Router {
     hosted([routes::rollouts()], state)
 }
@@ -43,10 +50,16 @@ pub fn devices(state: AppState) -> Router {
 
 /// All routes, for one process.
 pub fn all(state: AppState) -> Router {
-    hosted([routes::webhooks(), routes::policies(), routes::rollouts(), routes::devices()], state)
+    let apis = [routes::webhooks(), routes::policies(), routes::rollouts(), routes::devices(), routes::public()];
+    hosted(apis, state)
 }
 
-fn hosted<const N: usize>(apis: [Api; N], state: AppState) -> Router {
-    let routes = apis.into_iter().fold(Router::new(), |routes, api| routes.merge(api.split().0));
+fn hosted<const N: usize>(apis: [Api<Answering>; N], state: AppState) -> Router {
+    let routes = apis.into_iter().fold(Router::new(), |routes, api| routes.merge(api.0.0));
     layers::around(routes, state)
+}
+
+/// The answer while callers cannot be recognised.
+pub fn unavailable() -> Response {
+    Problem::unavailable().into_response()
 }

@@ -6,14 +6,15 @@ use utoipa::openapi::{Components, Info, OpenApi, OpenApiBuilder};
 
 use crate::auth::Caller;
 use crate::problem::{Problem, WrongField};
-use crate::routes;
+use crate::routes::{self, Api, Describing};
 
 /// The document of every function's routes.
 pub fn openapi() -> OpenApi {
-    let apis = [routes::webhooks(), routes::policies(), routes::rollouts(), routes::devices()];
+    let apis: [Api<Describing>; 5] =
+        [routes::webhooks(), routes::policies(), routes::rollouts(), routes::devices(), routes::public()];
     let mut document = OpenApiBuilder::new().info(info()).components(Some(components())).build();
     for api in apis {
-        document.merge(api.split().1);
+        document.merge(api.0.0.into_openapi());
     }
     document
 }

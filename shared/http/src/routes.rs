@@ -1,5 +1,33 @@
 //! The routes, a file each or a small group, and how they are declared: always with the caller that they are for.
 
+/// A handler on the methods that its description names.
+macro_rules! routed {
+    ($routes:ident, $path:ident, $handler:ident) => {
+        <$path as ::utoipa::Path>::methods().iter().fold($routes, |routes, method| {
+            routes.on(::utoipa_axum::PathItemExt::to_method_filter(method), $handler)
+        })
+    };
+}
+use routed;
+
+/// Routes of one path, by the handlers that `utoipa::path` describes: what answers them and what describes them apart, so
+/// that a program which describes nothing holds no descriptions.
+macro_rules! routes {
+    ($first:ident $(, $more:ident)* $(,)?) => {
+        crate::routes::Routes {
+            answering: || {
+                utoipa_axum::paste! {
+                    let routes = ::axum::routing::MethodRouter::<crate::state::AppState>::new();
+                    let routes = crate::routes::routed!(routes, [<__path_ $first>], $first);
+                    $(let routes = crate::routes::routed!(routes, [<__path_ $more>], $more);)*
+                    (<[<__path_ $first>] as ::utoipa::Path>::path(), routes)
+                }
+            },
+            describing: || ::utoipa_axum::routes!($first $(, $more)*),
+        }
+    };
+}
+
 mod bad_digests;
 mod commands;
 mod device_state;
@@ -19,63 +47,118 @@ use axum::routing::MethodRouter;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::response::ResponseBuilder;
 use utoipa::openapi::security::SecurityRequirement;
-use utoipa::openapi::{Content, OpenApi, Ref};
+use utoipa::openapi::{Content, Ref};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 use crate::auth::{self, Caller};
 use crate::problem::PROBLEM_JSON;
 use crate::state::AppState;
 
-/// Routes with their description. There is no way to add one without saying who may call it: the same word puts it
-/// behind its door and into the document.
-pub(crate) struct Api(OpenApiRouter<AppState>);
+/// See the macro [`routes!`].
+pub(crate) struct Routes<A, D> {
+    answering: A,
+    describing: D,
+}
 
-impl Api {
-    fn new() -> Self {
+/// What becomes of routes: [`Answering`] or [`Describing`].
+pub(crate) trait Use: Sized {
+    /// None yet.
+    fn nothing() -> Self;
+    /// And these, behind this caller's door.
+    fn and<A, D>(self, caller: Caller, routes: Routes<A, D>) -> Self
+    where
+        A: FnOnce() -> (String, MethodRouter<AppState>),
+        D: FnOnce() -> UtoipaMethodRouter<AppState>;
+    /// And those.
+    fn merge(self, others: Self) -> Self;
+}
+
+/// They are answered.
+pub(crate) struct Answering(pub(crate) Router<AppState>);
+
+impl Use for Answering {
+    fn nothing() -> Self {
+        Self(Router::new())
+    }
+
+    fn and<A, D>(self, caller: Caller, routes: Routes<A, D>) -> Self
+    where
+        A: FnOnce() -> (String, MethodRouter<AppState>),
+        D: FnOnce() -> UtoipaMethodRouter<AppState>,
+    {
+        let (path, routes) = (routes.answering)();
+        let routes = match caller {
+            Caller::Operator => routes.route_layer(from_fn(auth::operator)),
+            Caller::Device => routes.route_layer(from_fn(auth::device)),
+            Caller::Provisioning => routes.route_layer(from_fn(auth::provisioning)),
+            Caller::Registry => routes.route_layer(from_fn(auth::registry)),
+            Caller::Anyone => routes.route_layer(from_fn(auth::anyone)),
+        };
+        Self(self.0.route(&path, routes))
+    }
+
+    fn merge(self, others: Self) -> Self {
+        Self(self.0.merge(others.0))
+    }
+}
+
+/// They are described.
+pub(crate) struct Describing(pub(crate) OpenApiRouter<AppState>);
+
+impl Use for Describing {
+    fn nothing() -> Self {
         Self(OpenApiRouter::default())
     }
 
-    fn operators(self, routes: UtoipaMethodRouter<AppState>) -> Self {
-        self.behind(Caller::Operator, routes, |routes| routes.route_layer(from_fn(auth::operator)))
-    }
-
-    fn devices(self, routes: UtoipaMethodRouter<AppState>) -> Self {
-        self.behind(Caller::Device, routes, |routes| routes.route_layer(from_fn(auth::device)))
-    }
-
-    fn provisioning(self, routes: UtoipaMethodRouter<AppState>) -> Self {
-        self.behind(Caller::Provisioning, routes, |routes| routes.route_layer(from_fn(auth::provisioning)))
-    }
-
-    fn registries(self, routes: UtoipaMethodRouter<AppState>) -> Self {
-        self.behind(Caller::Registry, routes, |routes| routes.route_layer(from_fn(auth::registry)))
-    }
-
-    fn anyone(self, routes: UtoipaMethodRouter<AppState>) -> Self {
-        self.behind(Caller::Anyone, routes, |routes| routes.route_layer(from_fn(auth::anyone)))
-    }
-
-    fn behind(
-        self,
-        caller: Caller,
-        (schemas, mut paths, routes): UtoipaMethodRouter<AppState>,
-        door: impl FnOnce(MethodRouter<AppState>) -> MethodRouter<AppState>,
-    ) -> Self {
+    fn and<A, D>(self, caller: Caller, routes: Routes<A, D>) -> Self
+    where
+        A: FnOnce() -> (String, MethodRouter<AppState>),
+        D: FnOnce() -> UtoipaMethodRouter<AppState>,
+    {
+        let (schemas, mut paths, routes) = (routes.describing)();
         for operation in paths.paths.values_mut().flat_map(operations) {
             describe(operation, caller);
         }
-        Self(self.0.routes((schemas, paths, door(routes))))
+        Self(self.0.routes((schemas, paths, routes)))
+    }
+
+    fn merge(self, others: Self) -> Self {
+        Self(self.0.merge(others.0))
+    }
+}
+
+/// Routes in one use or the other. There is no way to add one without saying who may call it: the same word puts it
+/// behind its door and into the document.
+pub(crate) struct Api<U>(pub(crate) U);
+
+impl<U: Use> Api<U> {
+    fn new() -> Self {
+        Self(U::nothing())
     }
 
     fn merge(self, other: Self) -> Self {
         Self(self.0.merge(other.0))
     }
-
-    /// The routes and their description.
-    pub(crate) fn split(self) -> (Router<AppState>, OpenApi) {
-        self.0.split_for_parts()
-    }
 }
+
+/// A word for each caller.
+macro_rules! callers {
+    ($($word:ident: $caller:ident),+) => {
+        impl<U: Use> Api<U> {
+            $(
+                fn $word<A, D>(self, routes: Routes<A, D>) -> Self
+                where
+                    A: FnOnce() -> (String, MethodRouter<AppState>),
+                    D: FnOnce() -> UtoipaMethodRouter<AppState>,
+                {
+                    Self(self.0.and(Caller::$caller, routes))
+                }
+            )+
+        }
+    };
+}
+
+callers! { operators: Operator, devices: Device, provisioning: Provisioning, registries: Registry, anyone: Anyone }
 
 /// Every operation of a path.
 pub(crate) fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
@@ -103,27 +186,31 @@ fn describe(operation: &mut Operation, caller: Caller) {
 }
 
 /// The routes of the function `webhooks`.
-pub(crate) fn webhooks() -> Api {
+pub(crate) fn webhooks<U: Use>() -> Api<U> {
     webhooks::api()
 }
 
 /// The routes of the function `policies`.
-pub(crate) fn policies() -> Api {
+pub(crate) fn policies<U: Use>() -> Api<U> {
     policies::api()
 }
 
 /// The routes of the function `rollouts`.
-pub(crate) fn rollouts() -> Api {
+pub(crate) fn rollouts<U: Use>() -> Api<U> {
     rollouts::api()
         .merge(commands::api())
         .merge(events::api())
         .merge(trigger::api())
         .merge(bad_digests::api())
-        .merge(health::api())
+}
+
+/// The routes of the function `public`.
+pub(crate) fn public<U: Use>() -> Api<U> {
+    health::api()
 }
 
 /// The routes of the function `device-state`.
-pub(crate) fn devices() -> Api {
+pub(crate) fn devices<U: Use>() -> Api<U> {
     devices::api().merge(enrol::api()).merge(device_state::api())
 }
 

@@ -38,9 +38,69 @@ fn streams_that_fall_behind_and_a_sweep_that_stands_still_are_told() {
     for name in ["RecorderFunction", "EventPublisherFunction"] {
         assert!(alarm(&template, "IteratorAge", name).is_some(), "{name}");
     }
-    let sweep = alarm(&template, "Invocations", "RolloutStepFunction").expect("the sweep has an alarm");
+    let sweep = template.properties("SweepMissing");
     assert_eq!(sweep["TreatMissingData"], "breaching", "no figure at all is the worst of them");
     assert_eq!(sweep["ComparisonOperator"], "LessThanThreshold");
+}
+
+/// An alarm of what a log's lines say.
+fn counted(template: &Template, alarm: &str, filter: &str) -> Value {
+    let (alarm, filter) = (template.properties(alarm), template.properties(filter));
+    let transformation = &filter["MetricTransformations"][0];
+    assert_eq!(alarm["Namespace"], transformation["MetricNamespace"]);
+    assert_eq!(alarm["MetricName"], transformation["MetricName"]);
+    filter["FilterPattern"].clone()
+}
+
+#[test]
+fn sweeps_are_counted_and_nudges_are_not() {
+    let template = Template::read();
+    assert_eq!(target(&template.properties("Sweeps")["LogGroupName"]), "RolloutStepLogs");
+    assert_eq!(counted(&template, "SweepMissing", "Sweeps"), r#"{ $.message = "swept" }"#);
+    let handler = concat!(env!("CARGO_MANIFEST_DIR"), "/../functions/rollout-step/src/handler.rs");
+    let handler = std::fs::read_to_string(handler).expect("the function's handler");
+    assert!(handler.contains(r#"target: ALWAYS_LOGGED, rollouts, "swept""#), "what the filter looks for is logged");
+}
+
+#[test]
+fn requests_that_the_api_throttles_or_refuses_are_told() {
+    let template = Template::read();
+    assert_eq!(target(&template.properties("ApiThrottled")["LogGroupName"]), "ApiLogs");
+    assert_eq!(counted(&template, "ApiThrottles", "ApiThrottled"), r#"{ $.status = "429" }"#);
+    let format = template.properties("ApiStage")["AccessLogSettings"]["Format"].as_str().expect("access logs");
+    assert!(format.contains(r#""status":"$context.status""#), "{format}");
+    let metrics = template.properties("ApiRefusals")["Metrics"].to_string();
+    assert!(metrics.contains("4xx") && metrics.contains("Count"), "{metrics}");
+}
+
+#[test]
+fn every_table_that_is_throttled_is_told() {
+    let template = Template::read();
+    for (alarm, metric) in [("TablesReadThrottles", "ReadThrottleEvents"), ("TablesWriteThrottles", "WriteThrottleEvents")] {
+        let metrics = template.properties(alarm)["Metrics"].as_array().expect("metrics");
+        let mut watched: Vec<&str> = metrics
+            .iter()
+            .filter(|part| part["MetricStat"]["Metric"]["MetricName"] == metric)
+            .map(|part| target(&part["MetricStat"]["Metric"]["Dimensions"][0]["Value"]))
+            .collect();
+        let mut tables: Vec<&str> = template.of_type("AWS::DynamoDB::Table").map(|(name, _)| name).collect();
+        watched.sort_unstable();
+        tables.sort_unstable();
+        assert_eq!(watched, tables, "{alarm}");
+    }
+}
+
+#[test]
+fn the_topic_takes_a_key_and_its_readers_are_told_of_the_confirmation() {
+    let template = Template::read();
+    let key = json!({"Fn::If": ["HasAlertsKey", {"Ref": "AlertsKeyArn"}, {"Ref": "AWS::NoValue"}]});
+    assert_eq!(template.properties("AlertsTopic")["KmsMasterKeyId"], key);
+    for text in [
+        &template.section("Parameters")["AdminEmail"]["Description"],
+        &template.section("Outputs")["AlertsGoTo"]["Description"],
+    ] {
+        assert!(text.as_str().is_some_and(|text| text.contains("link")), "{text}");
+    }
 }
 
 #[test]

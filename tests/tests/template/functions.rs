@@ -2,10 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use crate::document::{Template, target};
+use serde_json::json;
 
-const FUNCTIONS: [&str; 8] =
-    ["batch-worker", "device-state", "event-publisher", "policies", "recorder", "rollout-step", "rollouts", "webhooks"];
+use crate::document::{Template, list, target};
+
+const FUNCTIONS: [&str; 9] = [
+    "batch-worker",
+    "device-state",
+    "event-publisher",
+    "policies",
+    "public",
+    "recorder",
+    "rollout-step",
+    "rollouts",
+    "webhooks",
+];
 
 /// What every function is told, beside the secrets.
 const VARIABLES: [&str; 21] = [
@@ -48,7 +59,7 @@ const DEFAULTS: [(&str, &str); 11] = [
 ];
 
 #[test]
-fn there_are_eight_each_with_a_crate() {
+fn there_are_nine_each_with_a_crate() {
     let template = Template::read();
     let names: BTreeSet<&str> = template.functions().map(|(name, _)| name).collect();
     assert_eq!(names, BTreeSet::from(FUNCTIONS));
@@ -102,7 +113,7 @@ fn a_role_belongs_to_one_function() {
 fn http_functions_end_before_the_api_gives_up() {
     let template = Template::read();
     for (name, function) in template.functions() {
-        if matches!(name, "webhooks" | "policies" | "rollouts" | "device-state") {
+        if matches!(name, "public" | "webhooks" | "policies" | "rollouts" | "device-state") {
             assert!(function["Timeout"].as_u64().is_some_and(|seconds| seconds < 30), "{name}: API Gateway waits 30 s");
         }
     }
@@ -120,4 +131,28 @@ fn the_devices_function_has_a_url_and_a_limit() {
     let (_, function) = template.functions().find(|(name, _)| *name == "device-state").expect("it exists");
     assert_eq!(function["ReservedConcurrentExecutions"]["Fn::If"][0], "ReserveDeviceState");
     assert!(template.section("Parameters")["DeviceStateConcurrency"]["Default"].as_u64() > Some(0));
+}
+
+#[test]
+fn pause_and_rollback_have_concurrency_that_nobody_else_can_use_up() {
+    let template = Template::read();
+    let (_, function) = template.functions().find(|(name, _)| *name == "rollouts").expect("it exists");
+    let reserved = &function["ReservedConcurrentExecutions"];
+    assert_eq!(reserved["Fn::If"], json!(["ReserveRollouts", {"Ref": "RolloutsConcurrency"}, {"Ref": "AWS::NoValue"}]));
+    assert!(template.section("Parameters")["RolloutsConcurrency"]["Default"].as_u64() > Some(0));
+}
+
+#[test]
+fn tracing_is_off_until_it_is_asked_for_and_then_allowed_to_every_function() {
+    let template = Template::read();
+    assert_eq!(template.shared_by_functions()["Tracing"], json!({"Fn::If": ["Traced", "Active", "PassThrough"]}));
+    assert_eq!(template.section("Parameters")["Tracing"]["Default"], "false");
+    let policy = template.properties("TracingPolicy");
+    let mut allowed: Vec<&str> = list(&policy["Roles"]).iter().map(target).collect();
+    let mut roles: Vec<&str> = template.functions().map(|(_, function)| target(&function["Role"])).collect();
+    allowed.sort_unstable();
+    roles.sort_unstable();
+    assert_eq!(allowed, roles);
+    let actions = &policy["PolicyDocument"]["Statement"][0]["Action"];
+    assert_eq!(actions, &json!(["xray:PutTraceSegments", "xray:PutTelemetryRecords"]));
 }

@@ -3,6 +3,7 @@
 mod alarms;
 mod document;
 mod functions;
+mod names;
 mod permissions;
 mod queues;
 mod routes;

@@ -11,12 +11,19 @@ const STREAM: &str = "DescribeStream GetRecords GetShardIterator";
 /// Where AWS knows no narrower resource than all of them.
 const ALL_RESOURCES: [&str; 1] = ["dynamodb:ListStreams"];
 
+/// The stack's secret, and the key that it may be encrypted with.
+const SECRET: (&str, &str) = ("secret", "GetSecretValue");
+const SECRETS_KEY: (&str, &str) = ("SecretsKeyArn", "Decrypt");
+
 /// Function, then resource and actions; every function may also write to its own log. A transaction needs the
 /// permissions of the writes in it.
-const ALLOWED: [(&str, &[(&str, &str)]); 8] = [
+const ALLOWED: [(&str, &[(&str, &str)]); 9] = [
+    ("public", &[]),
     (
         "webhooks",
         &[
+            SECRET,
+            SECRETS_KEY,
             ("table policies", "Scan"),
             ("table images", "GetItem PutItem UpdateItem"),
             ("table rollouts", "GetItem PutItem UpdateItem"),
@@ -26,10 +33,12 @@ const ALLOWED: [(&str, &[(&str, &str)]); 8] = [
             ("StepQueue", "SendMessage"),
         ],
     ),
-    ("policies", &[("table policies", "GetItem PutItem DeleteItem Scan"), ("table events", "PutItem")]),
+    ("policies", &[SECRET, SECRETS_KEY, ("table policies", "GetItem PutItem DeleteItem Scan"), ("table events", "PutItem")]),
     (
         "rollouts",
         &[
+            SECRET,
+            SECRETS_KEY,
             ("table policies", "Scan"),
             ("table images", "GetItem PutItem UpdateItem Query"),
             ("table rollouts", "GetItem PutItem UpdateItem"),
@@ -45,6 +54,8 @@ const ALLOWED: [(&str, &[(&str, &str)]); 8] = [
     (
         "device-state",
         &[
+            SECRET,
+            SECRETS_KEY,
             ("table devices", "GetItem PutItem Scan"),
             ("table device_images", "PutItem DeleteItem"),
             ("table rollouts", "GetItem"),
@@ -70,6 +81,8 @@ const ALLOWED: [(&str, &[(&str, &str)]); 8] = [
     (
         "batch-worker",
         &[
+            SECRET,
+            SECRETS_KEY,
             ("table devices", "GetItem PutItem"),
             ("table device_images", "Query"),
             ("table device_rollouts", "GetItem PutItem Query"),
@@ -113,7 +126,9 @@ fn actions(statement: &Value) -> Vec<&str> {
 }
 
 fn statements(role: &Value) -> impl Iterator<Item = &Value> {
-    list(&role["Policies"]).iter().flat_map(|policy| list(&policy["PolicyDocument"]["Statement"]))
+    let all = list(&role["Policies"]).iter().flat_map(|policy| list(&policy["PolicyDocument"]["Statement"]));
+    // A statement that a condition leaves out is looked at as well.
+    all.map(|statement| statement["Fn::If"].get(1).unwrap_or(statement))
 }
 
 /// A resource as the table above names it.
@@ -129,6 +144,12 @@ fn resource(template: &Template, value: &Value) -> String {
             (name, "Arn") => name.to_owned(),
             (name, other) => panic!("{name}.{other} is no resource of a permission"),
         };
+    }
+    if value["Fn::If"][0] == "OwnSecret" {
+        return "secret".to_owned();
+    }
+    if let Some(name) = value["Ref"].as_str() {
+        return name.to_owned();
     }
     let text = value["Fn::Sub"].as_str().unwrap_or_else(|| panic!("{value} is no resource of a permission"));
     if let Some((name, index)) = text.split_once(".Arn}/index/") {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::json;
+
 use crate::document::{Template, suffix, target};
 
 const ROUTES: [(&str, &str); 12] = [
@@ -14,9 +16,9 @@ const ROUTES: [(&str, &str); 12] = [
     ("ANY /api/v1/rollouts", "rollouts"),
     ("ANY /api/v1/rollouts/{proxy+}", "rollouts"),
     ("ANY /api/v1/images/{proxy+}", "rollouts"),
-    ("ANY /api/v1/health", "rollouts"),
-    ("ANY /api/v1/openapi.json", "rollouts"),
-    ("$default", "rollouts"),
+    ("ANY /api/v1/health", "public"),
+    ("ANY /api/v1/openapi.json", "public"),
+    ("$default", "public"),
 ];
 
 #[test]
@@ -46,7 +48,26 @@ fn the_api_may_call_each_of_them_and_is_throttled() {
         })
         .collect();
     allowed.sort_unstable();
-    assert_eq!(allowed, ["device-state", "policies", "rollouts", "webhooks"]);
+    assert_eq!(allowed, ["device-state", "policies", "public", "rollouts", "webhooks"]);
     let settings = &template.properties("ApiStage")["DefaultRouteSettings"];
     assert!(!settings["ThrottlingRateLimit"].is_null() && !settings["ThrottlingBurstLimit"].is_null());
+}
+
+#[test]
+fn a_name_of_ones_own_leads_to_the_stage() {
+    let template = Template::read();
+    for name in ["ApiDomain", "ApiDomainMapping"] {
+        assert_eq!(template.section("Resources")[name]["Condition"], "HasDomain", "{name}");
+    }
+    let domain = template.properties("ApiDomain");
+    assert_eq!(domain["DomainName"], json!({"Ref": "DomainName"}));
+    assert_eq!(domain["DomainNameConfigurations"][0]["CertificateArn"], json!({"Ref": "CertificateArn"}));
+    let mapping = template.properties("ApiDomainMapping");
+    assert_eq!(target(&mapping["Stage"]), "ApiStage");
+    assert!(mapping["ApiMappingKey"].is_null(), "the contract's paths begin at the root");
+    assert_eq!(template.section("Resources")["ApiDomainRecord"]["Condition"], "HasHostedZone");
+    let url = &template.section("Outputs")["ApiUrl"]["Value"]["Fn::If"];
+    assert_eq!((&url[0], &url[1]["Fn::Sub"]), (&json!("HasDomain"), &json!("https://${DomainName}")));
+    let rule = &template.section("Rules")["ADomainHasACertificate"]["Assertions"][0]["Assert"];
+    assert_eq!(rule["Fn::Not"][0]["Fn::Equals"][0]["Ref"], "CertificateArn");
 }

@@ -1,21 +1,26 @@
 //! Secrets are never shown, and reach only the functions that use them.
 
-use crate::document::{Template, list, walk};
+use serde_json::{Value, json};
 
-/// Parameter, variable, and the functions that have it.
-const SECRETS: [(&str, &str, &[&str]); 5] = [
-    ("OperatorTokenHashes", "OPERATOR_TOKEN_HASHES", &["device-state", "policies", "rollouts"]),
-    ("ProvisioningKeyHashes", "PROVISIONING_KEY_HASHES", &["device-state"]),
-    ("WebhookSecrets", "WEBHOOK_SECRETS", &["webhooks"]),
-    ("SigningKey", "SIGNING_KEY", &["device-state", "policies", "rollouts", "webhooks"]),
-    ("RegistryCredentials", "REGISTRY_CREDENTIALS", &["batch-worker"]),
+use crate::document::{Template, list, target, walk};
+
+/// The parameters that are secrets, and their keys in the secret.
+const SECRETS: [(&str, &str); 5] = [
+    ("OperatorTokenHashes", "operator_token_hashes"),
+    ("ProvisioningKeyHashes", "provisioning_key_hashes"),
+    ("WebhookSecrets", "webhook_secrets"),
+    ("SigningKey", "signing_key"),
+    ("RegistryCredentials", "registry_credentials"),
 ];
+
+/// The functions that recognise callers or ask registries.
+const READERS: [&str; 5] = ["batch-worker", "device-state", "policies", "rollouts", "webhooks"];
 
 #[test]
 fn every_secret_is_not_echoed_and_no_default_is_one() {
     let template = Template::read();
     for (name, parameter) in template.section("Parameters") {
-        let secret = SECRETS.iter().any(|(parameter, _, _)| parameter == name);
+        let secret = SECRETS.iter().any(|(parameter, _)| parameter == name);
         assert_eq!(parameter["NoEcho"] == true, secret, "{name}");
         if secret {
             assert_eq!(parameter["Default"], "", "{name}");
@@ -24,26 +29,61 @@ fn every_secret_is_not_echoed_and_no_default_is_one() {
 }
 
 #[test]
-fn a_secret_reaches_the_functions_that_use_it_and_no_other() {
+fn no_environment_holds_a_secret() {
     let template = Template::read();
-    for (parameter, variable, users) in SECRETS {
-        assert!(template.shared_by_functions()["Environment"]["Variables"][variable].is_null(), "{variable}");
-        let mut found: Vec<&str> = template
-            .functions()
-            .filter(|(_, function)| !function["Environment"]["Variables"][variable].is_null())
-            .map(|(name, _)| name)
-            .collect();
-        found.sort_unstable();
-        assert_eq!(found, users, "{variable}");
-        for (name, function) in template.functions().filter(|(name, _)| users.contains(name)) {
-            let ways = list(&function["Environment"]["Variables"][variable]["Fn::If"]);
-            assert_eq!(ways[0], "SecretsFromStore", "{name}: {variable}");
-            let from_store = ways[1]["Fn::Sub"].as_str().expect("the secret store");
-            let key = variable.to_lowercase();
-            assert!(from_store.contains(&format!(":SecretString:{key}:")), "{name}: {from_store}");
-            assert_eq!(ways[2]["Ref"], parameter, "{name}: {variable}");
-        }
+    let shared = [("all", template.shared_by_functions())];
+    for (name, function) in template.functions().chain(shared) {
+        walk(&function["Environment"], &mut |value| {
+            let text = value.as_str().unwrap_or_default();
+            assert!(!text.contains("resolve:"), "{name}: {text}");
+            for (parameter, key) in SECRETS {
+                assert!(value["Ref"] != parameter && !text.contains(&format!("${{{parameter}}}")), "{name}");
+                assert!(value[key.to_uppercase()].is_null(), "{name} is told of {key}");
+            }
+        });
     }
+}
+
+#[test]
+fn functions_that_need_the_secret_are_told_where_it_is_and_may_read_it_and_others_are_not() {
+    let template = Template::read();
+    let place = json!({"Fn::If": ["OwnSecret", {"Ref": "StackSecret"}, {"Ref": "SecretsName"}]});
+    for (name, function) in template.functions() {
+        let variables = &function["Environment"]["Variables"];
+        let role = template.properties(target(&function["Role"]));
+        let statements = list(&role["Policies"][0]["PolicyDocument"]["Statement"]);
+        let reads = statements.iter().find(|statement| statement["Sid"] == "Secrets");
+        if !READERS.contains(&name) {
+            assert!(variables["SECRETS_ARN"].is_null() && reads.is_none(), "{name}");
+            continue;
+        }
+        assert_eq!(variables["SECRETS_ARN"], place, "{name}");
+        assert_eq!(variables["SECRETS_KEPT_SECONDS"], json!({"Ref": "SecretsKeptSeconds"}), "{name}");
+        let reads = reads.unwrap_or_else(|| panic!("{name} may not read the secret"));
+        assert_eq!(reads["Action"], json!(["secretsmanager:GetSecretValue"]), "{name}");
+        let named = json!({"Fn::Sub":
+            "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${SecretsName}-??????"});
+        let given = json!({"Fn::If": ["SecretsByArn", {"Ref": "SecretsName"}, named]});
+        assert_eq!(reads["Resource"], json!({"Fn::If": ["OwnSecret", {"Ref": "StackSecret"}, given]}), "{name}");
+    }
+    let kept = &template.section("Parameters")["SecretsKeptSeconds"];
+    assert_eq!((&kept["Default"], &kept["MaxValue"]), (&json!(300), &json!(300)), "a rotation takes five minutes at most");
+}
+
+#[test]
+fn the_stacks_own_secret_has_every_key() {
+    let template = Template::read();
+    let text = &template.properties("StackSecret")["SecretString"]["Fn::Sub"];
+    let mut json = text[0].as_str().expect("a text").to_owned();
+    for (parameter, _) in SECRETS {
+        json = json.replace(&format!("${{{parameter}}}"), "x");
+    }
+    let json: Value = serde_json::from_str(&json.replace("${Registries}", r#"{"ghcr.io": {}}"#)).expect("JSON");
+    let keys: Vec<&str> = json.as_object().expect("an object").keys().map(String::as_str).collect();
+    let mut wanted = SECRETS.map(|(_, key)| key);
+    wanted.sort_unstable();
+    assert_eq!(keys, wanted);
+    assert_eq!(text[1]["Registries"]["Fn::If"][1], json!({"Ref": "RegistryCredentials"}));
 }
 
 #[test]
@@ -51,7 +91,7 @@ fn no_output_shows_a_secret() {
     let template = Template::read();
     for (name, output) in template.section("Outputs") {
         walk(output, &mut |value| {
-            for (parameter, _, _) in SECRETS {
+            for (parameter, _) in SECRETS {
                 let text = value.as_str().unwrap_or_default();
                 assert!(value["Ref"] != parameter && !text.contains(&format!("${{{parameter}}}")), "{name}");
             }

@@ -1,4 +1,4 @@
-//! Variables, read once, with every mistake kept.
+//! Variables, and keys of a secret, read once, with every mistake kept.
 
 use std::fmt;
 
@@ -23,19 +23,19 @@ impl fmt::Display for VariableError {
 pub struct ConfigError(pub Vec<VariableError>);
 
 /// Reads variables and collects what is wrong with them.
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     variable: &'a dyn Fn(&str) -> Option<String>,
     errors: Vec<VariableError>,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(variable: &'a dyn Fn(&str) -> Option<String>) -> Self {
+    pub(crate) fn new(variable: &'a dyn Fn(&str) -> Option<String>) -> Self {
         Self { variable, errors: Vec::new() }
     }
 
     /// The value, if all were right.
-    pub(super) fn finish<T>(self, value: T) -> Result<T, ConfigError> {
-        if self.errors.is_empty() { Ok(value) } else { Err(ConfigError(self.errors)) }
+    pub(crate) fn finish<T>(self, value: T) -> Result<T, Vec<VariableError>> {
+        if self.errors.is_empty() { Ok(value) } else { Err(self.errors) }
     }
 
     /// The variable, unless it is missing or empty: a template's empty parameter is none.
@@ -69,7 +69,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A variable whose value is not shown, also not when it is wrong.
-    pub(super) fn secret<T, E: fmt::Display>(
+    pub(crate) fn secret<T, E: fmt::Display>(
         &mut self,
         name: &'static str,
         parse: impl FnOnce(&str) -> Result<T, E>,

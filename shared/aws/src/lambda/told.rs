@@ -1,19 +1,13 @@
 //! A use case's failure in words.
 
-use std::error::Error;
-use std::fmt::Write as _;
-
 use tidegate_engine::EngineError;
+
+use crate::failure::words;
 
 /// The error with its sources, for the one line that says that the work comes again. An error that no repetition mends
 /// is logged as such at once: its message comes again all the same, until it is kept among the dead letters.
 pub fn told(error: &EngineError) -> String {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let _ = write!(words, ": {cause}");
-        source = cause.source();
-    }
+    let words = words(error);
     if !error.retryable() {
         tracing::error!(error = words, "no repetition will mend this");
     }

@@ -30,6 +30,11 @@ impl SigningKey {
         Hmac::new_from_slice(key.as_bytes()).map(Self).map_err(|_| KeyTooShort)
     }
 
+    /// A random key.
+    pub(crate) fn of(random: &[u8; SHORTEST]) -> Self {
+        Self(Hmac::new_from_slice(random).expect("an HMAC takes keys of every length"))
+    }
+
     /// Signs the parts for one purpose. Lengths are signed too, so that no two lists of parts are the same.
     pub(crate) fn sign(&self, purpose: &str, parts: &[&[u8]]) -> [u8; SIGNATURE] {
         let mut mac = self.0.clone();

@@ -8,9 +8,8 @@ use tidegate_domain::image::{Digest, Repository};
 use tidegate_engine::bad_digests::clear;
 use tidegate_engine::policies;
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::routes;
 
-use super::Api;
+use super::{Api, Use};
 use crate::input::Params;
 use crate::problem::Problem;
 use crate::state::AppState;
@@ -78,6 +77,6 @@ async fn policy(state: &AppState, named: &str) -> Result<PolicyId, Problem> {
     Ok(found.unwrap_or_else(|| PolicyId::trusted(named)))
 }
 
-pub(super) fn api() -> Api {
+pub(super) fn api<U: Use>() -> Api<U> {
     Api::new().operators(routes!(clear_bad_digest))
 }

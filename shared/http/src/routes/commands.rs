@@ -10,9 +10,8 @@ use tidegate_domain::policy::FieldError;
 use tidegate_domain::rollout::Status;
 use tidegate_engine::commands::{Commanded, carry_out};
 use utoipa::ToSchema;
-use utoipa_axum::routes;
 
-use super::Api;
+use super::{Api, Use};
 use crate::input::{OperatorBody, OptionalBody, RolloutIdPath};
 use crate::problem::Problem;
 use crate::state::AppState;
@@ -218,7 +217,7 @@ fn refused(command: &Command, status: Status, allowed: &[Status], because: Optio
     Problem::conflict("wrong_status", detail)
 }
 
-pub(super) fn api() -> Api {
+pub(super) fn api<U: Use>() -> Api<U> {
     Api::new()
         .operators(routes!(pause))
         .operators(routes!(resume))

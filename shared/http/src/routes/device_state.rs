@@ -11,11 +11,10 @@ use serde_json::Value;
 use tidegate_engine::enrol::{adopt, shown};
 use tidegate_engine::poll::{Answer, answer};
 use tidegate_engine::report::{Accepted, accept};
-use utoipa_axum::routes;
 
 use self::report::{ReportAnswer, ReportBody, Taken};
 use self::seen::{etag, known};
-use super::{Api, POLL_AFTER};
+use super::{Api, POLL_AFTER, Use};
 use crate::auth::DeviceCaller;
 use crate::input::DeviceBody;
 use crate::problem::Problem;
@@ -116,6 +115,6 @@ fn gone() -> Problem {
     Problem::new(StatusCode::GONE, "deleted", "this device was deleted; keep what runs")
 }
 
-pub(super) fn api() -> Api {
+pub(super) fn api<U: Use>() -> Api<U> {
     Api::new().devices(routes!(get_state, patch_state))
 }

@@ -12,9 +12,8 @@ use tidegate_engine::memory::Age;
 use tidegate_engine::ports::Freshness;
 use tidegate_engine::queries::{self, DeviceFilter, DeviceStatus, Listed};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::routes;
 
-use super::Api;
+use super::{Api, Use};
 use super::enrol::Checks;
 use super::rollouts::one_of;
 use crate::input::{Cursor, DeviceId, ImageText, Limit, OperatorBody, Params, StatusText, TagTexts};
@@ -196,6 +195,6 @@ async fn shown(state: &AppState, device: &Device) -> Result<DeviceView, Problem>
     Ok(DeviceView::new(device, &known, now))
 }
 
-pub(super) fn api() -> Api {
+pub(super) fn api<U: Use>() -> Api<U> {
     Api::new().operators(routes!(list)).operators(routes!(get, change, delete)).operators(routes!(allow_reenrolment))
 }

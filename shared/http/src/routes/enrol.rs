@@ -11,9 +11,8 @@ use tidegate_domain::image::ImageRef;
 use tidegate_domain::policy::FieldError;
 use tidegate_engine::enrol::{EnrolError, Newcomer, enrol};
 use utoipa::ToSchema;
-use utoipa_axum::routes;
 
-use super::Api;
+use super::{Api, Use};
 use crate::auth::{DeviceToken, ProvisioningCaller};
 use crate::input::DeviceBody;
 use crate::problem::Problem;
@@ -212,6 +211,6 @@ impl From<EnrolError> for Problem {
     }
 }
 
-pub(super) fn api() -> Api {
+pub(super) fn api<U: Use>() -> Api<U> {
     Api::new().provisioning(routes!(enrol_device))
 }

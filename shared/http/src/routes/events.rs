@@ -9,9 +9,8 @@ use tidegate_engine::entities::rollouts as stored;
 use tidegate_engine::ports::Freshness;
 use tidegate_engine::queries::{self, EventFilter};
 use utoipa::IntoParams;
-use utoipa_axum::routes;
 
-use super::Api;
+use super::{Api, Use};
 use crate::input::{Cursor, DeviceText, Limit, Params, RolloutIdPath};
 use crate::problem::Problem;
 use crate::state::AppState;
@@ -68,6 +67,6 @@ async fn events(
     Ok(Json(Page::new(found, (key, &scope), |event| EventAnswer::new(&id, event))))
 }
 
-pub(super) fn api() -> Api {
+pub(super) fn api<U: Use>() -> Api<U> {
     Api::new().operators(routes!(events))
 }

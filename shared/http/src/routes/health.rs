@@ -7,9 +7,8 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa_axum::routes;
 
-use super::Api;
+use super::{Api, Use};
 
 /// We are there.
 #[derive(Debug, Serialize, ToSchema)]
@@ -43,6 +42,6 @@ fn serving() -> &'static str {
     TEXT.get_or_init(|| crate::openapi::text(&crate::openapi()))
 }
 
-pub(super) fn api() -> Api {
+pub(super) fn api<U: Use>() -> Api<U> {
     Api::new().anyone(routes!(health)).anyone(routes!(document))
 }

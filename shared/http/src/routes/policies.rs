@@ -10,9 +10,8 @@ use tidegate_domain::policy::{Origin, Policy, RawPolicy};
 use tidegate_engine::policies::{self, PolicyError, Wanted};
 use tidegate_engine::queries::Listed;
 use utoipa::IntoParams;
-use utoipa_axum::routes;
 
-use super::Api;
+use super::{Api, Use};
 use crate::input::{Cursor, Limit, OperatorBody, Params, PolicyIdPath};
 use crate::problem::Problem;
 use crate::state::AppState;
@@ -217,6 +216,6 @@ impl From<PolicyError> for Problem {
     }
 }
 
-pub(super) fn api() -> Api {
+pub(super) fn api<U: Use>() -> Api<U> {
     Api::new().operators(routes!(list, create)).operators(routes!(get, replace, delete))
 }

@@ -9,9 +9,8 @@ use tidegate_engine::entities::rollouts as stored;
 use tidegate_engine::ports::Freshness;
 use tidegate_engine::queries::{self, Listed, RolloutFilter, RowFilter};
 use utoipa::IntoParams;
-use utoipa_axum::routes;
 
-use super::Api;
+use super::{Api, Use};
 use crate::input::{Cursor, ImageText, Limit, Params, RolloutIdPath, StatusText};
 use crate::problem::Problem;
 use crate::state::AppState;
@@ -160,6 +159,6 @@ pub(super) fn one_of(name: &str, words: &[&str]) -> Problem {
     Problem::parameter(name, format_args!("expected one of {}", words.join(", ")))
 }
 
-pub(super) fn api() -> Api {
+pub(super) fn api<U: Use>() -> Api<U> {
     Api::new().operators(routes!(list)).operators(routes!(get)).operators(routes!(devices))
 }

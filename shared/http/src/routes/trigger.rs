@@ -11,9 +11,8 @@ use tidegate_domain::image::ImageRef;
 use tidegate_domain::policy::{FieldError, Strategy};
 use tidegate_engine::trigger::{Retry, TriggerError, TriggerRequest, dry_run, trigger};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::routes;
 
-use super::Api;
+use super::{Api, Use};
 use crate::input::{OperatorBody, Params};
 use crate::problem::Problem;
 use crate::state::AppState;
@@ -150,6 +149,6 @@ impl From<TriggerError> for Problem {
     }
 }
 
-pub(super) fn api() -> Api {
+pub(super) fn api<U: Use>() -> Api<U> {
     Api::new().operators(routes!(trigger_update))
 }

@@ -4,9 +4,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use tidegate_domain::webhook::{self, Refusal};
-use utoipa_axum::routes;
 
-use super::Api;
+use super::{Api, Use};
 use crate::auth::RegistryCaller;
 use crate::problem::Problem;
 use crate::state::AppState;
@@ -84,6 +83,6 @@ async fn ingest(
     Ok((StatusCode::ACCEPTED, Json(ingested.into())))
 }
 
-pub(super) fn api() -> Api {
+pub(super) fn api<U: Use>() -> Api<U> {
     Api::new().registries(routes!(deliver)).registries(routes!(deliver_by_path))
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::reader::Reader;
+use crate::config::Reader;
 use crate::secret::Secret;
 
 /// Shortest signing key, in characters.
@@ -17,7 +17,7 @@ pub struct Access {
     pub provisioning_keys: Vec<ProvisioningKey>,
     /// Secrets of the built-in webhook source: one, or two while it is changed.
     pub webhook_secrets: Vec<Secret>,
-    /// Key of device tokens and cursors; only functions that issue or check those have it.
+    /// Key of device tokens and cursors.
     pub signing_key: Option<Secret>,
 }
 
@@ -43,12 +43,12 @@ pub struct ProvisioningKey {
 impl Access {
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
         Self {
-            operator_tokens: reader.secret("OPERATOR_TOKEN_HASHES", |text| entries(text, hash)).unwrap_or_default(),
+            operator_tokens: reader.secret("operator_token_hashes", |text| entries(text, hash)).unwrap_or_default(),
             provisioning_keys: reader
-                .secret("PROVISIONING_KEY_HASHES", |text| entries(text, provisioning_key))
+                .secret("provisioning_key_hashes", |text| entries(text, provisioning_key))
                 .unwrap_or_default(),
-            webhook_secrets: reader.secret("WEBHOOK_SECRETS", webhook_secrets).unwrap_or_default(),
-            signing_key: reader.secret("SIGNING_KEY", signing_key),
+            webhook_secrets: reader.secret("webhook_secrets", webhook_secrets).unwrap_or_default(),
+            signing_key: reader.secret("signing_key", signing_key),
         }
     }
 }

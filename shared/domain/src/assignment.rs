@@ -36,6 +36,8 @@ pub enum Reason {
     NoPrevious,
     /// The policy does not select it (any more), or it was deleted.
     Removed,
+    /// Another policy's rollout has it now.
+    TakenOver,
     /// The image has no entry for its platform.
     NotApplicable,
     /// It runs something else, and the policy says to leave that.
@@ -64,6 +66,7 @@ impl Reason {
             Self::RollbackAll => "rollback_all",
             Self::NoPrevious => "no_previous",
             Self::Removed => "removed",
+            Self::TakenOver => "taken_over",
             Self::NotApplicable => "not_applicable",
             Self::Pinned => "pinned",
             Self::UpToDate => "up_to_date",
@@ -165,6 +168,11 @@ impl Progress {
             Self::NotSeen => Class::NotSeen,
             Self::Skipped { .. } => Class::Skipped,
         }
+    }
+
+    /// Not past the swap, and not done: its part can end without a trace on the device.
+    pub const fn can_leave(&self) -> bool {
+        matches!(self, Self::Waiting | Self::Deferred) || self.before_swap()
     }
 
     /// Offered, and not past the swap: the offer can still be taken back.
@@ -292,7 +300,19 @@ impl Assignment {
             message: None,
             digest: None,
             offered: false,
+            only_from: None,
         }
+    }
+
+    /// Has (again) a place of its own making, which its row is to learn of.
+    pub fn scheduled(&self, at: Timestamp) -> LogEntry {
+        let entry = self.log(at).event(DeviceEvent::ImageUpdateScheduled);
+        LogEntry { batch: Some(self.batch), position: Some(self.position), ..entry }
+    }
+
+    /// Takes no part any more, for this reason.
+    pub fn leaves(&mut self, reason: Reason, at: Timestamp) -> LogEntry {
+        self.moves(Progress::Skipped { reason }, at).event(DeviceEvent::UpdateSkipped)
     }
 }
 
@@ -336,6 +356,10 @@ pub struct LogEntry {
     /// Whether this is the offer itself.
     #[serde(rename = "f", default, skip_serializing_if = "std::ops::Not::not")]
     pub offered: bool,
+    /// The entry holds only where the row is of this class still: who wrote it looked at the row, which may have been
+    /// behind the device.
+    #[serde(rename = "x", default, skip_serializing_if = "Option::is_none")]
+    pub only_from: Option<Class>,
 }
 
 impl LogEntry {

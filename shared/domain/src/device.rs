@@ -7,7 +7,7 @@ use jiff::fmt::serde::timestamp::millisecond::{optional as ms_opt, required as m
 use serde::{Deserialize, Serialize};
 
 use crate::assignment::{Assignment, LogEntry, Progress, Reason};
-use crate::ids::{DeviceUuid, RolloutId};
+use crate::ids::{DeviceUuid, PolicyId, RolloutId};
 use crate::image::{Digest, Repository, Tag};
 use crate::pin::Pin;
 use crate::rollout::{Knowledge, Known, Rollout, Status};
@@ -159,23 +159,23 @@ impl Track {
         self.current.iter().chain(&self.next).map(|a| a.generation).max().unwrap_or(0)
     }
 
-    /// Puts a new assignment in the place of the current one, whose rollout is `old` (where it is known). What the
-    /// device proved, or rests on, is kept. Returns what that means for the old row.
+    /// Puts a new assignment, in a rollout of the policy `by`, in the place of the current one, whose rollout is `old`
+    /// (where it is known). What the device proved, or rests on, is kept. Returns what that means for the old row.
     pub fn replace(
         &mut self,
         new: Assignment,
+        by: &PolicyId,
         old: Option<&Known>,
         ran: Option<&Digest>,
         now: Timestamp,
     ) -> Vec<LogEntry> {
         let mut log = Vec::new();
         if let Some(mut current) = self.current.take() {
-            if current.progress.before_swap() {
-                log.push(
-                    current
-                        .moves(Progress::Skipped { reason: Reason::Withdrawn }, now)
-                        .event(crate::event::DeviceEvent::UpdateSkipped),
-                );
+            let before_swap = current.progress.before_swap();
+            if old.is_some_and(|old| is_taken_from(&current, old, by)) {
+                log.push(current.leaves(Reason::TakenOver, now));
+            } else if before_swap {
+                log.push(current.leaves(Reason::Withdrawn, now));
             }
             if let Some(known) = old {
                 self.settle_baseline(&current, known, ran);
@@ -251,6 +251,26 @@ impl Device {
         Self { rev: self.rev + 1, log: Vec::new(), ..self.clone() }
     }
 
+    /// Ends its part, before the swap, in rollouts that are not for it any more, as `is_for` says. Past the swap it settles
+    /// there first. Whoever waits in a rollout that ended keeps its place: nobody waits for it.
+    pub fn leave(&mut self, known: &Knowledge, is_for: impl Fn(&Self, &Known) -> bool, now: Timestamp) {
+        let leaves = |place: &Assignment| {
+            let facts = known.get(&place.rollout_id);
+            facts.is_some_and(|facts| {
+                let waited_for = facts.rollout.status.waits_for_devices() && place.progress.can_leave();
+                (waited_for || place.progress.before_swap()) && !is_for(self, facts)
+            })
+        };
+        let places = self.tracks.values().flat_map(|track| track.current.iter().chain(&track.next));
+        let left: Vec<RolloutId> = places.filter(|place| leaves(place)).map(|place| place.rollout_id.clone()).collect();
+        for track in self.tracks.values_mut() {
+            let places = [&mut track.current, &mut track.next].into_iter().flatten();
+            for place in places.filter(|place| left.contains(&place.rollout_id)) {
+                self.log.push(place.leaves(Reason::Removed, now));
+            }
+        }
+    }
+
     /// Moves waiting assignments up where the current one is settled. Part of every write that settles something.
     pub(crate) fn move_up(&mut self, known: &Knowledge, now: Timestamp) {
         let repositories: Vec<Repository> = self.tracks.keys().cloned().collect();
@@ -263,10 +283,21 @@ impl Device {
                 .is_none_or(|current| known.get(&current.rollout_id).is_some_and(|known| !holds(current, known)));
             if free && let Some(next) = track.next.take() {
                 let old = track.current.as_ref().and_then(|current| known.get(&current.rollout_id)).cloned();
-                self.log.extend(track.replace(next, old.as_deref(), ran.as_ref(), now));
+                let Some(by) = known.get(&next.rollout_id).map(|known| known.rollout.policy_id.clone()) else {
+                    track.next = Some(next);
+                    continue;
+                };
+                self.log.extend(track.replace(next, &by, old.as_deref(), ran.as_ref(), now));
             }
         }
     }
+}
+
+/// Whether a rollout of the policy `by` takes the device out of another policy's that would wait for it. A newer rollout
+/// of the same policy supersedes the older one, which then waits for nobody: telling every row of that would be a write
+/// for every device.
+pub(crate) fn is_taken_from(place: &Assignment, old: &Known, by: &PolicyId) -> bool {
+    old.rollout.policy_id != *by && old.rollout.status.waits_for_devices() && place.progress.can_leave()
 }
 
 /// Whether an assignment keeps a newer one waiting: a swap, there or back, is under way or owed.

@@ -6,12 +6,13 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::assignment::{Assignment, LogEntry, Progress, Reason};
-use crate::device::Device;
+use crate::counts::Class;
+use crate::device::{Device, Track};
 use crate::event::DeviceEvent;
 use crate::ids::RolloutId;
 use crate::judge::Outcome;
 use crate::poll::{SwapTime, swap_time};
-use crate::rollout::{Knowledge, Known, Status};
+use crate::rollout::{Knowledge, Known, Rollout, Status};
 
 /// The device's item after what is overdue in one rollout was written down; `None` where nothing is.
 pub fn overdue(device: &Device, rollout_id: &RolloutId, known: &Knowledge, now: Timestamp) -> Option<Device> {
@@ -25,6 +26,21 @@ pub fn overdue(device: &Device, rollout_id: &RolloutId, known: &Knowledge, now: 
     let entry = write_down(assignment, to, now);
     next.log.push(entry);
     next.move_up(known, now);
+    Some(next)
+}
+
+/// The device's item after a row that its rollout waits for, or is owed a way back, was given up because the device has
+/// no place in the rollout any more: another policy's rollout took it, or it was deleted and enrolled anew. `None` where
+/// it has one. The row may be behind the device: the entry holds only where it still is of that class.
+pub fn without_place(device: &Device, class: Class, rollout: &Rollout, now: Timestamp) -> Option<Device> {
+    if device.assignment(&rollout.rollout_id).is_some() {
+        return None;
+    }
+    let generation = device.tracks.get(&rollout.repository).map_or(0, Track::generation);
+    let reason = if generation > rollout.generation { Reason::TakenOver } else { Reason::Removed };
+    let mut left = Assignment::new(rollout.rollout_id.clone(), rollout.generation, 0, 0);
+    let mut next = device.next_revision();
+    next.log.push(LogEntry { only_from: Some(class), ..left.leaves(reason, now) });
     Some(next)
 }
 

@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::assignment::{Assignment, Progress, Reason};
 use crate::counts::Class;
-use crate::device::{Device, Track, holds};
+use crate::device::{Device, Track, holds, is_taken_from};
 use crate::ids::{DeviceUuid, RolloutId};
 use crate::image::Digest;
 use crate::pin::Pin;
@@ -64,14 +64,22 @@ pub fn place(device: &Device, new: &Known, (position, batch): (u32, u32), old: &
     if let Some(moved) = planned_after_all(device, rollout, (position, batch)) {
         return Placed::Assigned(Box::new((moved, row(Class::Pending, None, track.baseline))));
     }
+    if let Some(back) = comes_back(device, new, (position, batch), now) {
+        return Placed::Assigned(Box::new((back, row(Class::Pending, None, track.baseline))));
+    }
     // Where its write went through before and its row perhaps did not, the row is as that write would have made it.
     if let Some(place) = track.assignment(&rollout.rollout_id) {
         let (class, reason) = stands(place);
         return Placed::Known(row(class, reason, track.baseline));
     }
-    if track.generation() > rollout.generation {
-        return Placed::Known(row(Class::Pending, None, track.baseline));
+    if track.generation() > rollout.generation && !has_left_for(&track, rollout, old) {
+        return if belongs_to_another(&track, rollout, old) {
+            Placed::Skipped(row(Class::Skipped, Some(Reason::TakenOver), track.baseline))
+        } else {
+            Placed::Known(row(Class::Pending, None, track.baseline))
+        };
     }
+    let again = track.generation() > rollout.generation;
     if let Some(reason) = unfit(device, new) {
         return Placed::Skipped(row(Class::Skipped, Some(reason), track.baseline));
     }
@@ -82,11 +90,16 @@ pub fn place(device: &Device, new: &Known, (position, batch): (u32, u32), old: &
     let current = slot.current.as_ref().and_then(|current| old.get(&current.rollout_id)).cloned();
     let busy = slot.current.as_ref().zip(current.as_ref()).is_some_and(|(current, known)| holds(current, known));
     if busy {
-        slot.next = Some(assignment);
+        // Who waited behind the swap is told where that was in another policy's rollout.
+        if let Some(mut waited) = slot.next.replace(assignment)
+            && old.get(&waited.rollout_id).is_some_and(|known| is_taken_from(&waited, known, &rollout.policy_id))
+        {
+            next.log.push(waited.leaves(Reason::TakenOver, now));
+        }
         let row = row(Class::Pending, None, slot.baseline.clone());
         return Placed::Assigned(Box::new((next, row)));
     }
-    next.log = slot.replace(assignment.clone(), current.as_deref(), ran.as_ref(), now);
+    next.log = slot.replace(assignment.clone(), &rollout.policy_id, current.as_deref(), ran.as_ref(), now);
     if new.plan.policy.on_drift == OnDrift::Adopt && slot.drifted.take_if(|_| ran.is_some()).is_some() {
         slot.baseline = Some(Pin { tag: device.running_tag(repository).cloned(), digest: ran.clone() });
         slot.resting = None;
@@ -96,6 +109,10 @@ pub fn place(device: &Device, new: &Known, (position, batch): (u32, u32), old: &
         assignment.progress = Progress::Skipped { reason };
     }
     let (class, reason) = stands(&assignment);
+    if again && rollout.status.live() {
+        // It may have a row there from before it was moved away.
+        next.log.push(assignment.scheduled(now));
+    }
     slot.current = Some(assignment);
     let row = row(class, reason, slot.baseline.clone());
     Placed::Assigned(Box::new((next, row)))
@@ -139,6 +156,41 @@ fn planned_after_all(device: &Device, rollout: &Rollout, (position, batch): (u32
     }
     (place.position, place.batch) = (position, batch);
     Some(next)
+}
+
+/// A device that was moved away, and back: it takes part again, behind everyone planned. Its attempts do not start anew.
+fn comes_back(device: &Device, new: &Known, (position, batch): (u32, u32), now: Timestamp) -> Option<Device> {
+    let rollout = &new.rollout;
+    let mut next = device.next_revision();
+    let track = next.tracks.get_mut(&rollout.repository)?;
+    let places = [&mut track.current, &mut track.next].into_iter().flatten();
+    let place = places.into_iter().find(|place| place.rollout_id == rollout.rollout_id)?;
+    let left = place.progress == Progress::Skipped { reason: Reason::Removed };
+    // A planner finds whom it placed; coming back is a matter of joining.
+    if !left || position != LATECOMER || !rollout.status.live() || unfit(device, new).is_some() {
+        return None;
+    }
+    (place.position, place.batch, place.offered_at) = (position, batch, None);
+    place.progress = Progress::Waiting;
+    next.log.push(place.scheduled(now));
+    Some(next)
+}
+
+/// The newest place of a device, where its rollout is known and another policy's.
+fn newest_of_another<'a>(track: &'a Track, rollout: &Rollout, old: &Knowledge) -> Option<&'a Assignment> {
+    let newest = track.next.as_ref().or(track.current.as_ref())?;
+    old.get(&newest.rollout_id).is_some_and(|known| known.rollout.policy_id != rollout.policy_id).then_some(newest)
+}
+
+fn belongs_to_another(track: &Track, rollout: &Rollout, old: &Knowledge) -> bool {
+    newest_of_another(track, rollout, old).is_some()
+}
+
+/// A device that was moved out of a newer rollout of another policy is free for what its policy rolls out now, though
+/// that is older.
+fn has_left_for(track: &Track, rollout: &Rollout, old: &Knowledge) -> bool {
+    let left = Progress::Skipped { reason: Reason::Removed };
+    track.next.is_none() && newest_of_another(track, rollout, old).is_some_and(|newest| newest.progress == left)
 }
 
 fn unfit(device: &Device, new: &Known) -> Option<Reason> {

@@ -102,6 +102,12 @@ impl Status {
         }
     }
 
+    /// Whether it waits for devices that have a place in it, or may do so again: rows that nobody settles keep it from
+    /// its end.
+    pub const fn waits_for_devices(self) -> bool {
+        self.live() || matches!(self, Self::Expired | Self::RollingBack)
+    }
+
     /// Whether devices that took the image are to go back to their old one.
     pub const fn takes_back(self) -> bool {
         matches!(self, Self::RollingBack | Self::RolledBack)

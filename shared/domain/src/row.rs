@@ -110,6 +110,9 @@ impl Change {
 impl Row {
     /// The row of a device that planning did not see: it joined later.
     pub fn joined(entry: &LogEntry, device_uuid: DeviceUuid, old: Option<Pin>) -> Self {
+        let scheduled = Happened { event: DeviceEvent::ImageUpdateScheduled, at: entry.at, attempt: 1, message: None };
+        // Unless the entry says so itself.
+        let first = (entry.event != Some(DeviceEvent::ImageUpdateScheduled)).then_some(scheduled);
         Self {
             rollout_id: entry.rollout_id.clone(),
             device_uuid,
@@ -124,12 +127,7 @@ impl Row {
             outcome: None,
             updated: false,
             message: None,
-            history: vec![Happened {
-                event: DeviceEvent::ImageUpdateScheduled,
-                at: entry.at,
-                attempt: 1,
-                message: None,
-            }],
+            history: first.into_iter().collect(),
         }
     }
 
@@ -185,6 +183,9 @@ impl Row {
     }
 
     fn apply_entry(&mut self, entry: &LogEntry, change: &mut Change) {
+        if entry.only_from.is_some_and(|class| class != self.class) {
+            return;
+        }
         let before = (self.batch, self.class);
         if let Some(batch) = entry.batch {
             self.batch = batch;

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use tidegate_domain::counts::Class;
-use tidegate_domain::ids::{DeviceUuid, RolloutId};
-use tidegate_domain::lateness::overdue;
+use tidegate_domain::ids::RolloutId;
+use tidegate_domain::lateness::{overdue, without_place};
 use tidegate_domain::rollout::{Rollout, Status};
 use tidegate_domain::row::Row;
 
@@ -26,7 +26,7 @@ pub async fn check(
     loop {
         let (page, next) = rows::page(store, rollout_id, shard, after, None).await?;
         for row in page.iter().filter(|row| can_be_late(row, &known.rollout)) {
-            late += u32::from(give_up(ports, memory, rollout_id, row.device_uuid, now).await?);
+            late += u32::from(give_up(ports, memory, &known.rollout, row, now).await?);
         }
         if next.is_none() {
             return Ok(late);
@@ -51,14 +51,15 @@ fn can_be_late(row: &Row, rollout: &Rollout) -> bool {
 async fn give_up(
     ports: &Ports,
     memory: &RolloutMemory,
-    rollout_id: &RolloutId,
-    device: DeviceUuid,
+    rollout: &Rollout,
+    row: &Row,
     now: Timestamp,
 ) -> Result<bool, EngineError> {
     let store = &*ports.store;
-    let Some(device) = devices::get(store, device, Freshness::Consistent).await? else { return Ok(false) };
+    let Some(device) = devices::get(store, row.device_uuid, Freshness::Consistent).await? else { return Ok(false) };
     let known = memory.knowledge(store, device.rollout_ids(), Age::Remembered, now).await?;
-    let Some(next) = overdue(&device, rollout_id, &known, now) else { return Ok(false) };
+    let late = overdue(&device, &rollout.rollout_id, &known, now);
+    let Some(next) = late.or_else(|| without_place(&device, row.class, rollout, now)) else { return Ok(false) };
     match store.write(&[devices::save(&next)]).await {
         Ok(()) => Ok(true),
         Err(WriteError::Refused(_) | WriteError::Conflict) => Ok(false),

@@ -9,18 +9,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use subtle::ConstantTimeEq;
-use tidegate_domain::assignment::{Progress, Reason};
 use tidegate_domain::device::{Device, Service, Track};
 use tidegate_domain::event::DeviceEvent;
 use tidegate_domain::ids::DeviceUuid;
 use tidegate_domain::image::{ImageRef, Repository};
 use tidegate_domain::pin::Pin;
+use tidegate_domain::rollout::Knowledge;
 
 use crate::create::TRIES;
 use crate::entities::device_images::{self, DeviceImage};
-use crate::entities::devices;
 use crate::entities::events::{self, Event};
+use crate::entities::{devices, policies};
 use crate::error::EngineError;
+use crate::memory::{Age, RolloutMemory};
 use crate::poll::Shown;
 use crate::ports::{Freshness, Ports, Write, WriteError};
 
@@ -175,7 +176,7 @@ impl Newcomer {
 /// An operator lets a device enrol again: once, within a day. Also one that was deleted.
 pub async fn allow_reenrolment(ports: &Ports, uuid: DeviceUuid, now: Timestamp) -> Result<Device, EngineError> {
     let until = now.saturating_add(SignedDuration::from_hours(REENROL_HOURS)).unwrap_or(Timestamp::MAX);
-    change(ports, uuid, Reach::DeletedToo, |device| {
+    change(ports, uuid, Reach::DeletedToo, now, |device, _| {
         device.reenrol_until = Some(until);
         vec![events::put(&audit("device.reenrolment_allowed", device, now))]
     })
@@ -205,9 +206,12 @@ pub struct Patch {
     pub tags: Option<BTreeMap<String, String>>,
 }
 
-/// Changes a device, and where another policy selects it now, lets it join what that policy rolls out.
+/// Changes a device. Where its fleet or tags change, its part in rollouts that are not for it any more ends, and it joins
+/// what the policy that selects it now rolls out.
 pub async fn patch(ports: &Ports, uuid: DeviceUuid, patch: &Patch, now: Timestamp) -> Result<Device, EngineError> {
-    let device = change(ports, uuid, Reach::Living, |device| {
+    let moves = patch.fleet_id.is_some() || patch.tags.is_some();
+    let policies = if moves { policies::all(&*ports.store).await? } else { Vec::new() };
+    let device = change(ports, uuid, Reach::Living, now, |device, known| {
         match &patch.name {
             Naming::Stays => {}
             Naming::Unnamed => device.name = None,
@@ -219,6 +223,9 @@ pub async fn patch(ports: &Ports, uuid: DeviceUuid, patch: &Patch, now: Timestam
         if let Some(tags) = &patch.tags {
             device.tags.clone_from(tags);
         }
+        if moves {
+            device.leave(known, |device, rollout| join::is_for(rollout, &policies, device), now);
+        }
         images(device, &repositories(device))
     })
     .await?;
@@ -229,21 +236,10 @@ pub async fn patch(ports: &Ports, uuid: DeviceUuid, patch: &Patch, now: Timestam
 /// Deletes a device: its item stays, to answer its last token. Where nothing was swapped yet it takes no part any
 /// more; what is past the swap is given up by its clocks.
 pub async fn delete(ports: &Ports, uuid: DeviceUuid, now: Timestamp) -> Result<Device, EngineError> {
-    change(ports, uuid, Reach::Living, |device| {
+    change(ports, uuid, Reach::Living, now, |device, known| {
         device.deleted_at = Some(now);
         device.reenrol_until = None;
-        let mut log = Vec::new();
-        for track in device.tracks.values_mut() {
-            for assignment in track.current.iter_mut().chain(&mut track.next) {
-                if matches!(assignment.progress, Progress::Waiting | Progress::Deferred)
-                    || assignment.progress.before_swap()
-                {
-                    let removed = Progress::Skipped { reason: Reason::Removed };
-                    log.push(assignment.moves(removed, now).event(DeviceEvent::UpdateSkipped));
-                }
-            }
-        }
-        device.log = log;
+        device.leave(known, |_, _| false, now);
         let mut writes = vec![events::put(&audit("device.deleted", device, now))];
         writes.extend(repositories(device).iter().map(|repository| device_images::delete(repository, uuid)));
         writes
@@ -260,18 +256,21 @@ enum Reach {
     DeletedToo,
 }
 
-/// Changes a device, in one transaction with what `edit` adds.
+/// Changes a device, in one transaction with what `edit` adds. `edit` gets the device's rollouts as they are now.
 async fn change(
     ports: &Ports,
     uuid: DeviceUuid,
     reach: Reach,
-    edit: impl Fn(&mut Device) -> Vec<Write>,
+    now: Timestamp,
+    edit: impl Fn(&mut Device, &Knowledge) -> Vec<Write>,
 ) -> Result<Device, EngineError> {
+    let memory = RolloutMemory::default();
     for _ in 0..TRIES {
         let stored = devices::get(&*ports.store, uuid, Freshness::Consistent).await?;
         let stored = stored.filter(|stored| stored.deleted_at.is_none() || reach == Reach::DeletedToo);
         let mut device = stored.ok_or(EngineError::NotFound("device"))?.next_revision();
-        let also = edit(&mut device);
+        let known = memory.knowledge(&*ports.store, device.rollout_ids(), Age::Fresh, now).await?;
+        let also = edit(&mut device, &known);
         let writes: Vec<Write> = std::iter::once(devices::save(&device)).chain(also).collect();
         match ports.store.write(&writes).await {
             Ok(()) => return Ok(device),

@@ -2,6 +2,7 @@ use serde_json::json;
 
 use super::*;
 use crate::assignment::Reason;
+use crate::counts::Class;
 use crate::testing::*;
 
 /// The baseline and the resting image of a device that stood so when a newer place replaced its own.
@@ -10,7 +11,7 @@ fn replaced(progress: Progress, status: Status, auto_rollback: bool, resting: Op
     let track = track(&mut device);
     track.resting = resting;
     let old = known(crate::testing::rollout(status), json!({"auto_rollback": auto_rollback}));
-    track.replace(Assignment::new(id("R3"), 3, 0, 1), Some(&old), None, at(0));
+    track.replace(Assignment::new(id("R3"), 3, 0, 1), &old.rollout.policy_id, Some(&old), None, at(0));
     assert_eq!(track.last.as_ref().unwrap().rollout_id, id("R"));
     (track.baseline.clone().unwrap(), track.resting.clone())
 }
@@ -73,7 +74,7 @@ fn a_latecomer_that_was_brought_there_has_proven_it() {
         let mut device = placed(Progress::Waiting);
         let old = known(crate::testing::rollout(status), json!({}));
         let track = track(&mut device);
-        track.replace(Assignment::new(id("R3"), 3, 0, 1), Some(&old), ran.as_ref(), at(0));
+        track.replace(Assignment::new(id("R3"), 3, 0, 1), &old.rollout.policy_id, Some(&old), ran.as_ref(), at(0));
         assert_eq!(track.baseline, Some(baseline), "{status:?}, {ran:?}");
     }
 }
@@ -90,7 +91,13 @@ fn who_was_passed_over_has_proven_what_it_runs_as_well() {
         let old = known(crate::testing::rollout(status), json!({}));
         let track = track(&mut device);
         track.resting = Some(pin(2));
-        track.replace(Assignment::new(id("R3"), 3, 0, 1), Some(&old), Some(&digest(ran)), at(0));
+        track.replace(
+            Assignment::new(id("R3"), 3, 0, 1),
+            &old.rollout.policy_id,
+            Some(&old),
+            Some(&digest(ran)),
+            at(0),
+        );
         assert_eq!((&track.baseline, &track.resting), (&Some(baseline), &resting), "{status:?}, {ran}");
     }
 }
@@ -100,7 +107,13 @@ fn an_offer_that_is_replaced_is_withdrawn_in_its_row() {
     for progress in every_progress() {
         let mut device = placed(progress.clone());
         let old = known(crate::testing::rollout(Status::Superseded), json!({}));
-        let log = track(&mut device).replace(Assignment::new(id("R3"), 3, 0, 1), Some(&old), None, at(0));
+        let log = track(&mut device).replace(
+            Assignment::new(id("R3"), 3, 0, 1),
+            &old.rollout.policy_id,
+            Some(&old),
+            None,
+            at(0),
+        );
         assert_eq!(log.len(), usize::from(progress.before_swap()), "{progress:?}");
         for entry in log {
             assert_eq!((entry.rollout_id, entry.reason), (id("R"), Some(Reason::Withdrawn)));
@@ -117,6 +130,48 @@ fn a_swap_holds_a_newer_place_back() {
                 matches!(progress, Progress::Swapping | Progress::Reverting | Progress::Failed { swapped: true, .. });
             let owed = status == Status::RollingBack && progress == Progress::Healthy;
             assert_eq!(holds(&place(progress.clone()), &known), swap || owed, "{progress:?} in {status:?}");
+        }
+    }
+}
+
+#[test]
+fn another_policys_rollout_takes_a_device_out_of_what_waits_for_it() {
+    for status in Status::ALL {
+        for progress in every_progress() {
+            let mut device = placed(progress.clone());
+            let old = known(crate::testing::rollout(status), json!({}));
+            let other = PolicyId::trusted("other");
+            let log = track(&mut device).replace(Assignment::new(id("R3"), 3, 0, 1), &other, Some(&old), None, at(0));
+            let told: Vec<_> = log.iter().map(|entry| (entry.class, entry.reason.clone())).collect();
+            let waited_for = status.live() || matches!(status, Status::Expired | Status::RollingBack);
+            let expected = if waited_for && progress.can_leave() {
+                vec![(Some(Class::Skipped), Some(Reason::TakenOver))]
+            } else if progress.before_swap() {
+                vec![(Some(Class::Skipped), Some(Reason::Withdrawn))]
+            } else {
+                Vec::new()
+            };
+            assert_eq!(told, expected, "{progress:?} in {status:?}");
+        }
+    }
+}
+
+#[test]
+fn who_is_moved_leaves_before_the_swap_and_at_once() {
+    for status in Status::ALL {
+        for progress in every_progress() {
+            let known = knowledge([known(crate::testing::rollout(status), json!({}))]);
+            let mut stays = placed(progress.clone());
+            stays.leave(&known, |_, _| true, at(0));
+            assert_eq!(stays, placed(progress.clone()), "{progress:?} in {status:?}: it is for the device still");
+            let mut moved = placed(progress.clone());
+            moved.leave(&known, |_, _| false, at(0));
+            let waited_for = status.live() || matches!(status, Status::Expired | Status::RollingBack);
+            let leaves = progress.before_swap() || waited_for && progress.can_leave();
+            let place = track(&mut moved).current.clone().unwrap();
+            let expected = if leaves { skipped(Reason::Removed) } else { progress.clone() };
+            assert_eq!(place.progress, expected, "{progress:?} in {status:?}");
+            assert_eq!(moved.log.len(), usize::from(leaves), "{progress:?} in {status:?}");
         }
     }
 }

@@ -2,6 +2,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::rollout::{Rollback, Rollout};
+use crate::row::Row;
 use crate::testing::*;
 
 /// What the device becomes because nothing was heard of it until `now`.
@@ -214,6 +215,25 @@ fn what_is_settled_is_never_late() {
     for progress in settled {
         for status in Status::ALL.into_iter().filter(|status| *status != Status::RollingBack) {
             assert_eq!(late(&placed(progress.clone()), rollout(status), json!({}), 30 * DAY), None, "{progress:?}");
+        }
+    }
+}
+
+#[test]
+fn a_row_whose_device_has_no_place_is_given_up_unless_it_moved_on() {
+    let rollout = rollout(Status::InProgress);
+    assert_eq!(without_place(&placed(Progress::Swapping), Class::Updating, &rollout, at(0)), None);
+    let mut taken = device();
+    taken.tracks.get_mut(&repository()).unwrap().current = Some(Assignment::new(id("Y"), 9, 0, 1));
+    for (label, device, reason) in [("taken", taken, Reason::TakenOver), ("anew", device(), Reason::Removed)] {
+        let next = without_place(&device, Class::Healthy, &rollout, at(0)).unwrap();
+        let (entry, revision) = (&next.log[0], next.rev);
+        assert_eq!((entry.class, entry.reason.clone()), (Some(Class::Skipped), Some(reason)), "{label}");
+        assert_eq!(revision, device.rev + 1, "{label}");
+        for (class, applied) in [(Class::Healthy, Class::Skipped), (Class::RolledBack, Class::RolledBack)] {
+            let mut row = Row::planned(id("R"), device.device_uuid, (0, 1), (class, None), None, at(0));
+            row.apply(revision, &next.log).unwrap();
+            assert_eq!(row.class, applied, "{label}: a row that went on meanwhile stays");
         }
     }
 }

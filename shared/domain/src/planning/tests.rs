@@ -251,3 +251,58 @@ proptest! {
         prop_assert_eq!(sorted, devices);
     }
 }
+
+/// A rollout of another policy, of this generation.
+fn of_another(generation: u64, status: Status) -> Known {
+    let rollout = Rollout {
+        rollout_id: id("Y"),
+        generation,
+        policy_id: crate::ids::PolicyId::trusted("other"),
+        target: pin(3),
+        ..rollout(status)
+    };
+    known(rollout, json!({}))
+}
+
+#[test]
+fn a_device_that_another_policys_newer_rollout_has_is_passed_over() {
+    let mut device = placed(Progress::Waiting);
+    track(&mut device).current = Some(Assignment::new(id("Y"), 9, 0, 1));
+    let newer_place = knowledge([of_another(9, Status::InProgress)]);
+    let Placed::Skipped(row) = place(&device, &newer(json!({})), (4, 2), &newer_place, at(0)) else { panic!() };
+    assert_eq!((row.class, row.reason), (Class::Skipped, Some(Reason::TakenOver)));
+}
+
+#[test]
+fn who_left_a_newer_rollout_joins_an_older_one_of_its_policy() {
+    let old = knowledge([known(rollout(Status::InProgress), json!({}))]);
+    for (progress, joins) in
+        [(skipped(Reason::Removed), true), (skipped(Reason::UpToDate), false), (Progress::Healthy, false)]
+    {
+        let placed = place(&placed(progress.clone()), &of_another(1, Status::InProgress), (LATECOMER, 3), &old, at(0));
+        match placed {
+            Placed::Assigned(placed) => {
+                assert!(joins, "{progress:?}");
+                let entry = &placed.0.log[0];
+                assert_eq!((entry.class, entry.batch), (Some(Class::Pending), Some(3)), "a row from before is told");
+            }
+            Placed::Known(_) | Placed::Skipped(_) => assert!(!joins, "{progress:?}"),
+        }
+    }
+}
+
+#[test]
+fn who_was_moved_away_and_back_takes_part_again_behind_everyone() {
+    let mut left = placed(skipped(Reason::Removed));
+    track(&mut left).current.as_mut().unwrap().attempt = 2;
+    let live = known(rollout(Status::InProgress), json!({}));
+    let (next, _) = assigned(place(&left, &live, (LATECOMER, 3), &knowledge([live.clone()]), at(0)));
+    let current = next.tracks[&repository()].current.clone().unwrap();
+    assert_eq!((current.progress, current.position, current.attempt), (Progress::Waiting, LATECOMER, 2));
+    assert_eq!(next.log[0].class, Some(Class::Pending));
+    let planned = place(&left, &live, (4, 2), &knowledge([live.clone()]), at(0));
+    assert!(matches!(planned, Placed::Known(_)), "a planner does not bring it back");
+    let ended = known(rollout(Status::Cancelled), json!({}));
+    let late = place(&left, &ended, (LATECOMER, 3), &knowledge([ended.clone()]), at(0));
+    assert!(matches!(late, Placed::Known(_)), "nor does what ended");
+}

@@ -11,10 +11,11 @@ use tidegate_domain::pin::Pin;
 use tidegate_engine::enrol;
 use tidegate_engine::entities::device_images::{self, DeviceImage};
 use tidegate_engine::entities::{devices, policies};
+use tidegate_engine::error::EngineError;
 use tidegate_engine::ports::{Resolved, Store};
 
 use super::agent::{Agent, SERVICE, Work};
-use super::scenario::{FLEET, REPOSITORY, digest};
+use super::scenario::{FLEETS, REPOSITORY, TAG, digest};
 use super::stage::{Event, Owner, Stage, Value};
 use crate::memory::Answer as RegistryAnswer;
 
@@ -31,7 +32,7 @@ fn newcomer(device: &Device) -> enrol::Newcomer {
         device_uuid: device.device_uuid,
         name: None,
         fleet_id: device.fleet_id.clone(),
-        tags: BTreeMap::new(),
+        tags: device.tags.clone(),
         timezone: device.timezone.clone(),
         platform: None,
         services: BTreeMap::from([(SERVICE.to_owned(), image)]),
@@ -52,9 +53,10 @@ fn ready<T>(future: impl Future<Output = T>) -> T {
 
 impl Stage {
     pub(super) fn set_up_fleet(&mut self) {
-        let policy = self.scenario.policy.clone();
         let store = Arc::clone(&self.memory.store);
-        ready(store.write(&[policies::create(&policy)])).expect("an empty store takes a policy");
+        for policy in &self.scenario.policies {
+            ready(store.write(&[policies::create(policy)])).expect("an empty store takes a policy");
+        }
         for push in self.scenario.pushes.clone() {
             let tag = Tag::parse(&format!("v{}", push.version)).expect("a tag");
             let image = ImageRef::tagged(repository(), tag);
@@ -69,7 +71,7 @@ impl Stage {
             }
         }
         for n in 0..self.scenario.devices {
-            let device = self.new_device();
+            let device = self.new_device(FLEETS[self.scenario.fleets[n]]);
             let image = DeviceImage {
                 device_uuid: device.device_uuid,
                 fleet_id: device.fleet_id.clone(),
@@ -83,7 +85,7 @@ impl Stage {
         }
     }
 
-    fn new_device(&mut self) -> Device {
+    fn new_device(&mut self, fleet: &str) -> Device {
         let uuid = uuid::Builder::from_random_bytes(self.rng.random()).into_uuid();
         let pin = Pin { tag: Some(Tag::parse("v1").expect("a tag")), digest: Some(digest(1)) };
         let running = Running { tag: pin.tag.clone(), digest: pin.digest.clone(), status: None, healthy: true };
@@ -95,8 +97,12 @@ impl Stage {
             device_uuid: DeviceUuid(uuid),
             rev: 1,
             name: None,
-            fleet_id: FLEET.to_owned(),
-            tags: BTreeMap::new(),
+            fleet_id: fleet.to_owned(),
+            tags: if uuid.as_bytes()[0].is_multiple_of(3) {
+                BTreeMap::from([(TAG.to_owned(), "early".to_owned())])
+            } else {
+                BTreeMap::new()
+            },
             timezone: Some(ZONES[self.rng.random_range(0..ZONES.len())].to_owned()),
             platform: None,
             token_hash: "hash".to_owned(),
@@ -122,7 +128,7 @@ impl Stage {
     }
 
     pub(super) fn join(&mut self) {
-        let device = self.new_device();
+        let device = self.new_device(FLEETS[0]);
         let newcomer = newcomer(&device);
         let (ports, now) = (self.ports.clone(), self.time());
         let uuid = device.device_uuid;
@@ -155,6 +161,33 @@ impl Stage {
             Owner::Leave(agent),
             async move { Value::Done(enrol::delete(&ports, uuid, now).await.map(|_| ())) },
         );
+    }
+
+    /// An operator creates the narrower policy.
+    pub(super) fn narrow(&mut self) {
+        let Some((_, policy)) = self.scenario.narrow.clone() else { return };
+        self.coverage.met("fleet: a narrower policy comes");
+        self.tell(|| format!("operator: creates the policy {}", policy.name));
+        let ports = self.ports.clone();
+        self.spawn_api(Owner::Narrow, async move {
+            let write = ports.store.write(&[policies::create(&policy)]).await;
+            Value::Done(write.map_err(EngineError::from))
+        });
+    }
+
+    pub(super) fn relocate(&mut self, agent: usize, fleet: usize) {
+        let (ports, now, uuid) = (self.ports.clone(), self.time(), self.agents[agent].uuid);
+        let fleet_id = FLEETS[fleet];
+        self.coverage.met("fleet: a device is moved");
+        self.tell(|| format!("operator: moves device {agent} to {fleet_id}"));
+        let patch = enrol::Patch { fleet_id: Some(fleet_id.to_owned()), ..enrol::Patch::default() };
+        self.spawn_api(Owner::Relocate(agent, fleet), async move {
+            Value::Done(match enrol::patch(&ports, uuid, &patch, now).await {
+                // It was deleted meanwhile.
+                Err(EngineError::NotFound(_)) | Ok(_) => Ok(()),
+                Err(error) => Err(error),
+            })
+        });
     }
 
     /// Somebody starts another image on a device that is at nothing.

@@ -95,6 +95,7 @@ impl Stage {
             self.command(rollout.rollout_id.clone(), command, rollout.status);
         }
         self.after(20 * 60_000, Event::Settle(round + 1));
+        self.oracle.check_places(&Arc::clone(&self.memory.store));
         let (store, agents) = (Arc::clone(&self.memory.store), &self.agents);
         // Of two rounds in a row: in between every device asked once more, and is where the last rollout's end has it.
         self.oracle.quiet = if is_at_rest(&store, agents) { self.oracle.quiet + 1 } else { 0 };

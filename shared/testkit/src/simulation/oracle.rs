@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use tidegate_domain::command::Command;
 use tidegate_domain::counts::Counts;
-use tidegate_domain::ids::RolloutId;
+use tidegate_domain::ids::{DeviceUuid, RolloutId};
 use tidegate_domain::policy::Policy;
 use tidegate_domain::rollout::{Rollout, Status};
 
@@ -31,7 +31,8 @@ pub(super) struct News {
 }
 
 pub(super) struct Oracle {
-    policy: Policy,
+    /// Of each rollout, the policy as it was frozen with it.
+    policies: BTreeMap<RolloutId, Policy>,
     pub violations: Vec<String>,
     /// Each rollout's states, with the times when they were stored.
     history: BTreeMap<RolloutId, Vec<(i64, Rollout)>>,
@@ -39,11 +40,25 @@ pub(super) struct Oracle {
     pub quiet: u32,
     /// Whether some push is told under two ids.
     twins: bool,
+    /// Rows that were waited for though their devices have no place, and for how many rounds in a row.
+    placeless: BTreeMap<(RolloutId, DeviceUuid), u32>,
 }
 
 impl Oracle {
-    pub(super) fn new(policy: Policy, twins: bool) -> Self {
-        Self { policy, twins, violations: Vec::new(), history: BTreeMap::new(), quiet: 0 }
+    pub(super) fn new(twins: bool) -> Self {
+        Self {
+            policies: BTreeMap::new(),
+            twins,
+            violations: Vec::new(),
+            history: BTreeMap::new(),
+            quiet: 0,
+            placeless: BTreeMap::new(),
+        }
+    }
+
+    /// The policy that a rollout follows.
+    fn policy(&self, id: &RolloutId) -> &Policy {
+        self.policies.get(id).expect("a rollout is stored with its policy")
     }
 
     fn wrong(&mut self, what: impl Into<String>) {
@@ -55,6 +70,11 @@ impl Oracle {
         let mut news = Vec::new();
         let all = rollouts(store);
         for rollout in &all {
+            if !self.policies.contains_key(&rollout.rollout_id)
+                && let Some(policy) = stored::policy(store, &rollout.rollout_id)
+            {
+                self.policies.insert(rollout.rollout_id.clone(), policy);
+            }
             let last =
                 self.history.get(&rollout.rollout_id).and_then(|states| states.last()).map(|(_, old)| old.clone());
             if last.as_ref() == Some(rollout) {

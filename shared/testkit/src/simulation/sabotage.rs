@@ -39,11 +39,15 @@ pub enum Mutant {
     EventsLost,
     /// A batch is taken for complete while devices are still at work.
     ImpatientBatch,
+    /// Nobody tells a row that another policy's rollout took its device.
+    TakenOverUntold,
+    /// A device that is moved to another fleet keeps its place.
+    MovedStays,
 }
 
 impl Mutant {
     /// Every one.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::SkipPauseCheck,
         Self::CountTwice,
         Self::OpenEverything,
@@ -58,6 +62,8 @@ impl Mutant {
         Self::CommandLost,
         Self::EventsLost,
         Self::ImpatientBatch,
+        Self::TakenOverUntold,
+        Self::MovedStays,
     ];
 }
 
@@ -89,6 +95,14 @@ impl Sabotaged {
             | (Mutant::DeviceUnguarded, Table::Devices, Write::Put { condition, .. }) => *condition = Condition::Always,
             (Mutant::LogLost, Table::Devices, Write::Put { item, .. }) => {
                 item.remove("log");
+            }
+            (Mutant::TakenOverUntold, Table::Devices, Write::Put { item, .. }) => forget_entries(item, "taken_over"),
+            (Mutant::MovedStays, Table::Devices, Write::Put { item, .. }) => {
+                forget_entries(item, "removed");
+                let text = serde_json::to_string(&item).unwrap_or_default();
+                if let Ok(stays) = serde_json::from_str(&text.replace(r#"{"k":{"r":"removed"}}"#, r#""w""#)) {
+                    *item = stays;
+                }
             }
             (Mutant::NoWayBack, Table::Devices, Write::Put { item, .. }) => forget_baselines(item),
             (Mutant::CommandLost, Table::Rollouts, Write::Update { set, .. }) => {
@@ -133,6 +147,13 @@ fn twice(item: &mut Item) {
     if let Some(Value::Array(deltas)) = item.get_mut("d") {
         let again = deltas.clone();
         deltas.extend(again);
+    }
+}
+
+/// Takes the entries of this reason out of what a device's write tells its rows.
+fn forget_entries(item: &mut Item, reason: &str) {
+    if let Some(Value::Array(entries)) = item.get_mut("log") {
+        entries.retain(|entry| entry.get("w").and_then(Value::as_str) != Some(reason));
     }
 }
 

@@ -14,8 +14,12 @@ use crate::world::Chances;
 /// The one image of the simulation.
 pub(super) const REPOSITORY: &str = "docker.io/acme/app";
 
-/// The fleet that policies select.
-pub(super) const FLEET: &str = "field";
+/// A policy for those of the first fleet that have the tag; an operator creates it on the way.
+const NARROW: &str = "narrow";
+pub(super) const TAG: &str = "ring";
+
+/// The fleet of the first policy, that of the second, and one that no policy selects.
+pub(super) const FLEETS: [&str; 3] = ["field", "shop", "depot"];
 
 /// A moment and what a seed decided for it.
 #[derive(Debug, Clone)]
@@ -43,6 +47,17 @@ pub(super) struct Hand {
     pub version: u32,
 }
 
+/// An operator moves a device to another fleet.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Relocation {
+    /// Milliseconds from the start.
+    pub at: i64,
+    /// The device.
+    pub device: usize,
+    /// Where to, by its place in [`FLEETS`].
+    pub fleet: usize,
+}
+
 /// An operator's moment.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Order {
@@ -59,7 +74,13 @@ pub(super) struct Scenario {
     pub devices: usize,
     pub joiners: Vec<i64>,
     pub leavers: Vec<(i64, usize)>,
-    pub policy: Policy,
+    /// Of the first fleet, and in some seeds of the second.
+    pub policies: Vec<Policy>,
+    /// Each device's first fleet, by its place in [`FLEETS`].
+    pub fleets: Vec<usize>,
+    pub relocations: Vec<Relocation>,
+    /// When a policy for some devices of the first fleet is created.
+    pub narrow: Option<(i64, Policy)>,
     pub pushes: Vec<Push>,
     pub orders: Vec<Order>,
     pub hands: Vec<Hand>,
@@ -132,6 +153,7 @@ impl Scenario {
         let pushes = pushes(rng, active);
         let versions = pushes.len() as u32;
         let hands = hands(seed, &pushes, devices, active);
+        let Beyond { second, fleets, relocations, narrow } = beyond(seed, start, devices, active);
         let orders = (0..rng.random_range(0..8))
             .map(|_| Order { at: rng.random_range(0..active), dice: rng.random_range(0..100) })
             .collect();
@@ -145,7 +167,10 @@ impl Scenario {
             leavers: (0..rng.random_range(0..3))
                 .map(|_| (rng.random_range(0..active), rng.random_range(0..devices)))
                 .collect(),
-            policy: policy(rng, start),
+            policies: std::iter::once(policy(rng, FLEETS[0], start)).chain(second).collect(),
+            fleets,
+            relocations,
+            narrow,
             pushes,
             orders,
             hands,
@@ -224,12 +249,36 @@ fn hands(seed: u64, pushes: &[Push], devices: usize, active: i64) -> Vec<Hand> {
     hands
 }
 
-fn policy(rng: &mut ChaCha8Rng, now: Timestamp) -> Policy {
+/// What goes beyond one policy for all: drawn apart, as [`hands`] are.
+struct Beyond {
+    second: Option<Policy>,
+    fleets: Vec<usize>,
+    relocations: Vec<Relocation>,
+    narrow: Option<(i64, Policy)>,
+}
+
+fn beyond(seed: u64, start: Timestamp, devices: usize, active: i64) -> Beyond {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed.rotate_left(32) ^ 0x5ec0_7df1);
+    let second = (rng.random_range(0..3) == 0).then(|| policy(&mut rng, FLEETS[1], start));
+    let fleets = (0..devices).map(|_| usize::from(second.is_some() && rng.random_range(0..3) == 0)).collect();
+    let moves = if rng.random_range(0..2) == 0 { 0 } else { rng.random_range(1..6) };
+    let relocations = (0..moves)
+        .map(|_| Relocation {
+            at: rng.random_range(0..active),
+            device: rng.random_range(0..devices),
+            fleet: rng.random_range(0..FLEETS.len()),
+        })
+        .collect();
+    let narrow = (rng.random_range(0..4) == 0).then(|| (rng.random_range(0..active), policy(&mut rng, NARROW, start)));
+    Beyond { second, fleets, relocations, narrow }
+}
+
+fn policy(rng: &mut ChaCha8Rng, name: &str, now: Timestamp) -> Policy {
     let one_of = |rng: &mut ChaCha8Rng, of: &[serde_json::Value]| of[rng.random_range(0..of.len())].clone();
     let strategy = ["auto", "staged", "staged", "staged", "manual", "scheduled"][rng.random_range(0..6)];
     let window = strategy == "scheduled" || rng.random_range(0..6) == 0;
     let mut raw = json!({
-        "name": "field",
+        "name": name,
         "image_pattern": format!("{REPOSITORY}:*"),
         "update_strategy": strategy,
         "staged_batches": one_of(rng, &[json!(3), json!(2), json!([1, "50%", "100%"]), json!(["10%", "100%"])]),
@@ -247,8 +296,11 @@ fn policy(rng: &mut ChaCha8Rng, now: Timestamp) -> Policy {
         "on_failure": one_of(rng, &[json!("pause"), json!("pause"), json!("rollback_all")]),
         "on_drift": one_of(rng, &[json!("converge"), json!("adopt"), json!("hold")]),
         "count_timeouts": rng.random_range(0..5) > 0,
-        "fleet_id": FLEET,
+        "fleet_id": if name == NARROW { FLEETS[0] } else { name },
     });
+    if name == NARROW {
+        raw["device_tags"] = json!({ TAG: "early" });
+    }
     if rng.random_range(0..4) == 0 {
         raw["max_in_flight"] = json!(rng.random_range(1..4));
     }
@@ -259,6 +311,6 @@ fn policy(rng: &mut ChaCha8Rng, now: Timestamp) -> Policy {
         raw["timezone"] = one_of(rng, &[json!("UTC"), json!("Europe/Berlin"), json!("device")]);
     }
     let raw = RawPolicy::from_json("", &raw).expect("the generator writes policies that can be read");
-    raw.validate(&PolicyDefaults::default(), PolicyId::trusted("01POLICY"), now, Origin::File)
+    raw.validate(&PolicyDefaults::default(), PolicyId::trusted(format!("01{}", name.to_uppercase())), now, Origin::File)
         .expect("the generator writes policies that are valid")
 }

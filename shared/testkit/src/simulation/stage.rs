@@ -66,6 +66,10 @@ pub(super) enum Event {
     Join,
     /// A device leaves.
     Leave(usize),
+    /// An operator moves a device to a fleet.
+    Relocate(usize, usize),
+    /// An operator creates the narrower policy.
+    Narrow,
     /// Somebody starts this version on a device.
     Hand(usize, u32),
     /// The oracle compares counts and rows.
@@ -135,7 +139,7 @@ impl Stage {
             shards: (0..3).map(|_| Shard::default()).collect(),
             outbox: VecDeque::new(),
             publishing: false,
-            oracle: Oracle::new(scenario.policy.clone(), scenario.twins()),
+            oracle: Oracle::new(scenario.twins()),
             scenario,
             coverage: Coverage::default(),
             story: tell.then(Vec::new),
@@ -166,6 +170,12 @@ impl Stage {
         }
         for (at, who) in &scenario.leavers {
             self.at(start + at, Event::Leave(*who));
+        }
+        for relocation in &scenario.relocations {
+            self.at(start + relocation.at, Event::Relocate(relocation.device, relocation.fleet));
+        }
+        if let Some((at, _)) = &scenario.narrow {
+            self.at(start + at, Event::Narrow);
         }
         for hand in &scenario.hands {
             self.at(start + hand.at, Event::Hand(hand.device, hand.version));
@@ -246,6 +256,8 @@ impl Stage {
             Event::Tell(agent) => self.report(agent),
             Event::Join => self.join(),
             Event::Leave(agent) => self.leave(agent),
+            Event::Relocate(agent, fleet) => self.relocate(agent, fleet),
+            Event::Narrow => self.narrow(),
             Event::Hand(agent, version) => self.change_by_hand(agent, version),
             Event::Audit => {
                 self.oracle.audit(&self.memory.store);

@@ -1,6 +1,6 @@
 //! What may be written on a device's item, and started on a device.
 
-use tidegate_domain::assignment::Progress;
+use tidegate_domain::assignment::{Progress, Reason};
 use tidegate_domain::device::{Device, Track};
 use tidegate_domain::ids::{DeviceUuid, RolloutId};
 use tidegate_domain::pin::Pin;
@@ -13,6 +13,9 @@ use super::stored::all_devices;
 use super::{Oracle, SKEW};
 use crate::memory::MemoryStore;
 
+/// How old what a function acts on may be, in milliseconds: it is ended after this.
+const READ_MS: i64 = 10_000;
+
 impl Oracle {
     /// A device's item was written: nothing starts that the rollout, as it was a moment ago, does not allow.
     pub(in crate::simulation) fn device_written(&mut self, old: Option<&Device>, new: &Device, now: i64) {
@@ -20,9 +23,15 @@ impl Oracle {
             let uuid = new.device_uuid;
             self.wrong(format!("device {uuid}: a revision was overwritten"));
         }
+        if old.is_some_and(|old| old.fleet_id != new.fleet_id || old.deleted_at != new.deleted_at) {
+            self.moved(new, now);
+        }
         for (repository, track) in &new.tracks {
             let before = old.and_then(|old| old.tracks.get(repository));
-            if track.generation() < before.map_or(0, tidegate_domain::device::Track::generation) {
+            let left = before
+                .and_then(|before| before.current.as_ref())
+                .is_some_and(|place| place.progress == Progress::Skipped { reason: Reason::Removed });
+            if !left && track.generation() < before.map_or(0, Track::generation) {
                 self.wrong(format!("device {}: an older rollout took over", new.device_uuid));
             }
             if let (Some(current), Some(next)) = (&track.current, &track.next)
@@ -48,6 +57,30 @@ impl Oracle {
                 ));
             }
         }
+    }
+
+    /// A device was moved or deleted: it takes no part, before the swap, in what is not for it any more.
+    fn moved(&mut self, device: &Device, now: i64) {
+        let places = device.tracks.values().flat_map(|track| track.current.iter().chain(&track.next));
+        let wrong = places.filter(|place| place.progress.can_leave()).find(|place| {
+            // What it was for a while: the function that moved the device may have read an older status.
+            let live = self.statuses_since(&place.rollout_id, now - READ_MS).all(Status::live);
+            let selector = &self.policy(&place.rollout_id).selector;
+            live && (device.deleted_at.is_some() || !selector.selects(&device.fleet_id, &device.tags))
+        });
+        if let Some(place) = wrong {
+            self.wrong(format!(
+                "device {} is in {} now, and still {:?} in {}",
+                device.device_uuid, device.fleet_id, place.progress, place.rollout_id
+            ));
+        }
+    }
+
+    /// The statuses that a rollout had since then.
+    fn statuses_since(&self, id: &RolloutId, since: i64) -> impl Iterator<Item = Status> {
+        let states = self.history.get(id).map_or(&[][..], Vec::as_slice);
+        let ends = states.iter().skip(1).map(|(at, _)| *at).chain([i64::MAX]);
+        states.iter().zip(ends).filter(move |(_, until)| *until >= since).map(|((_, rollout), _)| rollout.status)
     }
 
     /// A device that runs what nobody ever pushed gets a place: only where the policy does not hold such devices, and
@@ -76,15 +109,21 @@ impl Oracle {
             && known(rollout.map(|rollout| &rollout.target))
             && rollout.is_none_or(|rollout| !rollout.status.takes_back());
         let held = track.current.as_ref().is_some_and(|current| matches!(current.progress, Progress::Skipped { .. }));
-        let kept = track.baseline.as_ref().and_then(|pin| pin.digest.as_ref()) == Some(&digest(STRANGER));
-        match self.policy.on_drift {
+        let stranger = Some(&digest(STRANGER));
+        let adopted = before.baseline.as_ref().and_then(|pin| pin.digest.as_ref()) == stranger;
+        let kept = track.baseline.as_ref().and_then(|pin| pin.digest.as_ref()) == stranger;
+        let Some(current) = &track.current else { return };
+        match self.policy(&current.rollout_id).on_drift {
             OnDrift::Hold if told && !held => {
                 self.wrong(format!("device {} drifted, and was not held", new.device_uuid));
             }
             OnDrift::Adopt if told && !kept => {
                 self.wrong(format!("device {} drifted, and that was not adopted", new.device_uuid));
             }
-            OnDrift::Converge if kept => self.wrong(format!("device {} goes back to a stranger", new.device_uuid)),
+            // Another policy may have adopted it before.
+            OnDrift::Converge if kept && !adopted => {
+                self.wrong(format!("device {} goes back to a stranger", new.device_uuid));
+            }
             OnDrift::Hold | OnDrift::Adopt | OnDrift::Converge => {}
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use tidegate_domain::assignment::Reason;
 use tidegate_domain::counts::Class;
 use tidegate_domain::device::Device;
 use tidegate_domain::event::DeviceEvent;
@@ -56,7 +57,10 @@ impl Oracle {
     }
 
     fn known(&self, rollout: &Rollout) -> Known {
-        Known { rollout: rollout.clone(), plan: Plan { policy: self.policy.clone(), platforms: BTreeMap::new() } }
+        Known {
+            rollout: rollout.clone(),
+            plan: Plan { policy: self.policy(&rollout.rollout_id).clone(), platforms: BTreeMap::new() },
+        }
     }
 
     /// It runs exactly what its target says, and that is a known image.
@@ -75,8 +79,9 @@ impl Oracle {
             None => service.image.ends_with(&format!(":{}", agent.runs.0)),
         };
         // Outside its window a device stays on what it has.
-        if !is_there && self.policy.window.is_none() {
-            let progress = device.tracks.values().next().and_then(|track| track.current.as_ref()).map(|c| &c.progress);
+        let place = device.tracks.values().next().and_then(|track| track.current.as_ref());
+        if !is_there && place.is_none_or(|place| self.policy(&place.rollout_id).window.is_none()) {
+            let progress = place.map(|place| &place.progress);
             self.wrong(format!(
                 "device {} runs {} and should run {} ({:?}, {:?})",
                 agent.uuid,
@@ -105,6 +110,8 @@ impl Oracle {
             let device = devices.iter().find(|device| device.device_uuid == row.device_uuid);
             if let Some((_, assignment)) = device.and_then(|device| device.assignment(&row.rollout_id))
                 && assignment.progress.class() != row.class
+                // Who came back to what was rolled out before it left gets that without a row.
+                && !(status.is_some_and(|status| !status.waits_for_devices()) && row.reason == Some(Reason::Removed))
             {
                 self.wrong(format!(
                     "device {} is {:?}, and its row in {} says {:?}",
@@ -149,6 +156,35 @@ impl Oracle {
     }
 }
 
+impl Oracle {
+    /// Between two rounds of settling: no rollout waits for a device that has no place in it any more.
+    pub(in crate::simulation) fn check_places(&mut self, store: &MemoryStore) {
+        let devices = all_devices(store);
+        let mut placeless = BTreeMap::new();
+        for rollout in rollouts(store) {
+            let back = rollout.status == Status::RollingBack;
+            if rollout.status != Status::InProgress && !back {
+                continue;
+            }
+            for row in all_rows(store).iter().filter(|row| row.rollout_id == rollout.rollout_id) {
+                let waited_for = row.class.unsettled() && rollout.open_for(row.position)
+                    || back && matches!(row.class, Class::Healthy | Class::Failed | Class::Reverting);
+                let device = devices.iter().find(|device| device.device_uuid == row.device_uuid);
+                let has_place = device.is_some_and(|device| device.assignment(&row.rollout_id).is_some());
+                if waited_for && !has_place {
+                    let key = (row.rollout_id.clone(), row.device_uuid);
+                    let rounds = self.placeless.get(&key).copied().unwrap_or(0) + 1;
+                    placeless.insert(key, rounds);
+                }
+            }
+        }
+        self.placeless = placeless;
+        if let Some((id, device)) = self.placeless.iter().find(|(_, rounds)| **rounds > 5).map(|(key, _)| key) {
+            self.wrong(format!("{id} waits for device {device}, which has no place in it"));
+        }
+    }
+}
+
 /// Nothing moves any more: every rollout ended and drained, every reachable device is where it should be.
 pub(in crate::simulation) fn is_at_rest(store: &MemoryStore, agents: &[Agent]) -> bool {
     let over = rollouts(store)
@@ -167,6 +203,14 @@ fn illegal(row: &Row) -> Option<String> {
     let mut last_stage = 0;
     for (n, happened) in row.history.iter().enumerate() {
         let stage = match happened.event {
+            E::ImageUpdateScheduled if n > 0 => {
+                // It was moved away, and came back.
+                if !row.history[..n].iter().any(|before| before.event == E::UpdateSkipped) {
+                    return Some(format!("{} is event {n}", happened.event));
+                }
+                last_stage = 0;
+                continue;
+            }
             E::ImageUpdateScheduled => 0,
             E::ImagePulling => 1,
             E::ImagePulled => 2,
@@ -177,8 +221,8 @@ fn illegal(row: &Row) -> Option<String> {
             // Told by the server, or at any time.
             E::UpdateDeferred | E::UpdateBlocked | E::UpdateTimedOut | E::UpdateSkipped | E::Reenrolled => continue,
         };
-        if (n == 0) != (happened.event == E::ImageUpdateScheduled) {
-            return Some(format!("{} is event {n}", happened.event));
+        if n == 0 && happened.event != E::ImageUpdateScheduled {
+            return Some(format!("{} comes first", happened.event));
         }
         let again = stage == 6 && last_stage == 6;
         if stage <= last_stage && n > 0 && !again {

@@ -30,10 +30,14 @@ impl Oracle {
         newest.sort_by_key(|rollout| rollout.generation);
         let same = |one: &Rollout, two: &Rollout| {
             let cancelled = one.status == Status::Cancelled || two.status == Status::Cancelled;
-            !cancelled && one.target.digest.is_some() && one.target.digest == two.target.digest
+            let policy = one.policy_id == two.policy_id;
+            policy && !cancelled && one.target.digest.is_some() && one.target.digest == two.target.digest
         };
         let twice = newest.iter().enumerate().find_map(|(n, rollout)| {
-            let mut later = newest[n + 1..].iter().take(if self.twins { 1 } else { usize::MAX });
+            let mut later = newest[n + 1..]
+                .iter()
+                .filter(|next| next.policy_id == rollout.policy_id)
+                .take(if self.twins { 1 } else { usize::MAX });
             let twin = later.find(|next| same(rollout, next))?;
             Some(format!("{} and {} bring the same delivered image", rollout.rollout_id, twin.rollout_id))
         });
@@ -102,7 +106,7 @@ impl Oracle {
         if counts.of(Class::Healthy) == 0 && counts.devices() > 0 && !old.skip_batch {
             self.wrong(format!("{id}: batch {} opened although nothing is healthy in batch {}", new.batch, old.batch));
         }
-        let delay = i64::from(self.policy.batch_delay_seconds) * 1_000;
+        let delay = i64::from(self.policy(id).batch_delay_seconds) * 1_000;
         if before.completed_at.is_none_or(|at| now.as_millisecond() + SKEW < at.as_millisecond() + delay) {
             self.wrong(format!("{id}: batch {} opened before the delay was over", new.batch));
         }
@@ -113,6 +117,7 @@ impl Oracle {
         if rollout.status != Status::InProgress {
             return;
         }
+        let policy = self.policy(&rollout.rollout_id).clone();
         let mut batches: Vec<Counts> = rollout.batches.iter().map(|_| Counts::default()).collect();
         let mut judge = Judge::default();
         let planned = |batch: u32| rollout.batches.get(batch as usize - 1).map_or(0, |batch| batch.counts.devices());
@@ -128,7 +133,7 @@ impl Oracle {
             for outcome in page.outcomes.iter().filter(|_| number > rollout.judged_from) {
                 // Only what no later change of a batch's size can explain away.
                 let size = planned(outcome.batch).max(page.outcomes.len() as u32);
-                if let Some(rule) = judge.take(outcome.outcome, outcome.batch, size, &self.policy)
+                if let Some(rule) = judge.take(outcome.outcome, outcome.batch, size, &policy)
                     && !matches!(outcome.outcome, Outcome::Healthy | Outcome::Recovered)
                     && matches!(rule, tidegate_domain::judge::Rule::Consecutive(_))
                 {
@@ -140,8 +145,8 @@ impl Oracle {
         let counts = rollout.current().map(|batch| batch.counts.clone()).unwrap_or_default();
         let failed = counts.failed() + counts.of(Class::RolledBack);
         // Of all that were planned: who is skipped later makes no outcome worse after the fact.
-        let excess = self.policy.max_failure_rate.exceeded_by(failed, counts.rows());
-        if excess && rollout.judged_from == 0 && self.policy.count_timeouts && rollout.batch > 0 {
+        let excess = policy.max_failure_rate.exceeded_by(failed, counts.rows());
+        if excess && rollout.judged_from == 0 && policy.count_timeouts && rollout.batch > 0 {
             let id = &rollout.rollout_id;
             self.wrong(format!("{id} goes on although {failed} of {} devices of its batch failed", counts.devices()));
         }

@@ -49,14 +49,19 @@ impl Oracle {
             && row.reason == Some(Reason::UpToDate)
             && track.generation() <= rollout.generation
             && rollout.target.digest.as_ref() != runs
-            && self.policy.window.is_none()
+            && self.policy(&rollout.rollout_id).window.is_none()
         {
             let (uuid, id) = (agent.uuid, &rollout.rollout_id);
             self.wrong(format!("device {uuid} ran the image of {id} already, and now runs {}", agent.runs.0));
         }
         let later = |other: &&Rollout| other.status == Status::Completed && other.generation >= rollout.generation;
-        let replaced = place.is_some_and(|(place, _)| place.generation > rollout.generation);
-        let adopted = self.policy.on_drift == OnDrift::Adopt && agent.hand_at.is_some();
+        // Taken by another policy's rollout before its own completed, it had proven nothing yet.
+        let replaced = place.is_some_and(|(place, by)| {
+            let completed = rollout.completed_at.is_some_and(|at| at < by.created_at);
+            place.generation > rollout.generation && (completed || by.policy_id == rollout.policy_id)
+        });
+        let adopted =
+            agent.hand_at.is_some() && rows.iter().any(|row| self.policy(&row.rollout_id).on_drift == OnDrift::Adopt);
         if replaced && !adopted && !all.iter().filter(later).any(|other| other.target.digest.as_ref() == behind) {
             self.wrong(format!("device {} could go back behind {}, which it proved", agent.uuid, rollout.rollout_id));
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use tidegate_domain::device::Device;
 use tidegate_domain::ids::RolloutId;
 use tidegate_domain::journal::Page;
+use tidegate_domain::policy::Policy;
 use tidegate_domain::rollout::Rollout;
 use tidegate_domain::row::Row;
 use tidegate_engine::entities::{devices, rows};
@@ -29,6 +30,14 @@ pub(in crate::simulation) fn all_rows(store: &MemoryStore) -> Vec<Row> {
 
 pub(super) fn all_devices(store: &MemoryStore) -> Vec<Device> {
     store.peek_all(Table::Devices).iter().filter_map(|item| devices::parse((**item).clone()).ok()).collect()
+}
+
+/// The policy as it was frozen with the rollout.
+pub(super) fn policy(store: &MemoryStore, id: &RolloutId) -> Option<Policy> {
+    let key = format!("{id}#plan");
+    let items = store.peek_all(Table::Rollouts);
+    let plan = items.iter().find(|item| item.get("rollout_id").and_then(|v| v.as_str()) == Some(key.as_str()))?;
+    serde_json::from_value(plan.get("policy")?.clone()).ok()
 }
 
 /// Every page of a rollout's journal, by number.

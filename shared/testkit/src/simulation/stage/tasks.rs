@@ -38,6 +38,8 @@ pub(in crate::simulation) enum Owner {
     },
     Join(DeviceUuid),
     Leave(usize),
+    Relocate(usize, usize),
+    Narrow,
     /// Nobody waits for it any more: its caller gave up, or asked twice.
     Nobody,
 }
@@ -78,7 +80,12 @@ impl Stage {
                     self.agents[agent].gone = true;
                 }
             }
-            (Owner::Nobody, _) => {}
+            (Owner::Relocate(agent, fleet), Value::Done(result)) => {
+                if result.is_err() {
+                    self.after(20_000, Event::Relocate(agent, fleet));
+                }
+            }
+            (Owner::Narrow, Value::Done(_)) | (Owner::Nobody, _) => {}
             (owner, _) => unreachable!("{owner:?} returns something else"),
         }
     }
@@ -129,7 +136,7 @@ impl Stage {
                 self.publishing = false;
                 self.after(1_000, Event::Pump(usize::MAX));
             }
-            Owner::Sweep | Owner::Command { .. } | Owner::Nobody => {}
+            Owner::Sweep | Owner::Command { .. } | Owner::Narrow | Owner::Nobody => {}
             // The registry sends again.
             Owner::Push(n) => self.after(15_000, Event::Push(n, 0)),
             Owner::Poll(agent) => {
@@ -144,6 +151,7 @@ impl Stage {
                 self.after(20_000, Event::Join);
             }
             Owner::Leave(agent) => self.after(20_000, Event::Leave(agent)),
+            Owner::Relocate(agent, fleet) => self.after(20_000, Event::Relocate(agent, fleet)),
         }
     }
 }
@@ -160,6 +168,8 @@ pub(super) fn owner_name(owner: &Owner) -> String {
         Owner::Report { agent, .. } => format!("report of device {agent}"),
         Owner::Join(_) => "enrolment".to_owned(),
         Owner::Leave(agent) => format!("removal of device {agent}"),
+        Owner::Relocate(agent, _) => format!("move of device {agent}"),
+        Owner::Narrow => "creation of a policy".to_owned(),
         Owner::Nobody => "a function that nobody waits for".to_owned(),
     }
 }

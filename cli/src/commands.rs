@@ -1,10 +1,13 @@
 //! The subcommands: one file each, with its arguments and its `run`.
 
+mod bench;
 mod capacity;
 mod demo;
 mod devices;
 mod down;
+mod logs;
 mod policies;
+mod push;
 mod rollouts;
 mod simulate;
 mod simulate_engine;
@@ -25,6 +28,10 @@ pub(crate) enum Command {
     Down(down::Arguments),
     /// Say what of the local stack runs.
     Status(status::Arguments),
+    /// Print what the functions of the local stack logged
+    Logs(logs::Arguments),
+    /// Tell the stack of a push, as the image's registry would
+    Push(push::Arguments),
     /// Run the main job in one go: a fleet, a good image through three batches, a bad one stopped and rolled back.
     Demo(demo::Arguments),
     /// Run simulated devices against the stack.
@@ -33,6 +40,9 @@ pub(crate) enum Command {
     SimulateEngine(simulate_engine::Arguments),
     /// Count what each operation costs in DynamoDB's units, in small fleets and in large ones.
     Capacity(capacity::Arguments),
+    /// Measure what the functions take as programs.
+    #[command(subcommand)]
+    Bench(bench::Command),
     /// The policies that rollouts follow.
     #[command(subcommand)]
     Policies(policies::Command),
@@ -51,10 +61,13 @@ impl Command {
             Self::Up(arguments) => arguments.run().await,
             Self::Down(arguments) => arguments.run().await,
             Self::Status(arguments) => arguments.run().await,
+            Self::Logs(arguments) => arguments.run().await,
+            Self::Push(arguments) => arguments.run().await,
             Self::Demo(arguments) => arguments.run().await,
             Self::Simulate(arguments) => arguments.run().await,
             Self::SimulateEngine(arguments) => arguments.run(),
             Self::Capacity(arguments) => arguments.run().await,
+            Self::Bench(command) => command.run().await,
             Self::Policies(command) => command.run().await,
             Self::Rollouts(command) => command.run().await,
             Self::Devices(command) => command.run().await,

@@ -1,6 +1,7 @@
 //! `tidegate`: the local stack, and everything that an operator does from a shell.
 
 mod api;
+mod bench;
 mod board;
 mod bus;
 mod commands;

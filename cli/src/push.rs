@@ -1,21 +1,47 @@
-//! A push as a CNCF distribution registry notifies it, for fleets that have no registry.
+//! A push, told to the stack as its registry would tell it: for fleets and machines that have no registry.
+
+mod distribution;
+mod docker_hub;
+mod ghcr;
 
 use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
 use jiff::Timestamp;
 use reqwest::Method;
 use reqwest::header::AUTHORIZATION;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use tidegate_domain::image::{Digest, ImageRef};
 use uuid::Uuid;
 
 use crate::api::{Api, Call, Caller};
 
-/// The type that distribution 3 sends its envelope as.
-const CONTENT_TYPE: &str = "application/vnd.docker.distribution.events.v2+json";
+/// Where webhooks go.
+const PATH: &str = "/api/v1/webhooks/docker-registry";
+
+/// Whose words a push is told in, and how that registry proves who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Registry {
+    /// Docker Hub: it cannot sign, so the secret is in the path; it tells no digest
+    DockerHub,
+    /// GitHub's container registry: signs the body
+    Ghcr,
+    /// CNCF distribution: the secret as bearer token
+    Distribution,
+}
+
+impl Registry {
+    /// The one that this image is at.
+    pub(crate) fn of(image: &ImageRef) -> Self {
+        match image.repository.registry() {
+            "docker.io" => Self::DockerHub,
+            "ghcr.io" => Self::Ghcr,
+            _ => Self::Distribution,
+        }
+    }
+}
 
 /// What became of a push.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Told {
     pub(crate) status: String,
@@ -30,12 +56,42 @@ struct Answer {
     deliveries: Vec<Told>,
 }
 
-/// Tells the stack that this image was pushed, as its registry would; answers what became of it, per policy.
+/// Tells the stack that this image was pushed, as a distribution registry would; answers what became of it, per policy.
 pub(crate) async fn push(api: &Api, image: &ImageRef, digest: &Digest) -> Result<Vec<Told>> {
-    let envelope = notification(image, digest, Timestamp::now(), Uuid::now_v7());
-    let call = Call::new(Method::POST, "/api/v1/webhooks/docker-registry", Caller::Nobody)
-        .header(AUTHORIZATION, &format!("Bearer {}", api.connection().webhook_secret()?))
-        .body(CONTENT_TYPE, serde_json::to_vec(&envelope)?);
+    push_as(api, Registry::Distribution, image, Some(digest)).await
+}
+
+/// Likewise, as this registry would.
+pub(crate) async fn push_as(
+    api: &Api,
+    registry: Registry,
+    image: &ImageRef,
+    digest: Option<&Digest>,
+) -> Result<Vec<Told>> {
+    let secret = api.connection().webhook_secret()?;
+    let (now, id) = (Timestamp::now(), Uuid::now_v7());
+    let by_path = format!("{PATH}/{secret}");
+    let call = match registry {
+        Registry::DockerHub => {
+            let body = docker_hub::notification(image, now)?;
+            Call::new(Method::POST, &by_path, Caller::Nobody).body("application/json", serde_json::to_vec(&body)?)
+        }
+        Registry::Ghcr => {
+            let body = serde_json::to_vec(&ghcr::notification(image, digest, now)?)?;
+            let mut call = Call::new(Method::POST, PATH, Caller::Nobody);
+            for (name, value) in ghcr::headers(&body, secret, id) {
+                call = call.header(name, &value);
+            }
+            call.body("application/json", body)
+        }
+        Registry::Distribution => {
+            let digest = digest.context("distribution tells the digest of every push")?;
+            let body = distribution::notification(image, digest, now, id);
+            Call::new(Method::POST, PATH, Caller::Nobody)
+                .header(AUTHORIZATION, &format!("Bearer {secret}"))
+                .body(distribution::CONTENT_TYPE, serde_json::to_vec(&body)?)
+        }
+    };
     let answer: Answer = api.call(&call).await.context("the webhook was not taken")?.read()?;
     Ok(answer.deliveries)
 }
@@ -58,45 +114,9 @@ pub(crate) fn begun(told: &[Told], policy: Option<&str>) -> Result<String> {
     }
 }
 
-/// The envelope of one manifest's push (captured from distribution 3.1, see tests/fixtures/webhooks/distribution).
-fn notification(image: &ImageRef, digest: &Digest, now: Timestamp, id: Uuid) -> Value {
-    let (host, path) = (image.repository.registry(), image.repository.path());
-    json!({ "events": [{
-        "id": id,
-        "timestamp": now,
-        "action": "push",
-        "target": {
-            "mediaType": "application/vnd.oci.image.manifest.v1+json",
-            "digest": digest,
-            "size": 418,
-            "length": 418,
-            "repository": path,
-            "url": format!("http://{host}/v2/{path}/manifests/{digest}"),
-            "tag": image.tag,
-        },
-        "request": { "id": Uuid::now_v7(), "addr": "127.0.0.1:42208", "host": host, "method": "PUT",
-            "useragent": concat!("tidegate/", env!("CARGO_PKG_VERSION")) },
-        "actor": { "name": "tidegate" },
-        "source": { "addr": host, "instanceID": Uuid::now_v7() },
-    }] })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tidegate_agent::pretended::digest_of;
-
-    #[test]
-    fn names_the_image_as_distribution_does() {
-        let image = ImageRef::parse("localhost:5000/tidegate/demo:v2").expect("a reference");
-        let digest = digest_of("x");
-        let envelope = notification(&image, &digest, Timestamp::UNIX_EPOCH, Uuid::nil());
-        let event = &envelope["events"][0];
-        assert_eq!(event["target"]["repository"], "tidegate/demo");
-        assert_eq!(event["target"]["tag"], "v2");
-        assert_eq!(event["request"]["host"], "localhost:5000");
-        assert_eq!(event["timestamp"], "1970-01-01T00:00:00Z");
-    }
 
     #[test]
     fn says_why_no_rollout_began() {

@@ -125,7 +125,7 @@ impl Access {
 }
 
 /// How a token is stored: its SHA-256 in hex.
-pub(super) fn token_hash(token: &str) -> String {
+pub(crate) fn token_hash(token: &str) -> String {
     hex::encode(Sha256::digest(token))
 }
 

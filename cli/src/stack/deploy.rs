@@ -58,9 +58,44 @@ pub(super) async fn deploy(
     // Path style needs neither DNS nor a Host header; MiniStack and LocalStack both have it.
     access.url = format!("{}/_aws/execute-api/{api}/{stage}", scripts.endpoint);
     scripts.endpoint.clone_into(&mut access.endpoint);
-    access.outputs = deployed.outputs;
+    access.outputs = local(deployed.outputs, &access.url, scripts.endpoint);
     step.done(&format!("The stack {} is {}", access.stack, deployed.action));
     Ok(())
+}
+
+/// The outputs as they hold on this machine. The template names the hosts that AWS would give: whoever called them would
+/// send a token out of this machine, to a name that somebody else may have.
+fn local(outputs: BTreeMap<String, String>, url: &str, endpoint: &str) -> BTreeMap<String, String> {
+    let here = |(name, value): (String, String)| {
+        let Some(host) = host(&value) else { return Some((name, value)) };
+        if is_local(host) || Some(host) == self::host(endpoint) {
+            return Some((name, value));
+        }
+        let id = host.split('.').next().unwrap_or_default();
+        match name.as_str() {
+            "ApiUrl" => Some((name, url.to_owned())),
+            // Path style, as the API's.
+            "DeviceStateUrl" => Some((name, format!("{endpoint}/_aws/lambda-url/{id}"))),
+            _ => None,
+        }
+    };
+    outputs.into_iter().filter_map(here).collect()
+}
+
+/// The host of a URL, without its port; none where the text is no URL.
+fn host(text: &str) -> Option<&str> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    Some(authority.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(authority, |(host, _)| host))
+}
+
+fn is_local(host: &str) -> bool {
+    // LocalStack's name, too, means the loopback address.
+    host == "localhost"
+        || host == "127.0.0.1"
+        || host == "[::1]"
+        || host.ends_with(".localhost")
+        || host.ends_with(".localhost.localstack.cloud")
 }
 
 /// Removes the stack from an endpoint that goes on running.
@@ -93,4 +128,33 @@ fn parameters(access: &Access) -> BTreeMap<String, String> {
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_output_leads_out_of_this_machine() {
+        let endpoint = "http://127.0.0.1:4566";
+        let url = "http://127.0.0.1:4566/_aws/execute-api/abc/local";
+        let outputs = [
+            ("ApiId", "abc"),
+            ("ApiUrl", "https://abc.execute-api.us-east-1.amazonaws.com/local"),
+            ("DeviceStateUrl", "https://f00.lambda-url.us-east-1.on.aws/"),
+            ("StepQueueUrl", "http://localhost:4566/000000000000/tidegate-step"),
+            ("BatchQueueUrl", "http://sqs.us-east-1.localhost.localstack.cloud:4566/000000000000/tidegate-batch"),
+            ("SomethingNew", "https://tidegate.example.com/x"),
+            ("AlertsTopicArn", "arn:aws:sns:us-east-1:000000000000:tidegate-alerts"),
+        ];
+        let outputs = outputs.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let local = local(outputs, url, endpoint);
+        assert_eq!(local["ApiUrl"], url);
+        assert_eq!(local["DeviceStateUrl"], "http://127.0.0.1:4566/_aws/lambda-url/f00");
+        assert!(!local.contains_key("SomethingNew"));
+        assert_eq!(local.len(), 6);
+        for (name, value) in &local {
+            assert!(host(value).is_none_or(is_local), "{name}: {value}");
+        }
+    }
 }

@@ -35,8 +35,8 @@ const SAVED_STATE: &str = "emulator-state";
 pub(super) struct Wanted {
     /// Its port; by default LocalStack's, or a free one near it.
     pub(super) port: Option<u16>,
-    /// Whether it evaluates the functions' roles.
-    pub(super) enforce_permissions: bool,
+    /// Whether it evaluates the functions' roles; by default as it did before, at first not.
+    pub(super) enforce_permissions: Option<bool>,
 }
 
 /// What is recorded of the running emulator.
@@ -48,6 +48,9 @@ pub(super) struct Emulator {
     pub(super) port: u16,
     /// Hash of what it was started from: the pinned versions, the script, the settings.
     made_of: String,
+    /// Whether it evaluates the functions' roles.
+    #[serde(default)]
+    enforce_permissions: bool,
 }
 
 impl Emulator {
@@ -88,8 +91,10 @@ impl Emulator {
 /// An emulator that answers: the running one of this checkout if it is as wanted, else a new one.
 pub(super) async fn ensure(project: &Project, python: &Path, wanted: Wanted, progress: &Progress) -> Result<Emulator> {
     let Wanted { port, enforce_permissions } = wanted;
-    let made_of = fingerprint(project, enforce_permissions)?;
     let before = Emulator::recorded(project);
+    let enforce_permissions =
+        enforce_permissions.or(before.as_ref().map(|before| before.enforce_permissions)).unwrap_or_default();
+    let made_of = fingerprint(project, enforce_permissions)?;
     if let Some(emulator) = &before {
         match (emulator.is_running(project).await, emulator.is_healthy().await) {
             (true, true) if port.is_some_and(|port| port != emulator.port) => {
@@ -123,12 +128,15 @@ fn say_how_it_ended(project: &Project, progress: &Progress) {
     let saved = std::fs::read_dir(project.state_file(SAVED_STATE)).is_ok_and(|files| {
         files.filter_map(Result::ok).any(|file| file.path().extension().is_some_and(|extension| extension == "json"))
     });
-    progress.say(if saved {
-        "The emulator was stopped; it starts again with the data that it saved."
+    if saved {
+        progress.say("The emulator was stopped; it starts again with the data that it saved.");
     } else {
-        "The emulator was killed. It keeps its data in memory, so that is gone: a new one starts, empty. The tokens in \
-         .tidegate/local.env stay the same."
-    });
+        progress.say(&format!(
+            "The emulator was killed. It keeps its data in memory, so that is gone: a new one starts, empty. The \
+             tokens in {} stay the same.",
+            project.shown("local.env")
+        ));
+    }
 }
 
 fn fingerprint(project: &Project, enforce_permissions: bool) -> Result<String> {
@@ -209,7 +217,7 @@ fn start(
         .spawn()
         .with_context(|| format!("{} cannot be run", python.display()))?;
     let pid = child.id().context("the emulator ended at once")?;
-    let emulator = Emulator { pid, port, made_of };
+    let emulator = Emulator { pid, port, made_of, enforce_permissions };
     write_private(&project.state_file(RECORD), &serde_json::to_string(&emulator)?)?;
     Ok((emulator, child))
 }

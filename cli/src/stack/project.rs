@@ -48,6 +48,14 @@ impl Project {
         self.state.clone()
     }
 
+    /// A file or folder in [`Self::state`], as it is written in the current folder.
+    pub(crate) fn shown(&self, name: &str) -> String {
+        let path = self.state_file(name);
+        let here = std::env::current_dir().ok();
+        let relative = here.as_ref().and_then(|here| path.strip_prefix(here).ok());
+        relative.unwrap_or(&path).display().to_string()
+    }
+
     /// A file or folder in [`Self::state`].
     pub(crate) fn state_file(&self, name: &str) -> PathBuf {
         self.state.join(name)

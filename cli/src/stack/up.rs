@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use super::access::Access;
 use super::emulator::{self, Emulator, Wanted};
+use super::parameters::Parameters;
 use super::project::Project;
 use super::script::Scripts;
 use super::{build, deploy, venv};
@@ -25,15 +26,24 @@ pub(crate) struct UpOptions {
     pub port: Option<u16>,
     /// Name of the stack.
     pub stack: String,
-    /// Refuse what a function's role does not allow, as AWS does; costs two thirds of the emulator's speed.
-    pub enforce_permissions: bool,
-    /// Parameters of the template that differ from those of the local stack.
+    /// Refuse what a function's role does not allow, as AWS does; costs two thirds of the emulator's speed. By default
+    /// as it was before.
+    pub enforce_permissions: Option<bool>,
+    /// Parameters of the template that differ from those of the local stack; those of earlier times stay as they are.
     pub parameters: BTreeMap<String, String>,
+    /// Forget the parameters of earlier times.
+    pub default_parameters: bool,
 }
 
 impl Default for UpOptions {
     fn default() -> Self {
-        Self { port: None, stack: "tidegate".to_owned(), enforce_permissions: false, parameters: BTreeMap::new() }
+        Self {
+            port: None,
+            stack: "tidegate".to_owned(),
+            enforce_permissions: None,
+            parameters: BTreeMap::new(),
+            default_parameters: false,
+        }
     }
 }
 
@@ -64,7 +74,10 @@ pub(crate) async fn up(
     };
     let (functions, (python, endpoint)) = tokio::try_join!(build, serve)?;
     let scripts = Scripts { project, python, endpoint: &endpoint };
-    deploy::deploy(&scripts, &mut access, &functions, &options.parameters, progress).await?;
+    let mut set = if options.default_parameters { Parameters::default() } else { Parameters::of_before(project)? };
+    set.extend(&options.parameters);
+    deploy::deploy(&scripts, &mut access, &functions, set.all(), progress).await?;
+    set.save(project)?;
     access.save(project)?;
     wait_for_answer(project, &access, progress).await?;
     seed(&access, progress).await.context("the stack is up, but could not be filled")?;
@@ -107,7 +120,10 @@ async fn wait_for_answer(project: &Project, access: &Access, progress: &Progress
         };
         if tokio::time::Instant::now() > deadline {
             let log = match Emulator::recorded(project) {
-                Some(_) => format!("; the end of .tidegate/emulator.log:\n{}", emulator::log_tail(project)),
+                Some(_) => {
+                    let log = project.shown("emulator.log");
+                    format!("; the end of {log}:\n{}", emulator::log_tail(project))
+                }
                 None => String::new(),
             };
             bail!("the stack is deployed, but {url} does not answer as it should ({answer}){log}");

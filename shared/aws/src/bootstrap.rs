@@ -65,8 +65,7 @@ pub fn connect(config: Config, sdk: &SdkConfig, wiring: Wiring) -> Started {
         let kept = SignedDuration::from_secs(i64::from(config.secrets.kept_seconds));
         Arc::new(Secrets::new(sdk, config.secrets.endpoint_url.clone(), arn, kept))
     });
-    let (ports, meter) =
-        wiring.ports(&Parts { sdk, config: &config, tables: &tables, secrets: secrets.as_ref() });
+    let (ports, meter) = wiring.ports(&Parts { sdk, config: &config, tables: &tables, secrets: secrets.as_ref() });
     Started { ports, config, secrets, tables, meter }
 }
 

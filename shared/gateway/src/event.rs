@@ -63,7 +63,8 @@ impl Event {
             "" => self.raw_path,
             query => format!("{}?{query}", self.raw_path),
         };
-        let method = Method::from_bytes(self.request_context.http.method.as_bytes()).map_err(axum::http::Error::from)?;
+        let method =
+            Method::from_bytes(self.request_context.http.method.as_bytes()).map_err(axum::http::Error::from)?;
         let body = match self.body {
             None => Body::empty(),
             Some(text) if self.is_base64_encoded => Body::from(BASE64.decode(text)?),

@@ -3,9 +3,9 @@
 /// A handler on the methods that its description names.
 macro_rules! routed {
     ($routes:ident, $path:ident, $handler:ident) => {
-        <$path as ::utoipa::Path>::methods().iter().fold($routes, |routes, method| {
-            routes.on(::utoipa_axum::PathItemExt::to_method_filter(method), $handler)
-        })
+        <$path as ::utoipa::Path>::methods()
+            .iter()
+            .fold($routes, |routes, method| routes.on(::utoipa_axum::PathItemExt::to_method_filter(method), $handler))
     };
 }
 use routed;
@@ -197,11 +197,7 @@ pub(crate) fn policies<U: Use>() -> Api<U> {
 
 /// The routes of the function `rollouts`.
 pub(crate) fn rollouts<U: Use>() -> Api<U> {
-    rollouts::api()
-        .merge(commands::api())
-        .merge(events::api())
-        .merge(trigger::api())
-        .merge(bad_digests::api())
+    rollouts::api().merge(commands::api()).merge(events::api()).merge(trigger::api()).merge(bad_digests::api())
 }
 
 /// The routes of the function `public`.

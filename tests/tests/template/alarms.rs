@@ -76,7 +76,9 @@ fn requests_that_the_api_throttles_or_refuses_are_told() {
 #[test]
 fn every_table_that_is_throttled_is_told() {
     let template = Template::read();
-    for (alarm, metric) in [("TablesReadThrottles", "ReadThrottleEvents"), ("TablesWriteThrottles", "WriteThrottleEvents")] {
+    for (alarm, metric) in
+        [("TablesReadThrottles", "ReadThrottleEvents"), ("TablesWriteThrottles", "WriteThrottleEvents")]
+    {
         let metrics = template.properties(alarm)["Metrics"].as_array().expect("metrics");
         let mut watched: Vec<&str> = metrics
             .iter()

@@ -33,7 +33,10 @@ const ALLOWED: [(&str, &[(&str, &str)]); 9] = [
             ("StepQueue", "SendMessage"),
         ],
     ),
-    ("policies", &[SECRET, SECRETS_KEY, ("table policies", "GetItem PutItem DeleteItem Scan"), ("table events", "PutItem")]),
+    (
+        "policies",
+        &[SECRET, SECRETS_KEY, ("table policies", "GetItem PutItem DeleteItem Scan"), ("table events", "PutItem")],
+    ),
     (
         "rollouts",
         &[

@@ -67,7 +67,11 @@ fn functions_that_need_the_secret_are_told_where_it_is_and_may_read_it_and_other
         assert_eq!(reads["Resource"], json!({"Fn::If": ["OwnSecret", {"Ref": "StackSecret"}, given]}), "{name}");
     }
     let kept = &template.section("Parameters")["SecretsKeptSeconds"];
-    assert_eq!((&kept["Default"], &kept["MaxValue"]), (&json!(300), &json!(300)), "a rotation takes five minutes at most");
+    assert_eq!(
+        (&kept["Default"], &kept["MaxValue"]),
+        (&json!(300), &json!(300)),
+        "a rotation takes five minutes at most"
+    );
 }
 
 #[test]

@@ -13,9 +13,9 @@ use tidegate_engine::ports::Freshness;
 use tidegate_engine::queries::{self, DeviceFilter, DeviceStatus, Listed};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Api, Use};
 use super::enrol::Checks;
 use super::rollouts::one_of;
+use super::{Api, Use};
 use crate::input::{Cursor, DeviceId, ImageText, Limit, OperatorBody, Params, StatusText, TagTexts};
 use crate::problem::Problem;
 use crate::state::AppState;

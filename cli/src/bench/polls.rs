@@ -20,7 +20,7 @@ pub(super) async fn settled(program: &Path, world: &World, polls: u32) -> Result
     let enrolled = function.invoke(&event("POST", "/api/v1/devices", PROVISIONING_KEY, None, Some(&device))).await?;
     let enrolled: Value = serde_json::from_str(enrolled["body"].as_str().unwrap_or_default())
         .with_context(|| format!("enrolling a device: {enrolled}"))?;
-    let (Some(uuid), Some(token)) = (enrolled["device_uuid"].as_str(), enrolled["token"].as_str()) else {
+    let (Some(uuid), Some(token)) = (enrolled["uuid"].as_str(), enrolled["token"].as_str()) else {
         bail!("the enrolment's answer has no token: {:?}", enrolled.as_object().map(|o| o.keys().collect::<Vec<_>>()))
     };
     let path = format!("/api/v1/device/{uuid}/state");

@@ -47,7 +47,8 @@ fn no_environment_holds_a_secret() {
 #[test]
 fn functions_that_need_the_secret_are_told_where_it_is_and_may_read_it_and_others_are_not() {
     let template = Template::read();
-    let place = json!({"Fn::If": ["OwnSecret", {"Ref": "StackSecret"}, {"Ref": "SecretsName"}]});
+    let given = |by_name: Value| json!({"Fn::If": ["SecretsByArn", {"Ref": "SecretsArn"}, by_name]});
+    let place = json!({"Fn::If": ["OwnSecret", {"Ref": "StackSecret"}, given(json!({"Ref": "SecretsName"}))]});
     for (name, function) in template.functions() {
         let variables = &function["Environment"]["Variables"];
         let role = template.properties(target(&function["Role"]));
@@ -63,8 +64,8 @@ fn functions_that_need_the_secret_are_told_where_it_is_and_may_read_it_and_other
         assert_eq!(reads["Action"], json!(["secretsmanager:GetSecretValue"]), "{name}");
         let named = json!({"Fn::Sub":
             "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${SecretsName}-??????"});
-        let given = json!({"Fn::If": ["SecretsByArn", {"Ref": "SecretsName"}, named]});
-        assert_eq!(reads["Resource"], json!({"Fn::If": ["OwnSecret", {"Ref": "StackSecret"}, given]}), "{name}");
+        let wanted = json!({"Fn::If": ["OwnSecret", {"Ref": "StackSecret"}, given(named)]});
+        assert_eq!(reads["Resource"], wanted, "{name}");
     }
     let kept = &template.section("Parameters")["SecretsKeptSeconds"];
     assert_eq!(

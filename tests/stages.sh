@@ -125,6 +125,62 @@ make_venv() {
     echo "$folder holds what $requirements names"
 }
 
+# What TypeScript clients are made with: Node's packages, in the folder in which the client is made.
+make_node_modules() {
+    local folder=$1
+    mkdir -p "$folder" || return 1
+    if cmp -s tests/contract/package-lock.json "$folder/made-of"; then
+        echo "$folder has its packages already"
+        return
+    fi
+    rm -f "$folder/made-of"
+    cp tests/contract/package.json tests/contract/package-lock.json "$folder/" || return 1
+    (cd "$folder" && npm ci --silent --no-audit --no-fund --ignore-scripts) || return 1
+    cp tests/contract/package-lock.json "$folder/made-of"
+    echo "$folder has what tests/contract/package-lock.json names"
+}
+
+# Whether Node is here; without it the TypeScript client is left out, unless nothing may be.
+has_node() {
+    if command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null; then
+        return
+    fi
+    if [[ ${CI:-} == true ]]; then
+        echo "Node 20 or newer is not here, and the TypeScript client must not be left out" >&2
+        return 1
+    fi
+    skipped+=("the TypeScript client: Node 20 or newer, with npm, is not here")
+    return 1
+}
+
+# The document, as validators see it.
+document_is_valid() {
+    "$tools/contract-venv/bin/openapi-spec-validator" docs/openapi.json || return
+    [[ -z $with_node ]] && return
+    REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true NODE_NO_WARNINGS=1 \
+        "$tools/typescript/node_modules/.bin/redocly" lint --config tests/contract/redocly.yaml docs/openapi.json
+}
+
+# A client made of the document, type-checked, calling every operation of the routes in memory.
+python_client() {
+    local folder=$tools/python-client python=$tools/contract-venv/bin/python
+    rm -rf "$folder"
+    mkdir -p "$folder" || return 1
+    "$tools/contract-venv/bin/openapi-python-client" generate --path docs/openapi.json --meta none \
+        --config tests/contract/python-client.yaml --output-path "$folder/tidegate_client" --fail-on-warning || return
+    PYTHONPATH='' MYPYPATH=$folder:tests/contract "$python" -m mypy --strict --cache-dir "$tools/mypy" \
+        "$folder/tidegate_client" tests/contract/client.py || return
+    PYTHONPATH=$folder "$python" tests/contract/client.py
+}
+
+typescript_client() {
+    local folder=$tools/typescript bin=$tools/typescript/node_modules/.bin
+    cp tests/contract/client.ts tests/contract/tsconfig.json "$folder/" || return 1
+    "$bin/openapi-typescript" docs/openapi.json --output "$folder/generated/tidegate.d.ts" || return
+    "$bin/tsc" --project "$folder" || return
+    "$tools/contract-venv/bin/python" tests/contract/routes.py node "$folder/out/client.js" docs/openapi.json
+}
+
 # A registry program in PATH, else Debian's, unpacked into the tools' folder: no service is installed or started.
 find_registry() {
     if command -v docker-registry >/dev/null; then

@@ -32,7 +32,7 @@ impl<'a> Listing<'a> {
         from: Timestamp,
         count: usize,
     ) -> Self {
-        let (zone, _) = window.zone_for(device_zone.map(ZoneName::as_str));
+        let zone = window.zone_for(device_zone.map(ZoneName::as_str)).zone().unwrap_or(TimeZone::UTC);
         let intervals = window.intervals(&zone, from).take(count).collect();
         Self { policy, window, zone, device_zone, from, intervals }
     }
@@ -50,7 +50,12 @@ impl<'a> Listing<'a> {
                 Some(format!("The policy is in {named} for all devices; --timezone {asked} changes nothing."))
             }
             (WindowZone::Device { .. }, Some(asked)) => Some(format!("For devices that report the zone {asked}.")),
-            (WindowZone::Device { fallback }, None) => Some(format!(
+            (WindowZone::Device { fallback: None }, None) => Some(
+                "The policy counts in each device's own zone, and names no fallback: devices that told none wait until \
+                 they tell one. These windows are in UTC; --timezone lists those of another zone."
+                    .to_owned(),
+            ),
+            (WindowZone::Device { fallback: Some(fallback) }, None) => Some(format!(
                 "The policy counts in each device's own zone. These windows are in its fallback zone {fallback}, for \
                  devices that report none; --timezone lists those of another zone."
             )),

@@ -73,6 +73,7 @@ impl Fleet {
             event: *event,
             message: None,
             until: None,
+            digest: None,
         };
         let observed = Observed {
             image: Some(self.new.clone()),

@@ -52,6 +52,10 @@ pub enum Reason {
     NotSeen,
     /// A lock on the device.
     Locked,
+    /// It told no time zone that is known, its window is in its own, and the policy names no fallback.
+    NoTimezone,
+    /// It told no time zone that is known: the policy's fallback counts.
+    FallbackTimezone,
 }
 
 impl Reason {
@@ -74,6 +78,8 @@ impl Reason {
             Self::Offline => "offline",
             Self::NotSeen => "not_seen",
             Self::Locked => "locked",
+            Self::NoTimezone => "no_timezone",
+            Self::FallbackTimezone => "fallback_timezone",
         }
     }
 }
@@ -248,6 +254,9 @@ pub struct Assignment {
     /// The last report of work.
     #[serde(rename = "l", with = "ms_opt", default, skip_serializing_if = "Option::is_none")]
     pub progress_at: Option<Timestamp>,
+    /// What it pulled in an unpinned rollout, as it told before the swap.
+    #[serde(rename = "x", default, skip_serializing_if = "Option::is_none")]
+    pub pulled: Option<Digest>,
     /// Services that passed their check, where several move.
     #[serde(rename = "k", default, skip_serializing_if = "Vec::is_empty")]
     pub passed: Vec<String>,
@@ -274,6 +283,7 @@ impl Assignment {
             progress: Progress::Waiting,
             offered_at: None,
             progress_at: None,
+            pulled: None,
             passed: Vec::new(),
             seen: Vec::new(),
         }
@@ -350,7 +360,7 @@ pub struct LogEntry {
     /// The device's words, cut.
     #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// The digest that a healthy device of an unpinned rollout runs.
+    /// The digest that a device of an unpinned rollout pulled, or runs and is healthy.
     #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
     /// Whether this is the offer itself.

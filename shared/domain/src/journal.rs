@@ -18,9 +18,33 @@ pub struct Page {
     /// Of a planner's mark: the tag that (the first of) its devices run before.
     #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
     pub old_tag: Option<Tag>,
+    /// Of a planner's mark: devices whose own time zone is not known.
+    #[serde(rename = "z", default, skip_serializing_if = "Zones::is_none")]
+    pub zones: Zones,
     /// Outcomes, in the one order that there is.
     #[serde(rename = "o", default, skip_serializing_if = "Vec::is_empty")]
     pub outcomes: Vec<PageOutcome>,
+    /// What devices of an unpinned rollout pulled, each content once.
+    #[serde(rename = "p", default, skip_serializing_if = "Vec::is_empty")]
+    pub pulled: Vec<Digest>,
+}
+
+/// Devices that told no time zone that is known, under a policy whose window is in each device's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Zones {
+    /// The policy names no fallback: they wait until they tell one.
+    #[serde(rename = "m", default)]
+    pub missing: u32,
+    /// The policy's fallback counts for them.
+    #[serde(rename = "f", default)]
+    pub fallback: u32,
+}
+
+impl Zones {
+    /// Whether every device's zone is known, or no matter.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// What a page adds to a batch's counts.
@@ -54,7 +78,7 @@ pub struct PageOutcome {
 impl Page {
     /// Whether it says nothing.
     pub fn is_empty(&self) -> bool {
-        self.outcomes.is_empty() && self.deltas.iter().all(|delta| delta.counts.is_empty())
+        self.outcomes.is_empty() && self.pulled.is_empty() && self.deltas.iter().all(|delta| delta.counts.is_empty())
     }
 
     /// Adds the page to batches' counts.

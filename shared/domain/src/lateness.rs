@@ -23,7 +23,11 @@ pub fn overdue(device: &Device, rollout_id: &RolloutId, known: &Knowledge, now: 
     let track = next.tracks.get_mut(&repository)?;
     let assignment =
         [&mut track.current, &mut track.next].into_iter().flatten().find(|a| a.rollout_id == *rollout_id)?;
-    let entry = write_down(assignment, to, now);
+    let mut entry = write_down(assignment, to, now);
+    let no_zone = swap_time(&facts.plan.policy, device.timezone.as_deref(), now) == SwapTime::NoZone;
+    if no_zone && assignment.progress == Progress::Deferred {
+        entry.reason = Some(Reason::NoTimezone);
+    }
     next.log.push(entry);
     next.move_up(known, now);
     Some(next)
@@ -75,7 +79,7 @@ fn verdict(device: &Device, assignment: &Assignment, facts: &Known, now: Timesta
         Progress::Offered | Progress::Pulled if matches!(rollout.status, Status::InProgress | Status::Completed) => {
             match swap_time(policy, device.timezone.as_deref(), now) {
                 SwapTime::Open(window) => silent(assignment, facts, window, now).then_some(timed_out(false)),
-                SwapTime::Closed(_) => None,
+                SwapTime::Closed(_) | SwapTime::NoZone => None,
             }
         }
         Progress::Swapping if !rollout.status.takes_back() => {
@@ -120,7 +124,8 @@ fn timed_out(swapped: bool) -> Progress {
 /// From when on the device could have been offered the image: the batch's opening, or its own next window.
 fn first_chance(device: &Device, facts: &Known, opened: Timestamp) -> Option<Timestamp> {
     match swap_time(&facts.plan.policy, device.timezone.as_deref(), opened) {
-        SwapTime::Open(_) => Some(opened),
+        // Without a zone it has no chance, and the batch does not wait for that longer than for one that is offline.
+        SwapTime::Open(_) | SwapTime::NoZone => Some(opened),
         SwapTime::Closed(next) => next,
     }
 }
@@ -128,7 +133,7 @@ fn first_chance(device: &Device, facts: &Known, opened: Timestamp) -> Option<Tim
 /// The newest opening of the device's window after its offer: a swap that it let start may outlast the window.
 fn last_opening(device: &Device, facts: &Known, offered: Timestamp, now: Timestamp) -> Option<Timestamp> {
     let window = facts.plan.policy.window.as_ref()?;
-    let (zone, _) = window.zone_for(device.timezone.as_deref());
+    let zone = window.zone_for(device.timezone.as_deref()).zone()?;
     window.intervals(&zone, offered).map(|interval| interval.opens_at).take_while(|opens_at| *opens_at <= now).last()
 }
 

@@ -46,13 +46,13 @@ fn wanted(device: &Device, current: &Assignment, known: &Known, pace: Pace, entr
                 match swap_time(&known.plan.policy, device.timezone.as_deref(), now) {
                     SwapTime::Open(_) => pace.near_seconds,
                     SwapTime::Closed(Some(opens_at)) => into_window(opens_at, pace, entropy, now),
-                    SwapTime::Closed(None) => pace.idle_seconds,
+                    SwapTime::Closed(None) | SwapTime::NoZone => pace.idle_seconds,
                 }
             }
             Status::Scheduled => match swap_time(&known.plan.policy, device.timezone.as_deref(), now) {
                 SwapTime::Closed(Some(opens_at)) => into_window(opens_at, pace, entropy, now),
                 SwapTime::Open(_) => pace.near_seconds,
-                SwapTime::Closed(None) => pace.idle_seconds,
+                SwapTime::Closed(None) | SwapTime::NoZone => pace.idle_seconds,
             },
             Status::Pending
             | Status::AwaitingApproval

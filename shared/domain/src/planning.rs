@@ -12,6 +12,7 @@ use crate::pin::Pin;
 use crate::policy::OnDrift;
 use crate::rollout::{Knowledge, Known, Rollout};
 use crate::row::Row;
+use crate::window::ZoneSource;
 
 /// The position of a device that no plan has: behind everyone planned.
 pub const LATECOMER: u32 = u32::MAX;
@@ -57,7 +58,9 @@ pub fn place(device: &Device, new: &Known, (position, batch): (u32, u32), old: &
     let rollout = &new.rollout;
     let repository = &rollout.repository;
     let track = device.tracks.get(repository).cloned().unwrap_or_default();
-    let row = |class, reason, old| {
+    let zone = known_zone(device, new);
+    let row = |class, reason: Option<Reason>, old| {
+        let reason = reason.or_else(|| zone.clone().filter(|_| class == Class::Pending));
         let id = rollout.rollout_id.clone();
         Row::planned(id, device.device_uuid, (position, batch), (class, reason), old, now)
     };
@@ -116,6 +119,15 @@ pub fn place(device: &Device, new: &Known, (position, batch): (u32, u32), old: &
     slot.current = Some(assignment);
     let row = row(class, reason, slot.baseline.clone());
     Placed::Assigned(Box::new((next, row)))
+}
+
+/// What is to be said of a device whose window is in its own time zone, which it did not tell.
+fn known_zone(device: &Device, new: &Known) -> Option<Reason> {
+    match new.plan.policy.window.as_ref()?.zone_for(device.timezone.as_deref()) {
+        ZoneSource::Policy(_) | ZoneSource::Device(_) => None,
+        ZoneSource::Fallback(_) => Some(Reason::FallbackTimezone),
+        ZoneSource::Missing => Some(Reason::NoTimezone),
+    }
 }
 
 /// How planning counts a place.

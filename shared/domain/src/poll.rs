@@ -23,12 +23,14 @@ pub enum SwapTime {
     Open(Option<Timestamp>),
     /// Not before then; `None` is never.
     Closed(Option<Timestamp>),
+    /// Not before the device tells its time zone: the window is in the device's own, and the policy names no fallback.
+    NoZone,
 }
 
 /// Whether the policy's window, read in the device's zone where the policy says so, lets a swap start.
 pub fn swap_time(policy: &Policy, device_zone: Option<&str>, now: Timestamp) -> SwapTime {
     let Some(window) = &policy.window else { return SwapTime::Open(None) };
-    let (zone, _) = window.zone_for(device_zone);
+    let Some(zone) = window.zone_for(device_zone).zone() else { return SwapTime::NoZone };
     let answer = window.answer(&zone, now);
     match answer {
         WindowAnswer::Open { .. } => SwapTime::Open(window.next(&zone, now).map(|interval| interval.opens_at)),
@@ -170,7 +172,7 @@ fn offer(
     }
     match swap_time(policy, device.timezone.as_deref(), now) {
         SwapTime::Open(_) => Some(Step { to: Progress::Offered, offer: true, event: None, told: true }),
-        SwapTime::Closed(_) => None,
+        SwapTime::Closed(_) | SwapTime::NoZone => None,
     }
 }
 
@@ -185,6 +187,7 @@ fn may_swap(device: &Device, current: &Assignment, facts: &Known, now: Timestamp
     // An offer can cross the rollout's completion: the image is proven then, and the device goes on.
     matches!(facts.rollout.status, Status::InProgress | Status::Completed)
         && facts.rollout.open_for(current.position)
+        && facts.rollout.admits(current.pulled.as_ref())
         && matches!(swap_time(&facts.plan.policy, device.timezone.as_deref(), now), SwapTime::Open(_))
 }
 
@@ -218,7 +221,7 @@ fn take_back(
     let rollback = facts.rollout.rollback.as_ref()?;
     let by_itself = matches!(current.progress, Progress::Failed { .. }) && facts.plan.policy.auto_rollback;
     let closed = rollback.respect_windows
-        && matches!(swap_time(&facts.plan.policy, device.timezone.as_deref(), now), SwapTime::Closed(_));
+        && !matches!(swap_time(&facts.plan.policy, device.timezone.as_deref(), now), SwapTime::Open(_));
     if by_itself || closed || !facts.rollout.rollback_open_for(current.position) {
         return None;
     }

@@ -6,7 +6,7 @@ mod observe;
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::assignment::{Assignment, LogEntry, Progress, ROLLBACK_ATTEMPTS, Reason};
@@ -55,6 +55,8 @@ pub struct Report {
     pub message: Option<String>,
     /// Until when a lock lasts.
     pub until: Option<Timestamp>,
+    /// The content that it is about: what was pulled.
+    pub digest: Option<Digest>,
 }
 
 /// Everything in one body.
@@ -69,7 +71,7 @@ pub struct Reports {
 }
 
 /// What became of one report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Taken.
@@ -310,7 +312,12 @@ fn under_way(
             }
             Ok(assignment.log(now))
         }
-        DeviceEvent::ImagePulled if !swapping => Ok(assignment.moves(Progress::Pulled, now)),
+        DeviceEvent::ImagePulled if !swapping => {
+            // Nobody but the device knows what an unpinned rollout brings: the step looks at it before the swap.
+            assignment.pulled = report.digest.clone().filter(|_| facts.rollout.target.digest.is_none());
+            let pulled = assignment.pulled.clone();
+            Ok(LogEntry { digest: pulled, ..assignment.moves(Progress::Pulled, now) })
+        }
         DeviceEvent::ImagePulled => Ok(assignment.log(now)),
         DeviceEvent::ContainerUpdating => Ok(assignment.moves(Progress::Swapping, now)),
         DeviceEvent::UpdateCompleted if facts.plan.policy.health.enabled => {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::counts::{Class, Counts};
 use crate::ids::{PolicyId, RolloutId};
 use crate::image::{Digest, Repository, Tag};
+use crate::journal::Zones;
 use crate::judge::Judge;
 use crate::pin::Pin;
 use crate::policy::{Policy, Strategy};
@@ -220,6 +221,9 @@ pub struct Rollout {
     /// Positions in the plan's order; 0 until planned.
     #[serde(default)]
     pub total: u32,
+    /// Devices whose own time zone was not known when it was planned.
+    #[serde(default, skip_serializing_if = "Zones::is_none")]
+    pub zones: Zones,
     /// Positions below this are offered the image.
     #[serde(default)]
     pub open_to: u32,
@@ -259,6 +263,13 @@ pub struct Rollout {
     /// The digest that healthy devices of an unpinned rollout reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed: Option<Digest>,
+    /// What devices of an unpinned rollout told that they pulled, and the step found not to be kept out: who pulled one of
+    /// these may swap.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub admitted: Vec<Digest>,
+    /// What they told and is kept out: the rollout stops until a person clears it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept_out: Vec<Digest>,
     /// When rows are next looked through for late devices.
     #[serde(with = "ms_opt", default, skip_serializing_if = "Option::is_none")]
     pub check_at: Option<Timestamp>,
@@ -299,6 +310,12 @@ impl Rollout {
     /// Whether the plan's order is open to this position. Latecomers (beyond the plan) wait for the last batch.
     pub fn open_for(&self, position: u32) -> bool {
         position < self.open_to || (self.total > 0 && self.open_to >= self.total)
+    }
+
+    /// Whether a device that told that it pulled this content may swap to it. What is pinned was looked at before anything
+    /// was offered, and a device that tells nothing is not held up.
+    pub fn admits(&self, pulled: Option<&Digest>) -> bool {
+        self.target.digest.is_some() || pulled.is_none_or(|pulled| self.admitted.contains(pulled))
     }
 
     /// Whether the rollback of everything has reached this position.

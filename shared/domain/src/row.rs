@@ -8,6 +8,7 @@ use crate::assignment::{LogEntry, Reason};
 use crate::counts::{Class, Counts};
 use crate::event::DeviceEvent;
 use crate::ids::{DeviceUuid, RolloutId};
+use crate::image::Digest;
 use crate::journal::{BatchDelta, Page, PageOutcome};
 use crate::judge::Outcome;
 use crate::pin::Pin;
@@ -87,12 +88,14 @@ pub struct Change {
     pub counts: Vec<(u32, Counts)>,
     /// Outcomes, in order.
     pub outcomes: Vec<PageOutcome>,
+    /// What the device pulled in an unpinned rollout.
+    pub pulled: Vec<Digest>,
 }
 
 impl Change {
     /// Whether no count and no outcome changed: the row alone is to be written.
     pub fn is_empty(&self) -> bool {
-        self.counts.iter().all(|(_, counts)| counts.is_empty()) && self.outcomes.is_empty()
+        self.counts.iter().all(|(_, counts)| counts.is_empty()) && self.outcomes.is_empty() && self.pulled.is_empty()
     }
 
     /// Adds it to a page.
@@ -104,6 +107,11 @@ impl Change {
             }
         }
         page.outcomes.extend(self.outcomes);
+        for digest in self.pulled {
+            if !page.pulled.contains(&digest) {
+                page.pulled.push(digest);
+            }
+        }
     }
 }
 
@@ -179,7 +187,7 @@ impl Row {
     pub fn counted(&self) -> Change {
         let mut counts = Counts::default();
         counts.add(self.class, 1);
-        Change { counts: vec![(self.batch, counts)], outcomes: Vec::new() }
+        Change { counts: vec![(self.batch, counts)], ..Change::default() }
     }
 
     fn apply_entry(&mut self, entry: &LogEntry, change: &mut Change) {
@@ -204,6 +212,9 @@ impl Row {
             let mut counts = Counts::default();
             counts.add_updated(1);
             change.counts.push((self.batch, counts));
+        }
+        if entry.event == Some(DeviceEvent::ImagePulled) {
+            change.pulled.extend(entry.digest.clone());
         }
         if let Some(outcome) = entry.outcome.and_then(|outcome| self.final_outcome(outcome)) {
             self.outcome = Some(outcome);

@@ -9,6 +9,8 @@ mod fold;
 mod rollback;
 mod start;
 
+pub use fold::contents;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::event::ImageEvent;
@@ -71,6 +73,8 @@ pub struct Standing {
     pub ahead: Option<Digest>,
     /// Why its own digest is kept out.
     pub bad: Option<String>,
+    /// Of what devices of an unpinned rollout pulled, what is kept out, and why. Read also after it began.
+    pub kept_out: Vec<(Digest, String)>,
 }
 
 /// Everything that a step looks at.
@@ -80,7 +84,7 @@ pub struct Inputs<'a> {
     pub pages: &'a [(u32, Page)],
     /// Read while the rollout is pending.
     pub preparation: &'a Preparation,
-    /// Read while the rollout is pending.
+    /// Read while the rollout is pending, and while devices tell what an unpinned one brings.
     pub standing: &'a Standing,
     /// The time.
     pub now: Timestamp,
@@ -158,7 +162,7 @@ struct Stepping<'a> {
 /// Decides how the rollout goes on.
 pub fn step(rollout: &Rollout, plan: &Plan, inputs: &Inputs<'_>) -> Step {
     let mut stepping = Stepping { next: rollout.clone(), plan, inputs, now: inputs.now, effects: Vec::new() };
-    let fired = stepping.fold();
+    let fired = stepping.fold(rollout);
     let report = match stepping.next.status {
         Status::Pending => stepping.prepare(),
         Status::AwaitingApproval => stepping.await_approval(),

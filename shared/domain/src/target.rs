@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::assignment::{Assignment, Progress};
@@ -41,7 +41,7 @@ pub struct ServiceTarget {
 }
 
 /// Which way a service is to move.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// To the new image.
@@ -51,7 +51,7 @@ pub enum Action {
 }
 
 /// How far it may go now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// Fetch and wait; replace nothing.
@@ -151,8 +151,8 @@ fn service_target(
             let there = device.running_digest(repository).is_some_and(|runs| known.is_target(runs, None));
             match swap_time(&known.plan.policy, device.timezone.as_deref(), now) {
                 SwapTime::Open(_) => stay(),
-                SwapTime::Closed(_) if there => stay(),
-                SwapTime::Closed(_) => idle(),
+                SwapTime::Closed(_) | SwapTime::NoZone if there => stay(),
+                SwapTime::Closed(_) | SwapTime::NoZone => idle(),
             }
         }
         Progress::Waiting | Progress::Deferred | Progress::Skipped { .. } | Progress::Failed { swapped: false, .. } => {

@@ -30,7 +30,7 @@ fn difference(case: &Case) -> Option<String> {
     let zone = WindowZone::parse(Some(timezone), None).expect(label);
     let (opens, closes) = (time_of_day::parse(start).expect(label), time_of_day::parse(end).expect(label));
     let window = Window::new(opens, closes, zone, *days, 0).expect(label);
-    let (zone, _) = window.zone_for(None);
+    let zone = window.zone_for(None).zone().expect("a named zone");
     let found: Vec<_> = window.intervals(&zone, *from).take(*count).collect();
     let differs = found != *expected || window.next(&zone, *from) != expected.first().copied();
     differs.then(|| format!("{timezone}, {label}, {start}-{end} {days:?} from {from}: {found:?}, not {expected:?}"))

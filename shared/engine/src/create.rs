@@ -12,7 +12,7 @@ use tidegate_domain::policy::Policy;
 use tidegate_domain::rollout::{Rollout, Status, Trigger};
 
 use crate::entities::events::{self, Event};
-use crate::entities::{heads, plans, rollouts};
+use crate::entities::{heads, plans, rollouts, tags};
 use crate::error::EngineError;
 use crate::ports::{Freshness, Job, Ports, Store, Write, WriteError};
 
@@ -60,6 +60,9 @@ pub async fn create(ports: &Ports, wanted: &Wanted<'_>, now: Timestamp) -> Resul
         let live = find(store, head.rollout.as_ref()).await?;
         let waiting = find(store, head.waiting.as_ref()).await?;
         let modes = (wanted.policy.on_newer, wanted.retry);
+        if let Some(reason) = kept_out(store, wanted, &head).await? {
+            return Ok(Created { admission: Admission::Bad(reason), rollout_id: None });
+        }
         let admission = admit(&head, live.as_ref(), waiting.as_ref(), &wanted.target, modes, now);
         if matches!(
             admission,
@@ -106,6 +109,17 @@ pub async fn create(ports: &Ports, wanted: &Wanted<'_>, now: Timestamp) -> Resul
         }
     }
     Err(EngineError::Contended { what: "the image's head" })
+}
+
+/// Why what a person asked for by its tag is kept out, as far as the tag's last delivery told what it means. A delivery
+/// without a digest is news of the tag: what was told before it is perhaps not so any more.
+async fn kept_out(store: &dyn Store, wanted: &Wanted<'_>, head: &Head) -> Result<Option<String>, EngineError> {
+    let Some(tag) = wanted.target.tag.as_ref() else { return Ok(None) };
+    if wanted.target.digest.is_some() || wanted.retry || wanted.triggered_by != Trigger::Manual || head.bad.is_empty() {
+        return Ok(None);
+    }
+    let told = tags::get(store, wanted.repository, tag).await?.and_then(|notice| notice.digest);
+    Ok(told.and_then(|digest| head.bad(&digest).map(|bad| format!("{} ({digest})", bad.reason))))
 }
 
 pub(crate) async fn find(store: &dyn Store, id: Option<&RolloutId>) -> Result<Option<Rollout>, EngineError> {
@@ -157,6 +171,7 @@ pub(crate) fn draft(wanted: &Wanted<'_>, id: &RolloutId, generation: u64, now: T
         completed_at: None,
         asked_at: None,
         total: 0,
+        zones: tidegate_domain::journal::Zones::default(),
         open_to: 0,
         batch: 0,
         batches: Vec::new(),
@@ -170,6 +185,8 @@ pub(crate) fn draft(wanted: &Wanted<'_>, id: &RolloutId, generation: u64, now: T
         reason: None,
         last_healthy_at: None,
         observed: None,
+        admitted: Vec::new(),
+        kept_out: Vec::new(),
         check_at: None,
         wake_at: None,
         live: None,

@@ -204,6 +204,8 @@ pub struct Patch {
     pub fleet_id: Option<String>,
     /// Its tags, all of them.
     pub tags: Option<BTreeMap<String, String>>,
+    /// IANA name of its zone.
+    pub timezone: Option<String>,
 }
 
 /// Changes a device. Where its fleet or tags change, its part in rollouts that are not for it any more ends, and it joins
@@ -222,6 +224,9 @@ pub async fn patch(ports: &Ports, uuid: DeviceUuid, patch: &Patch, now: Timestam
         }
         if let Some(tags) = &patch.tags {
             device.tags.clone_from(tags);
+        }
+        if patch.timezone.is_some() {
+            device.timezone.clone_from(&patch.timezone);
         }
         if moves {
             device.leave(known, |device, rollout| join::is_for(rollout, &policies, device), now);

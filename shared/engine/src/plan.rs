@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
+use tidegate_domain::assignment::Reason;
 use tidegate_domain::counts::Counts;
 use tidegate_domain::ids::{DeviceUuid, PolicyId, RolloutId};
 use tidegate_domain::image::ImageRef;
@@ -141,6 +142,11 @@ fn counted(rows: &[Row]) -> Page {
     let mut page = Page { old_tag, ..Page::default() };
     for row in rows {
         let Some((batch, class)) = row.planned else { continue };
+        match row.reason {
+            Some(Reason::NoTimezone) => page.zones.missing += 1,
+            Some(Reason::FallbackTimezone) => page.zones.fallback += 1,
+            _ => {}
+        }
         match page.deltas.iter_mut().find(|delta| delta.batch == batch) {
             Some(delta) => delta.counts.add(class, 1),
             None => {
@@ -214,7 +220,6 @@ async fn assign(
 
 /// The row of a device whose item is gone.
 fn gone(device: DeviceUuid, new: &Known, place_in_order: (u32, u32), now: Timestamp) -> Row {
-    use tidegate_domain::assignment::Reason;
     use tidegate_domain::counts::Class;
     let id = new.rollout.rollout_id.clone();
     Row::planned(id, device, place_in_order, (Class::Skipped, Some(Reason::Removed)), None, now)

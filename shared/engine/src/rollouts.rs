@@ -33,8 +33,8 @@ pub async fn folded(store: &dyn Store, rollout: &Rollout) -> Result<Rollout, Eng
 pub async fn view(store: &dyn Store, id: &RolloutId, now: Timestamp) -> Result<Option<View>, EngineError> {
     let Some(rollout) = rollouts::get(store, id, Freshness::Consistent).await? else { return Ok(None) };
     let Some(plan) = plans::plan(store, id).await? else { return Ok(None) };
-    let (preparation, standing) = crate::step::prepared(store, &rollout).await?;
     let pages = journal::after(store, id, rollout.cursor).await?;
+    let (preparation, standing) = crate::step::prepared(store, &rollout, &pages).await?;
     let inputs = Inputs { pages: &pages, preparation: &preparation, standing: &standing, now };
     let waiting_for = step(&rollout, &plan, &inputs).report;
     let mut shown = rollout;

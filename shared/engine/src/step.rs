@@ -3,13 +3,14 @@
 use jiff::{SignedDuration, Timestamp};
 use tidegate_domain::head::Head;
 use tidegate_domain::ids::RolloutId;
+use tidegate_domain::image::Digest;
 use tidegate_domain::journal::Page;
 use tidegate_domain::rollout::{Rollout, Status};
-use tidegate_domain::step::{Effect, Inputs, Order, Preparation, Resolution, Standing, Step, step};
+use tidegate_domain::step::{Effect, Inputs, Order, Preparation, Resolution, Standing, Step, contents, step};
 
 use crate::create::{TRIES, find, superseded};
 use crate::entities::events::{self, Event};
-use crate::entities::{heads, journal, plans, rollouts, rows};
+use crate::entities::{heads, journal, plans, rollouts, rows, tags};
 use crate::error::EngineError;
 use crate::ports::{Freshness, Job, Ports, Store, Write, WriteError};
 
@@ -29,8 +30,8 @@ pub async fn run(ports: &Ports, rollout_id: &RolloutId, now: Timestamp) -> Resul
         let Some(plan) = plans::plan(store, rollout_id).await? else {
             return Ok("the rollout has no plan".to_owned());
         };
-        let (preparation, standing) = prepared(store, &rollout).await?;
         let pages = journal::after(store, rollout_id, rollout.cursor).await?;
+        let (preparation, standing) = prepared(store, &rollout, &pages).await?;
         let inputs = Inputs { pages: &pages, preparation: &preparation, standing: &standing, now };
         let decided = step(&rollout, &plan, &inputs);
         if decided.next.revision != rollout.revision {
@@ -62,10 +63,16 @@ pub async fn sweep(ports: &Ports) -> Result<usize, EngineError> {
     }
 }
 
-/// What a pending rollout's step needs to know; nothing is read for another.
-pub(crate) async fn prepared(store: &dyn Store, rollout: &Rollout) -> Result<(Preparation, Standing), EngineError> {
+/// What a pending rollout's step needs to know, and that of an unpinned one whose devices told what it brings; nothing is
+/// read for another.
+pub(crate) async fn prepared(
+    store: &dyn Store,
+    rollout: &Rollout,
+    pages: &[(u32, Page)],
+) -> Result<(Preparation, Standing), EngineError> {
     if rollout.status != Status::Pending {
-        return Ok((Preparation::default(), Standing::default()));
+        let kept_out = kept_out(store, rollout, pages).await?;
+        return Ok((Preparation::default(), Standing { kept_out, ..Standing::default() }));
     }
     let id = &rollout.rollout_id;
     let resolution = plans::resolved(store, id).await?.map(|resolved| match resolved.digest {
@@ -83,10 +90,27 @@ pub(crate) async fn prepared(store: &dyn Store, rollout: &Rollout) -> Result<(Pr
     Ok((preparation, standing(store, rollout).await?))
 }
 
+/// Of what devices told of an unpinned rollout's content, what the head keeps out.
+async fn kept_out(
+    store: &dyn Store,
+    rollout: &Rollout,
+    pages: &[(u32, Page)],
+) -> Result<Vec<(Digest, String)>, EngineError> {
+    let contents = contents(rollout, pages);
+    if contents.is_empty() || plans::retried(store, &rollout.rollout_id).await? {
+        return Ok(Vec::new());
+    }
+    let head = heads::get(store, &rollout.repository, &rollout.policy_id).await?;
+    let bad = contents.into_iter().filter_map(|digest| Some((digest.clone(), head.bad(digest)?.reason.clone())));
+    Ok(bad.collect())
+}
+
 fn together(pages: impl Iterator<Item = Page>) -> Page {
     let mut all = Page::default();
     for page in pages {
         all.old_tag = all.old_tag.or(page.old_tag);
+        all.zones.missing += page.zones.missing;
+        all.zones.fallback += page.zones.fallback;
         for delta in page.deltas {
             match all.deltas.iter_mut().find(|known| known.batch == delta.batch) {
                 Some(known) => known.counts.merge(&delta.counts),
@@ -107,7 +131,14 @@ async fn standing(store: &dyn Store, rollout: &Rollout) -> Result<Standing, Engi
     let supersedes = policy.is_some_and(|policy| policy.on_newer == tidegate_domain::policy::OnNewer::Supersede);
     let digest = rollout.target.digest.clone();
     let resolved = plans::resolved(store, &rollout.rollout_id).await?.and_then(|resolved| resolved.digest);
-    let bad = digest.or(resolved).and_then(|digest| head.bad(&digest).map(|bad| bad.reason.clone()));
+    // Where nobody else knows, what the tag's last delivery told is what it probably brings.
+    let told = match &rollout.target.tag {
+        Some(tag) if digest.is_none() && resolved.is_none() => {
+            tags::get(store, &rollout.repository, tag).await?.and_then(|notice| notice.digest)
+        }
+        _ => None,
+    };
+    let bad = digest.or(resolved).or(told).and_then(|digest| head.bad(&digest).map(|bad| bad.reason.clone()));
     // A person who triggers a retry wants what was kept out, or is there already.
     let retried = plans::retried(store, &rollout.rollout_id).await?;
     Ok(Standing {
@@ -115,6 +146,7 @@ async fn standing(store: &dyn Store, rollout: &Rollout) -> Result<Standing, Engi
         may_take: live.is_none() || supersedes,
         ahead: live.as_ref().map_or(proven, |live| live.target.digest.clone()).filter(|_| !retried),
         bad: bad.filter(|_| !retried),
+        kept_out: Vec::new(),
     })
 }
 

@@ -49,7 +49,7 @@ pub struct Told {
     /// The policy's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,
-    /// One of `rollout_created`, `queued`, `superseding`, `no_policy`, `no_devices`, `up_to_date`, `duplicate`, `ignored`.
+    /// One of [`Self::STATUSES`].
     pub status: String,
     /// Why, in a stable word or a person's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -63,6 +63,10 @@ pub struct Told {
 }
 
 impl Told {
+    /// Every status.
+    pub const STATUSES: [&str; 8] =
+        ["rollout_created", "superseding", "queued", "duplicate", "up_to_date", "no_policy", "no_devices", "ignored"];
+
     fn of(notice: &PushNotice, status: &str) -> Self {
         Self {
             image: Some(notice.repository.to_string()),

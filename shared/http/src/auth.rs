@@ -30,7 +30,7 @@ pub enum Caller {
 }
 
 impl Caller {
-    /// Its name, in logs and in the OpenAPI document's security schemes.
+    /// Its name, in logs.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Registry => "registry",
@@ -38,6 +38,18 @@ impl Caller {
             Self::Provisioning => "provisioning",
             Self::Operator => "operator",
             Self::Anyone => "anyone",
+        }
+    }
+
+    /// The name of what it shows, among the OpenAPI document's security schemes. Not its own name, under which clients
+    /// have a type for the thing itself.
+    pub const fn scheme(self) -> Option<&'static str> {
+        match self {
+            Self::Registry => Some("webhookSecret"),
+            Self::Device => Some("deviceToken"),
+            Self::Provisioning => Some("provisioningKey"),
+            Self::Operator => Some("operatorToken"),
+            Self::Anyone => None,
         }
     }
 }

@@ -40,18 +40,16 @@ mod rollouts;
 mod trigger;
 mod webhooks;
 
+pub(crate) use device_state::UNREAD_REASONS;
+
 use axum::Router;
 use axum::http::HeaderName;
 use axum::middleware::from_fn;
 use axum::routing::MethodRouter;
-use utoipa::openapi::path::{Operation, PathItem};
-use utoipa::openapi::response::ResponseBuilder;
-use utoipa::openapi::security::SecurityRequirement;
-use utoipa::openapi::{Content, Ref};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 use crate::auth::{self, Caller};
-use crate::problem::PROBLEM_JSON;
+use crate::openapi::answers::{describe, operations};
 use crate::state::AppState;
 
 /// See the macro [`routes!`].
@@ -159,31 +157,6 @@ macro_rules! callers {
 }
 
 callers! { operators: Operator, devices: Device, provisioning: Provisioning, registries: Registry, anyone: Anyone }
-
-/// Every operation of a path.
-pub(crate) fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [&mut path.get, &mut path.put, &mut path.post, &mut path.delete, &mut path.patch].into_iter().flatten()
-}
-
-/// What holds of every operation of a caller's: who that is, and how it fails.
-fn describe(operation: &mut Operation, caller: Caller) {
-    let security = match caller {
-        Caller::Anyone => vec![],
-        Caller::Registry | Caller::Device | Caller::Provisioning | Caller::Operator => {
-            vec![SecurityRequirement::new::<_, [&str; 0], &str>(caller.name(), [])]
-        }
-    };
-    operation.security = Some(security);
-    let problem = |text: &str| {
-        let content = Content::new(Some(Ref::from_schema_name("Problem")));
-        ResponseBuilder::new().description(text).content(PROBLEM_JSON, content).build()
-    };
-    if caller != Caller::Anyone {
-        let text = "No credential of the right caller; the answer is the same whether it is missing or wrong.";
-        operation.responses.responses.entry("401".to_owned()).or_insert_with(|| problem(text).into());
-    }
-    operation.responses.responses.entry("default".to_owned()).or_insert_with(|| problem("Anything else.").into());
-}
 
 /// The routes of the function `webhooks`.
 pub(crate) fn webhooks<U: Use>() -> Api<U> {

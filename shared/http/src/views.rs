@@ -2,6 +2,7 @@
 
 mod device;
 mod event;
+mod health_check;
 mod page;
 mod policy;
 mod rollout;
@@ -12,7 +13,7 @@ mod webhook;
 
 pub(crate) use device::{Credential, DeviceView};
 pub(crate) use event::EventAnswer;
-pub(crate) use page::{Page, position};
+pub(crate) use page::{DevicePage, DeviceRolloutPage, EventPage, Page, PolicyPage, RolloutPage, position};
 pub(crate) use policy::{PolicyAnswer, PolicyBody};
 pub(crate) use rollout::{RolloutBrief, RolloutView};
 pub(crate) use row::RowView;

@@ -9,6 +9,7 @@ mod ports;
 mod queues;
 mod registry;
 mod scheduler;
+mod settle;
 mod state;
 mod store;
 mod stream;

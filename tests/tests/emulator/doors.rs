@@ -17,10 +17,10 @@ async fn no_door_opens_without_its_own_key() {
     let credentials = [
         ("none", "", ""),
         ("a wrong one", "wrong", ""),
-        ("the operator's", &stack.operator, "operator"),
-        ("the provisioning key", &stack.provisioning, "provisioning"),
-        ("the webhook secret", &stack.webhook, "registry"),
-        ("the device's", &device_token, "device"),
+        ("the operator's", &stack.operator, "operatorToken"),
+        ("the provisioning key", &stack.provisioning, "provisioningKey"),
+        ("the webhook secret", &stack.webhook, "webhookSecret"),
+        ("the device's", &device_token, "deviceToken"),
         ("another device's", &other_token, ""),
     ];
     let secrets: Vec<&str> = credentials.iter().map(|(_, token, _)| *token).filter(|token| token.len() > 8).collect();
@@ -39,7 +39,7 @@ async fn no_door_opens_without_its_own_key() {
                     continue;
                 }
                 let answer = client.call(method.clone(), &path, token, Some(&json!({}))).await;
-                let another = right == "device" && label == "another device's";
+                let another = right == "deviceToken" && label == "another device's";
                 let told = format!("{method} {route} with {label}: {}", answer.text);
                 assert_eq!(answer.status, if another { 403 } else { 401 }, "{told}");
                 assert_eq!(answer.content_type, "application/problem+json", "{told}");

@@ -21,6 +21,7 @@ pub(super) fn says(event: DeviceEvent, seq: u32) -> Report {
         event,
         message: None,
         until: None,
+        digest: None,
     }
 }
 

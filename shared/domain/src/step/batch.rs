@@ -23,7 +23,8 @@ impl Stepping<'_> {
         if counts.unsettled() > 0 {
             self.stride();
             self.watch();
-            return waiting_for(counts, self.next.batch);
+            let zoneless = self.next.zones.missing.min(counts.of(Class::Pending));
+            return waiting_for(counts, self.next.batch) + &without_zone(zoneless);
         }
         match self.proof(counts) {
             Proof::Given => {}
@@ -87,6 +88,8 @@ impl Stepping<'_> {
         self.emit(ImageEvent::RolloutFailed, Detail { batch: Some(self.next.batch), ..Detail::because(&reason) });
         match self.plan.policy.on_failure {
             OnFailure::Pause => self.pause(&reason),
+            // No device failed: who pulled it has not swapped.
+            OnFailure::RollbackAll if matches!(fired, Fired::KeptOut(_)) => self.pause(&reason),
             OnFailure::RollbackAll => {
                 self.next.status = Status::RollingBack;
                 self.next.command_at = Some(self.now);
@@ -219,7 +222,7 @@ impl std::fmt::Display for Fired {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Rule(rule) => rule.fmt(f),
-            Self::Differs(what) => f.write_str(what),
+            Self::Differs(what) | Self::KeptOut(what) => f.write_str(what),
         }
     }
 }
@@ -235,6 +238,14 @@ fn waiting_for(counts: &Counts, batch: u32) -> String {
         }
     }
     format!("waiting for {unsettled} of {} devices in batch {batch}: {}", counts.devices(), parts.join(", "))
+}
+
+/// Of whom it was known when the rollout was planned; who told a zone since is offered the image all the same.
+fn without_zone(devices: u32) -> String {
+    match devices {
+        0 => String::new(),
+        n => format!("; {n} told no time zone and the policy names no fallback_timezone: their window never opens"),
+    }
 }
 
 fn seconds(at: Timestamp) -> String {

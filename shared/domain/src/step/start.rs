@@ -1,5 +1,7 @@
 //! From a new rollout to its first batch: resolving, planning, approval, the first window.
 
+use jiff::tz::TimeZone;
+
 use super::{Detail, Effect, RESOLVE_SECONDS, Resolution, Stepping, later};
 use crate::event::ImageEvent;
 use crate::policy::Strategy;
@@ -39,13 +41,14 @@ impl Stepping<'_> {
     /// its digest and has the live place brings devices back that the rollout before it moved away.
     fn needless(&mut self, unresolved: bool) -> Option<String> {
         let standing = self.inputs.standing;
-        let digest = self.next.target.digest.as_ref()?;
-        let reason = match &standing.bad {
-            Some(why) => format!("the digest is kept out: {why}"),
-            None if (unresolved || standing.waits) && standing.ahead.as_ref() == Some(digest) => {
+        let digest = self.next.target.digest.as_ref();
+        let reason = match (&standing.bad, digest) {
+            (Some(why), Some(_)) => format!("the digest is kept out: {why}"),
+            (Some(why), None) => format!("the digest that the tag's last delivery told is kept out: {why}"),
+            (None, Some(digest)) if (unresolved || standing.waits) && standing.ahead.as_ref() == Some(digest) => {
                 "up_to_date".to_owned()
             }
-            None => return None,
+            (None, _) => return None,
         };
         self.end(Status::Cancelled, &reason);
         self.emit(ImageEvent::RolloutCancelled, Detail::because(&reason));
@@ -73,13 +76,15 @@ impl Stepping<'_> {
             .map(|end| Batch { end, opened_at: None, completed_at: None, counts: crate::counts::Counts::default() })
             .collect();
         preparation.planned.count_into(&mut self.next.batches);
+        self.next.zones = preparation.planned.zones;
         // Where nothing was promoted yet, what the planned devices run says what the fleet ran.
         self.next.old_tag = self.next.old_tag.take().or_else(|| preparation.planned.old_tag.clone());
         if self.next.counts().devices() == 0 {
             return self.nobody();
         }
         if let Some(window) = &self.plan.policy.window {
-            let (zone, _) = window.zone_for(None);
+            // Where each device has its own zone, any of them shows whether there is a day that the window opens on.
+            let zone = window.zone_for(None).zone().unwrap_or(TimeZone::UTC);
             let horizon = later(self.now, 35 * 86_400);
             if window.next(&zone, self.now).is_none_or(|interval| interval.opens_at > horizon) {
                 return self.fail("the policy's window does not open in the next 35 days");
@@ -134,11 +139,11 @@ impl Stepping<'_> {
             SwapTime::Open(_) => None,
             SwapTime::Closed(Some(opens_at)) => {
                 self.wake(opens_at);
-                let tz = window.zone_for(None).0;
+                let tz = window.zone_for(None).zone().unwrap_or(TimeZone::UTC);
                 let local = opens_at.to_zoned_datetime(tz).strftime("%Y-%m-%d %H:%M").to_string();
                 Some(format!("window opens at {local} {zone}"))
             }
-            SwapTime::Closed(None) => Some("the policy's window does not open any more".to_owned()),
+            SwapTime::Closed(None) | SwapTime::NoZone => Some("the policy's window does not open any more".to_owned()),
         }
     }
 }

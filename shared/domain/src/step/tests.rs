@@ -124,3 +124,45 @@ fn an_unpinned_rollout_takes_what_its_first_batch_proved() {
     assert_eq!((step.next.status, step.next.target.digest), (Status::Paused, None));
     assert!(step.report.contains("different contents"), "{}", step.report);
 }
+
+#[test]
+fn what_devices_pulled_is_looked_at_before_they_swap() {
+    let mut unpinned =
+        standing_at(Status::InProgress, 1, [&[(Class::Updating, 2)], &[(Class::Pending, 4)], &[(Class::Pending, 5)]]);
+    unpinned.target.digest = None;
+    let digest = |n| pin(n).digest.unwrap();
+    let pulled = [(1, Page { pulled: vec![digest(5), digest(6)], ..Page::default() })];
+    let looked = |rollout: &Rollout, pages: &[(u32, Page)], bad: &[u8]| {
+        let kept_out = bad.iter().map(|n| (digest(*n), "it crashed".to_owned())).collect();
+        let (preparation, standing) = (Preparation::default(), Standing { kept_out, ..Standing::default() });
+        let inputs = Inputs { pages, preparation: &preparation, standing: &standing, now: at(60) };
+        step(rollout, &known(rollout.clone(), json!({})).plan, &inputs)
+    };
+    let fine = looked(&unpinned, &pulled, &[]).next;
+    assert_eq!((fine.status, fine.admitted.clone()), (Status::InProgress, vec![digest(5), digest(6)]));
+    let stopped = looked(&unpinned, &pulled, &[6]);
+    assert_eq!((stopped.next.status, &stopped.next.admitted), (Status::Paused, &vec![digest(5)]));
+    assert!(stopped.report.contains("kept out (it crashed)"), "{}", stopped.report);
+    assert_eq!(events(&stopped), [ImageEvent::RolloutFailed, ImageEvent::RolloutPaused]);
+
+    let resumed = Rollout { status: Status::InProgress, resumed_at: Some(at(50)), ..stopped.next };
+    assert_eq!(looked(&resumed, &[], &[6]).next.status, Status::Paused, "while it is kept out");
+    let cleared = looked(&resumed, &[], &[]).next;
+    assert_eq!((cleared.status, cleared.admitted), (Status::InProgress, vec![digest(5), digest(6)]));
+
+    let pinned = Rollout { target: pin(2), ..unpinned };
+    assert_eq!(looked(&pinned, &pulled, &[6]).next.status, Status::InProgress, "what is pinned was looked at before");
+}
+
+#[test]
+fn no_device_failed_where_what_it_pulled_is_kept_out() {
+    let mut unpinned =
+        standing_at(Status::InProgress, 1, [&[(Class::Updating, 2)], &[(Class::Pending, 4)], &[(Class::Pending, 5)]]);
+    unpinned.target.digest = None;
+    let pulled = [(1, Page { pulled: pin(6).digest.into_iter().collect(), ..Page::default() })];
+    let kept_out = vec![(pin(6).digest.unwrap(), "it crashed".to_owned())];
+    let (preparation, standing) = (Preparation::default(), Standing { kept_out, ..Standing::default() });
+    let inputs = Inputs { pages: &pulled, preparation: &preparation, standing: &standing, now: at(60) };
+    let plan = known(unpinned.clone(), json!({"on_failure": "rollback_all"})).plan;
+    assert_eq!(step(&unpinned, &plan, &inputs).next.status, Status::Paused);
+}

@@ -86,7 +86,7 @@ mod tests {
             let (start, end) = (time_of_day::parse(start).expect(label), time_of_day::parse(end).expect(label));
             let zone = WindowZone::parse(Some("Europe/Berlin"), None).expect(label);
             let window = Window::new(start, end, zone, Days::EVERY, cutoff).expect(label);
-            let (zone, _) = window.zone_for(None);
+            let zone = window.zone_for(None).zone().expect(label);
             let interval = window.next(&zone, from.parse::<Timestamp>().expect(label)).expect(label);
             assert_eq!(window.clock_changes(&zone, &interval), expected, "{label}");
         }

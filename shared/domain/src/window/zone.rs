@@ -137,19 +137,18 @@ pub enum WindowZone {
     Named(ZoneName),
     /// Each device's own zone.
     Device {
-        /// For devices that report no zone or an unknown one.
-        fallback: ZoneName,
+        /// For devices that told no zone that is known; without it they wait until they tell one.
+        fallback: Option<ZoneName>,
     },
 }
 
 impl WindowZone {
     /// From a policy's two fields: `timezone` (an IANA name or [`DEVICE`]; absent means UTC) and `fallback_timezone`
-    /// (only beside [`DEVICE`]; absent means UTC).
+    /// (only beside [`DEVICE`]).
     pub fn parse(timezone: Option<&str>, fallback_timezone: Option<&str>) -> Result<Self, ZoneError> {
         match (timezone, fallback_timezone) {
             (Some(word), fallback) if word.eq_ignore_ascii_case(DEVICE) => {
-                let fallback = fallback.map_or_else(|| Ok(ZoneName::utc()), ZoneName::parse)?;
-                Ok(Self::Device { fallback })
+                Ok(Self::Device { fallback: fallback.map(ZoneName::parse).transpose()? })
             }
             (timezone, None) => Ok(Self::Named(timezone.map_or_else(|| Ok(ZoneName::utc()), ZoneName::parse)?)),
             (timezone, Some(_)) => Err(ZoneError::FallbackUnused { timezone: timezone.unwrap_or("UTC").to_owned() }),
@@ -168,37 +167,44 @@ impl WindowZone {
     pub fn fallback_timezone(&self) -> Option<&ZoneName> {
         match self {
             Self::Named(_) => None,
-            Self::Device { fallback } => Some(fallback),
+            Self::Device { fallback } => fallback.as_ref(),
         }
     }
 }
 
-/// Where the zone of a window came from, for one device.
+/// In which zone a window is read for one device, and why in that one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ZoneSource {
     /// The policy names one zone for all.
-    Policy,
-    /// The policy asks for the device's own zone and the device reported one.
-    Device,
-    /// The device reported no zone, so the policy's fallback counts.
-    FallbackNotReported,
-    /// The device reported something that is no zone, so the policy's fallback counts. Worth a warning.
-    FallbackUnknown {
-        /// What is wrong with it.
-        error: ZoneError,
-    },
+    Policy(TimeZone),
+    /// The policy asks for the device's own zone, and the device told one.
+    Device(TimeZone),
+    /// The device told none that is known, and the policy names a fallback.
+    Fallback(TimeZone),
+    /// The device told none that is known, and the policy names no fallback: for this device the window never opens.
+    Missing,
+}
+
+impl ZoneSource {
+    /// The zone, where there is one.
+    pub fn zone(self) -> Option<TimeZone> {
+        match self {
+            Self::Policy(zone) | Self::Device(zone) | Self::Fallback(zone) => Some(zone),
+            Self::Missing => None,
+        }
+    }
 }
 
 impl Window {
-    /// The zone in which this window is read for a device that reported `device_zone`, and why that one.
-    pub fn zone_for(&self, device_zone: Option<&str>) -> (TimeZone, ZoneSource) {
+    /// The zone in which this window is read for a device that told `device_zone`.
+    pub fn zone_for(&self, device_zone: Option<&str>) -> ZoneSource {
         match (self.zone(), device_zone.map(ZoneName::parse)) {
-            (WindowZone::Named(name), _) => (name.zone.clone(), ZoneSource::Policy),
-            (WindowZone::Device { .. }, Some(Ok(own))) => (own.zone, ZoneSource::Device),
-            (WindowZone::Device { fallback }, None) => (fallback.zone.clone(), ZoneSource::FallbackNotReported),
-            (WindowZone::Device { fallback }, Some(Err(error))) => {
-                (fallback.zone.clone(), ZoneSource::FallbackUnknown { error })
+            (WindowZone::Named(name), _) => ZoneSource::Policy(name.zone.clone()),
+            (WindowZone::Device { .. }, Some(Ok(own))) => ZoneSource::Device(own.zone),
+            (WindowZone::Device { fallback: Some(fallback) }, None | Some(Err(_))) => {
+                ZoneSource::Fallback(fallback.zone.clone())
             }
+            (WindowZone::Device { fallback: None }, None | Some(Err(_))) => ZoneSource::Missing,
         }
     }
 }

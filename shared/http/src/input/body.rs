@@ -13,6 +13,9 @@ use crate::problem::Problem;
 /// Largest body of an operator, a device or a provisioning key, in bytes.
 const BODY_BYTES: usize = 256 * 1024;
 
+/// Whole numbers below this are exact as floating point.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
 /// An operator's body. Its type denies unknown fields.
 #[derive(Debug)]
 pub(crate) struct OperatorBody<T>(pub(crate) T);
@@ -74,10 +77,27 @@ fn is_json(headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 fn parse(body: &[u8]) -> Result<Value, Problem> {
-    serde_json::from_slice(body).map_err(|error| {
+    let mut value = serde_json::from_slice(body).map_err(|error| {
         let (line, column) = (error.line(), error.column());
         Problem::bad_request(format!("the body is not JSON (line {line}, column {column})"))
-    })
+    })?;
+    whole_numbers(&mut value);
+    Ok(value)
+}
+
+/// Writes `3.0` as `3`: JSON knows one kind of number, and for JSON Schema both are the same whole one.
+fn whole_numbers(value: &mut Value) {
+    match value {
+        Value::Number(number) => {
+            let whole = number.as_f64().filter(|float| number.is_f64() && float.fract() == 0.0 && float.abs() < EXACT);
+            if let Some(whole) = whole {
+                *value = Value::from(whole as i64);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(whole_numbers),
+        Value::Object(fields) => fields.values_mut().for_each(whole_numbers),
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
+    }
 }
 
 fn typed<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
@@ -133,6 +153,15 @@ mod tests {
     #[expect(dead_code, reason = "only its errors are looked at")]
     struct Inner {
         n: u32,
+    }
+
+    #[test]
+    fn a_whole_number_may_be_written_with_a_point() {
+        let read = |body: &str| parse(body.as_bytes()).unwrap();
+        assert_eq!(read(r#"{"a": [3.0, 1e2, -4.0], "b": 2.5}"#), json!({"a": [3, 100, -4], "b": 2.5}));
+        assert_eq!(read("1e300"), json!(1e300));
+        assert!(fields::<Sample>(read(r#"{"name": "a", "list": [1.0]}"#)).is_ok());
+        assert!(fields::<Sample>(read(r#"{"name": "a", "list": [1.5]}"#)).is_err());
     }
 
     #[test]

@@ -4,13 +4,14 @@ use axum::Json;
 use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
 use tidegate_domain::ids::PolicyId;
-use tidegate_domain::image::{Digest, Repository};
+use tidegate_domain::image::{self, Repository};
 use tidegate_engine::bad_digests::clear;
 use tidegate_engine::policies;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{Api, Use};
 use crate::input::Params;
+use crate::openapi::forms::Digest;
 use crate::problem::Problem;
 use crate::state::AppState;
 
@@ -22,6 +23,7 @@ struct ClearParams {
     #[param(value_type = String, example = "docker.io/iotistic/myapp")]
     repository: Repository,
     /// Why it may be rolled out again.
+    #[param(min_length = 1)]
     reason: String,
     /// Only for this policy, by its name or id; without it, for every policy.
     policy: Option<String>,
@@ -29,8 +31,10 @@ struct ClearParams {
 
 /// What was cleared.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ClearedDigest)]
 struct Cleared {
     /// The digest.
+    #[schema(value_type = Digest)]
     digest: String,
     /// The ids of the policies that kept it out.
     policies: Vec<String>,
@@ -39,12 +43,13 @@ struct Cleared {
 /// Lets a digest in again
 #[utoipa::path(
     delete,
+    operation_id = "clearBadDigest",
     path = "/api/v1/images/bad/{digest}",
-    tag = "rollouts",
-    params(("digest" = String, Path, description = "The digest, `sha256:…`."), ClearParams),
+    tag = "images",
+    params(("digest" = Digest, Path, description = "The digest."), ClearParams),
     responses(
         (status = 200, description = "It is let in again.", body = Cleared),
-        (status = 404, description = "It is not kept out.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "It is not kept out."),
     )
 )]
 async fn clear_bad_digest(
@@ -53,7 +58,7 @@ async fn clear_bad_digest(
     Params(params): Params<ClearParams>,
 ) -> Result<Json<Cleared>, Problem> {
     let missing = || Problem::missing("digest that is kept out");
-    let digest = Digest::parse(&digest).map_err(|_| missing())?;
+    let digest = image::Digest::parse(&digest).map_err(|_| missing())?;
     if params.reason.trim().is_empty() {
         return Err(Problem::parameter("reason", "expected why it may be rolled out again, in words"));
     }

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 
 use super::{Api, Use};
 use crate::input::{OperatorBody, OptionalBody, RolloutIdPath};
+use crate::openapi::forms;
 use crate::problem::Problem;
 use crate::state::AppState;
 use crate::views::{RolloutBrief, RolloutView};
@@ -23,16 +24,20 @@ const REASON_MAX: usize = 500;
 /// Why, for those who look later.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ReasonBody)]
 struct Reasoned {
-    /// Why; at most 500 characters.
+    /// Why.
+    #[schema(max_length = 500)]
     reason: Option<String>,
 }
 
 /// What resuming needs.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ResumeBody)]
 struct Resumption {
-    /// Why it may go on; at most 500 characters.
+    /// Why it may go on.
+    #[schema(min_length = 1, max_length = 500)]
     reason: String,
     /// Leave a settled batch although none in it is healthy.
     #[serde(default)]
@@ -42,13 +47,16 @@ struct Resumption {
 /// What a rollback of everything may be told.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = RollbackAllBody)]
 struct RollbackAll {
-    /// Why; at most 500 characters.
+    /// Why.
+    #[schema(max_length = 500)]
     reason: Option<String>,
     /// Only inside the policy's windows.
     #[serde(default)]
     respect_windows: bool,
     /// At most about this many devices at a time.
+    #[schema(minimum = 1)]
     max_in_flight: Option<u32>,
 }
 
@@ -58,13 +66,13 @@ type Answer = Result<Json<RolloutBrief>, Problem>;
 ///
 /// From `scheduled` and `in_progress`. What is past the swap finishes and is health-checked.
 #[utoipa::path(
-    post, path = "/api/v1/rollouts/{id}/pause", tag = "rollouts",
-    params(("id" = String, Path, description = "The rollout's id.")),
+    post, operation_id = "pauseRollout", path = "/api/v1/rollouts/{id}/pause", tag = "rollouts",
+    params(("id" = forms::RolloutId, Path, description = "The rollout's id.")),
     request_body(content = Option<Reasoned>),
     responses(
         (status = 200, description = "It is paused.", body = RolloutBrief),
-        (status = 404, description = "There is no such rollout.", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "Its status forbids it.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such rollout."),
+        (status = 409, description = "Its status forbids it."),
     )
 )]
 async fn pause(state: State<AppState>, id: RolloutIdPath, OptionalBody(body): OptionalBody<Reasoned>) -> Answer {
@@ -75,14 +83,14 @@ async fn pause(state: State<AppState>, id: RolloutIdPath, OptionalBody(body): Op
 ///
 /// From `paused`. Outcomes before it are counted, and no longer judged.
 #[utoipa::path(
-    post, path = "/api/v1/rollouts/{id}/resume", tag = "rollouts",
-    params(("id" = String, Path, description = "The rollout's id.")),
+    post, operation_id = "resumeRollout", path = "/api/v1/rollouts/{id}/resume", tag = "rollouts",
+    params(("id" = forms::RolloutId, Path, description = "The rollout's id.")),
     request_body = Resumption,
     responses(
         (status = 200, description = "It goes on.", body = RolloutBrief),
-        (status = 404, description = "There is no such rollout.", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "Its status forbids it.", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "Fields are wrong.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such rollout."),
+        (status = 409, description = "Its status forbids it."),
+        (status = 422, description = "Fields are wrong."),
     )
 )]
 async fn resume(state: State<AppState>, id: RolloutIdPath, OperatorBody(body): OperatorBody<Resumption>) -> Answer {
@@ -97,13 +105,13 @@ async fn resume(state: State<AppState>, id: RolloutIdPath, OperatorBody(body): O
 /// From every live status but `rolling_back`. Devices that are updated keep the new image; `rollback-all` takes them
 /// back.
 #[utoipa::path(
-    post, path = "/api/v1/rollouts/{id}/cancel", tag = "rollouts",
-    params(("id" = String, Path, description = "The rollout's id.")),
+    post, operation_id = "cancelRollout", path = "/api/v1/rollouts/{id}/cancel", tag = "rollouts",
+    params(("id" = forms::RolloutId, Path, description = "The rollout's id.")),
     request_body(content = Option<Reasoned>),
     responses(
         (status = 200, description = "It is cancelled; the counts say how many are where.", body = RolloutBrief),
-        (status = 404, description = "There is no such rollout.", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "Its status forbids it.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such rollout."),
+        (status = 409, description = "Its status forbids it."),
     )
 )]
 async fn cancel(state: State<AppState>, id: RolloutIdPath, OptionalBody(body): OptionalBody<Reasoned>) -> Answer {
@@ -117,13 +125,13 @@ async fn cancel(state: State<AppState>, id: RolloutIdPath, OptionalBody(body): O
 /// From `in_progress`, `paused`, `completed`, `failed` and `cancelled`, of the newest rollout of its image alone, for
 /// 30 days. Without batches, windows and approval.
 #[utoipa::path(
-    post, path = "/api/v1/rollouts/{id}/rollback-all", tag = "rollouts",
-    params(("id" = String, Path, description = "The rollout's id.")),
+    post, operation_id = "rollbackAll", path = "/api/v1/rollouts/{id}/rollback-all", tag = "rollouts",
+    params(("id" = forms::RolloutId, Path, description = "The rollout's id.")),
     request_body(content = Option<RollbackAll>),
     responses(
         (status = 200, description = "It rolls back.", body = RolloutBrief),
-        (status = 404, description = "There is no such rollout.", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "Its status forbids it, or there is a newer rollout.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such rollout."),
+        (status = 409, description = "Its status forbids it, or there is a newer rollout."),
     )
 )]
 async fn rollback_all(
@@ -142,13 +150,13 @@ async fn rollback_all(
 ///
 /// From `awaiting_approval`; from `expired` it is asked for anew.
 #[utoipa::path(
-    post, path = "/api/v1/rollouts/{id}/approve", tag = "rollouts",
-    params(("id" = String, Path, description = "The rollout's id.")),
+    post, operation_id = "approveRollout", path = "/api/v1/rollouts/{id}/approve", tag = "rollouts",
+    params(("id" = forms::RolloutId, Path, description = "The rollout's id.")),
     request_body(content = Option<Reasoned>),
     responses(
         (status = 200, description = "It goes on.", body = RolloutBrief),
-        (status = 404, description = "There is no such rollout.", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "Its status forbids it.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such rollout."),
+        (status = 409, description = "Its status forbids it."),
     )
 )]
 async fn approve(state: State<AppState>, id: RolloutIdPath, OptionalBody(body): OptionalBody<Reasoned>) -> Answer {
@@ -159,13 +167,13 @@ async fn approve(state: State<AppState>, id: RolloutIdPath, OptionalBody(body): 
 ///
 /// From `awaiting_approval`.
 #[utoipa::path(
-    post, path = "/api/v1/rollouts/{id}/reject", tag = "rollouts",
-    params(("id" = String, Path, description = "The rollout's id.")),
+    post, operation_id = "rejectRollout", path = "/api/v1/rollouts/{id}/reject", tag = "rollouts",
+    params(("id" = forms::RolloutId, Path, description = "The rollout's id.")),
     request_body(content = Option<Reasoned>),
     responses(
         (status = 200, description = "It is rejected.", body = RolloutBrief),
-        (status = 404, description = "There is no such rollout.", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "Its status forbids it.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such rollout."),
+        (status = 409, description = "Its status forbids it."),
     )
 )]
 async fn reject(state: State<AppState>, id: RolloutIdPath, OptionalBody(body): OptionalBody<Reasoned>) -> Answer {

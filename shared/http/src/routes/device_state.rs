@@ -12,6 +12,7 @@ use tidegate_engine::enrol::{adopt, shown};
 use tidegate_engine::poll::{Answer, answer};
 use tidegate_engine::report::{Accepted, accept};
 
+pub(crate) use self::report::UNREAD_REASONS;
 use self::report::{ReportAnswer, ReportBody, Taken};
 use self::seen::{etag, known};
 use super::{Api, POLL_AFTER, Use};
@@ -27,8 +28,9 @@ use crate::views::TargetStateSchema;
 /// the device has seen. Send every ETag that was answered last, by GET and by PATCH.
 #[utoipa::path(
     get,
+    operation_id = "getTargetState",
     path = "/api/v1/device/{uuid}/state",
-    tag = "device",
+    tag = "device-state",
     params(
         ("uuid" = String, Path, description = "The device's own uuid.", format = Uuid),
         ("If-None-Match" = Option<String>, Header, description = "The ETags that were answered last."),
@@ -42,9 +44,9 @@ use crate::views::TargetStateSchema;
             ("ETag" = String, description = "As above."),
             ("Tidegate-Poll-After" = u32, description = "Seconds until the next poll."),
         )),
-        (status = 403, description = "The token is another device's.", body = Problem, content_type = "application/problem+json"),
-        (status = 410, description = "The device was deleted; it keeps what it runs.", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Not now; see Retry-After.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The token is another device's."),
+        (status = 410, description = "The device was deleted; it keeps what it runs."),
+        (status = 503, description = "Not now; see Retry-After."),
     )
 )]
 async fn get_state(
@@ -76,18 +78,19 @@ async fn get_state(
 /// The answer's ETag never matches a target: the device sends it as a further value of If-None-Match.
 #[utoipa::path(
     patch,
+    operation_id = "reportState",
     path = "/api/v1/device/{uuid}/state",
-    tag = "device",
+    tag = "device-state",
     params(("uuid" = String, Path, description = "The device's own uuid.", format = Uuid)),
     request_body = ReportBody,
     responses(
         (status = 200, description = "What became of the reports.", body = ReportAnswer, headers(
             ("ETag" = String, description = "What the device has seen now; its hash part is 0."),
         )),
-        (status = 403, description = "The token is another device's.", body = Problem, content_type = "application/problem+json"),
-        (status = 410, description = "The device was deleted; it keeps what it runs.", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "It is no object, or has more than 100 reports.", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Not now; see Retry-After.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The token is another device's."),
+        (status = 410, description = "The device was deleted; it keeps what it runs."),
+        (status = 422, description = "It is no object, or has more than 100 reports."),
+        (status = 503, description = "Not now; see Retry-After."),
     )
 )]
 async fn patch_state(

@@ -17,9 +17,11 @@ use super::enrol::Checks;
 use super::rollouts::one_of;
 use super::{Api, Use};
 use crate::input::{Cursor, DeviceId, ImageText, Limit, OperatorBody, Params, StatusText, TagTexts};
+use crate::openapi::forms::{FleetId, Line, TagFilter, Tags};
+use crate::openapi::words;
 use crate::problem::Problem;
 use crate::state::AppState;
-use crate::views::{DeviceView, Page, position};
+use crate::views::{DevicePage, DeviceView, Page, position};
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -28,17 +30,17 @@ struct ListParams {
     /// Only devices of this fleet.
     fleet_id: Option<String>,
     /// Only devices with this tag, `key:value`; given several times, with all of them.
-    #[param(value_type = Option<Vec<String>>, example = json!(["region:us-east"]))]
+    #[param(value_type = Option<Vec<TagFilter>>)]
     tag: Option<TagTexts>,
     /// Only devices with a service of this repository, or of this image where it has a tag.
     #[param(value_type = Option<String>, example = "docker.io/iotistic/myapp")]
     image: Option<ImageText>,
     /// Only devices of this status.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<words::DeviceStatus>)]
     status: Option<StatusText>,
     /// How many devices the page looks at: 1 to 1000, by default 100.
     #[serde(default)]
-    #[param(value_type = Option<u32>)]
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000, default = 100)]
     limit: Limit,
     /// Where the page begins: a `next_cursor`.
     #[param(value_type = Option<String>)]
@@ -51,12 +53,17 @@ struct ListParams {
 struct DevicePatch {
     /// What people call it; `null` takes the name away.
     #[serde(default, deserialize_with = "naming")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<Line>)]
     name: Naming,
     /// Its fleet.
+    #[schema(value_type = Option<FleetId>)]
     fleet_id: Option<String>,
     /// Its tags, all of them.
+    #[schema(value_type = Option<Tags>)]
     tags: Option<BTreeMap<String, String>>,
+    /// IANA name of its time zone, for a device that does not tell it.
+    #[schema(example = "Europe/Berlin")]
+    timezone: Option<String>,
 }
 
 /// A name that is there, even as `null`.
@@ -67,16 +74,17 @@ fn naming<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Naming, D
 /// Devices, in no order
 #[utoipa::path(
     get,
+    operation_id = "listDevices",
     path = "/api/v1/devices",
     tag = "devices",
     params(ListParams),
-    responses((status = 200, description = "A page of devices.", body = Page<DeviceView>))
+    responses((status = 200, description = "A page of devices.", body = DevicePage))
 )]
 async fn list(
     State(state): State<AppState>,
     uri: Uri,
     Params(params): Params<ListParams>,
-) -> Result<Json<Page<DeviceView>>, Problem> {
+) -> Result<Json<DevicePage>, Problem> {
     let status = params.status.map(|StatusText(text)| {
         let found = DeviceStatus::ALL.into_iter().find(|status| status.name() == text);
         found.ok_or_else(|| one_of("status", DeviceStatus::ALL.map(DeviceStatus::name).as_slice()))
@@ -100,12 +108,13 @@ async fn list(
 /// One device
 #[utoipa::path(
     get,
+    operation_id = "getDevice",
     path = "/api/v1/devices/{uuid}",
     tag = "devices",
     params(("uuid" = String, Path, description = "The device's uuid.", format = Uuid)),
     responses(
         (status = 200, description = "The device.", body = DeviceView),
-        (status = 404, description = "There is none.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is none."),
     )
 )]
 async fn get(State(state): State<AppState>, DeviceId(uuid): DeviceId) -> Result<Json<DeviceView>, Problem> {
@@ -114,19 +123,20 @@ async fn get(State(state): State<AppState>, DeviceId(uuid): DeviceId) -> Result<
     Ok(Json(shown(&state, &device).await?))
 }
 
-/// Changes a device's name, fleet or tags
+/// Changes a device's name, fleet, tags or time zone
 ///
 /// Where another policy has the device then, it joins what that policy rolls out, behind everyone planned.
 #[utoipa::path(
     patch,
+    operation_id = "updateDevice",
     path = "/api/v1/devices/{uuid}",
     tag = "devices",
     params(("uuid" = String, Path, description = "The device's uuid.", format = Uuid)),
     request_body = DevicePatch,
     responses(
         (status = 200, description = "The device.", body = DeviceView),
-        (status = 404, description = "There is none.", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "Fields are wrong.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is none."),
+        (status = 422, description = "Fields are wrong."),
     )
 )]
 async fn change(
@@ -144,8 +154,9 @@ async fn change(
     if let Some(tags) = &body.tags {
         checks.tags(tags);
     }
+    let timezone = checks.timezone(body.timezone.as_deref());
     checks.finish()?;
-    let patch = enrol::Patch { name: body.name, fleet_id: body.fleet_id, tags: body.tags };
+    let patch = enrol::Patch { name: body.name, fleet_id: body.fleet_id, tags: body.tags, timezone };
     let device = enrol::patch(&state.ports, uuid, &patch, state.now()).await?;
     Ok(Json(shown(&state, &device).await?))
 }
@@ -155,12 +166,13 @@ async fn change(
 /// Its later polls answer 410; it keeps what it runs.
 #[utoipa::path(
     delete,
+    operation_id = "deleteDevice",
     path = "/api/v1/devices/{uuid}",
     tag = "devices",
     params(("uuid" = String, Path, description = "The device's uuid.", format = Uuid)),
     responses(
         (status = 204, description = "Deleted."),
-        (status = 404, description = "There is none.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is none."),
     )
 )]
 async fn delete(State(state): State<AppState>, DeviceId(uuid): DeviceId) -> Result<StatusCode, Problem> {
@@ -173,12 +185,13 @@ async fn delete(State(state): State<AppState>, DeviceId(uuid): DeviceId) -> Resu
 /// Also one that was deleted.
 #[utoipa::path(
     post,
+    operation_id = "allowReenrolment",
     path = "/api/v1/devices/{uuid}/allow-reenrolment",
     tag = "devices",
     params(("uuid" = String, Path, description = "The device's uuid.", format = Uuid)),
     responses(
         (status = 200, description = "It may.", body = DeviceView),
-        (status = 404, description = "There is none.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is none."),
     )
 )]
 async fn allow_reenrolment(

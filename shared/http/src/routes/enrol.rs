@@ -9,19 +9,20 @@ use serde::Deserialize;
 use tidegate_domain::ids::DeviceUuid;
 use tidegate_domain::image::ImageRef;
 use tidegate_domain::policy::FieldError;
+use tidegate_domain::window::ZoneName;
+use tidegate_domain::{fleet, platform};
 use tidegate_engine::enrol::{EnrolError, Newcomer, enrol};
 use utoipa::ToSchema;
 
 use super::{Api, Use};
 use crate::auth::{DeviceToken, ProvisioningCaller};
 use crate::input::DeviceBody;
+use crate::openapi::forms::{FleetId, LINE_MAX, Line, TAGS_MAX, Tags};
 use crate::problem::Problem;
 use crate::state::AppState;
 use crate::views::Credential;
 
-/// Longest name, fleet, tag key, tag value and service name, in characters; a device's item is to stay small.
-const TEXT_MAX: usize = 64;
-const TAGS_MAX: usize = 16;
+/// Most services of a device; its item is to stay small.
 const SERVICES_MAX: usize = 16;
 
 /// A device that wants to be known. Unknown fields are passed over.
@@ -33,19 +34,20 @@ struct EnrolBody {
     /// The token that it has, where it is enrolled already.
     current_token: Option<String>,
     /// What people call it.
+    #[schema(value_type = Option<Line>)]
     name: Option<String>,
     /// Its fleet.
-    #[schema(example = "production")]
+    #[schema(value_type = FleetId)]
     fleet_id: String,
     /// IANA name of its zone.
-    #[schema(example = "Europe/Berlin")]
+    #[schema(example = "Europe/Berlin", min_length = 1, max_length = 64)]
     timezone: Option<String>,
     /// Its platform.
-    #[schema(example = "linux/arm64/v8")]
+    #[schema(example = "linux/arm64/v8", min_length = 1, max_length = 64)]
     platform: Option<String>,
     /// Its tags.
     #[serde(default)]
-    #[schema(example = json!({"region": "us-east"}))]
+    #[schema(value_type = Tags)]
     tags: BTreeMap<String, String>,
     /// Its services, by name.
     #[serde(default)]
@@ -66,14 +68,15 @@ struct EnrolService {
 /// the device keeps its name, fleet, tags and assignments and gets a new token, whose first use ends the old one.
 #[utoipa::path(
     post,
+    operation_id = "enrolDevice",
     path = "/api/v1/devices",
     tag = "devices",
     request_body = EnrolBody,
     responses(
         (status = 201, description = "Enrolled. The token is shown this once.", body = Credential),
-        (status = 403, description = "The provisioning key is bound to other fleets.", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "The uuid is known already.", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "Fields are wrong, or a registry is not allowed.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The provisioning key is bound to other fleets."),
+        (status = 409, description = "The uuid is known already."),
+        (status = 422, description = "Fields are wrong, or a registry is not allowed."),
     )
 )]
 async fn enrol_device(
@@ -81,7 +84,7 @@ async fn enrol_device(
     caller: ProvisioningCaller,
     DeviceBody(body): DeviceBody<EnrolBody>,
 ) -> Result<(StatusCode, [(HeaderName, &'static str); 1], Json<Credential>), Problem> {
-    let (device_uuid, services) = checked(&state, &body)?;
+    let (device_uuid, services, timezone) = checked(&state, &body)?;
     let now = state.now();
     let token = DeviceToken::new(&state.access.signing, device_uuid, state.ports.entropy.bytes32());
     let newcomer = Newcomer {
@@ -89,7 +92,7 @@ async fn enrol_device(
         name: body.name,
         fleet_id: body.fleet_id,
         tags: body.tags,
-        timezone: body.timezone,
+        timezone,
         platform: body.platform,
         services,
         token_hash: token.hash(),
@@ -105,7 +108,7 @@ async fn enrol_device(
 
 type Services = BTreeMap<String, ImageRef>;
 
-fn checked(state: &AppState, body: &EnrolBody) -> Result<(DeviceUuid, Services), Problem> {
+fn checked(state: &AppState, body: &EnrolBody) -> Result<(DeviceUuid, Services, Option<String>), Problem> {
     let mut checks = Checks::default();
     let uuid = match &body.uuid {
         Some(text) => DeviceUuid::parse(text),
@@ -119,8 +122,10 @@ fn checked(state: &AppState, body: &EnrolBody) -> Result<(DeviceUuid, Services),
     checks.name(body.name.as_deref());
     checks.fleet(&body.fleet_id);
     checks.tags(&body.tags);
-    checks.short("/timezone", body.timezone.as_deref());
-    checks.short("/platform", body.platform.as_deref());
+    let timezone = checks.timezone(body.timezone.as_deref());
+    if let Some(Err(error)) = body.platform.as_deref().map(platform::check) {
+        checks.wrong("/platform", error);
+    }
     if body.services.len() > SERVICES_MAX {
         checks.wrong("/services", format!("expected at most {SERVICES_MAX} services"));
     }
@@ -139,7 +144,7 @@ fn checked(state: &AppState, body: &EnrolBody) -> Result<(DeviceUuid, Services),
         }
     }
     checks.finish()?;
-    uuid.map(|uuid| (uuid, services)).ok_or_else(|| Problem::bad_request("the uuid cannot be read"))
+    uuid.map(|uuid| (uuid, services, timezone)).ok_or_else(|| Problem::bad_request("the uuid cannot be read"))
 }
 
 /// What is wrong with a device's fields, so far.
@@ -154,9 +159,9 @@ impl Checks {
 
     /// A text that is not empty, not long, and has nothing in it that would not show.
     pub(super) fn text(&mut self, pointer: &str, text: &str) {
-        let plain = !text.trim().is_empty() && text.chars().count() <= TEXT_MAX && !text.chars().any(char::is_control);
+        let plain = !text.trim().is_empty() && text.chars().count() <= LINE_MAX && !text.chars().any(char::is_control);
         if !plain {
-            self.wrong(pointer, format!("expected 1 to {TEXT_MAX} characters on one line"));
+            self.wrong(pointer, format!("expected 1 to {LINE_MAX} characters on one line"));
         }
     }
 
@@ -173,7 +178,20 @@ impl Checks {
 
     /// A fleet's id.
     pub(super) fn fleet(&mut self, fleet_id: &str) {
-        self.text("/fleet_id", fleet_id);
+        if let Err(error) = fleet::check(fleet_id) {
+            self.wrong("/fleet_id", error);
+        }
+    }
+
+    /// A time zone, in the database's spelling. What is not understood is refused: its windows would be somebody else's.
+    pub(super) fn timezone(&mut self, text: Option<&str>) -> Option<String> {
+        match ZoneName::parse(text?) {
+            Ok(zone) => Some(zone.as_str().to_owned()),
+            Err(error) => {
+                self.wrong("/timezone", error);
+                None
+            }
+        }
     }
 
     /// A device's tags.

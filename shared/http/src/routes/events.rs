@@ -12,9 +12,11 @@ use utoipa::IntoParams;
 
 use super::{Api, Use};
 use crate::input::{Cursor, DeviceText, Limit, Params, RolloutIdPath};
+use crate::openapi::forms::RolloutId;
+use crate::openapi::words::EventName;
 use crate::problem::Problem;
 use crate::state::AppState;
-use crate::views::{EventAnswer, Page, position};
+use crate::views::{EventAnswer, EventPage, Page, position};
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -25,10 +27,11 @@ struct EventParams {
     device_uuid: Option<DeviceText>,
     /// Only events of this name, such as `device.rolled_back`.
     #[serde(rename = "type")]
+    #[param(value_type = Option<EventName>)]
     kind: Option<String>,
     /// How many events the page looks at: 1 to 1000, by default 100.
     #[serde(default)]
-    #[param(value_type = Option<u32>)]
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000, default = 100)]
     limit: Limit,
     /// Where the page begins: a `next_cursor`.
     #[param(value_type = Option<String>)]
@@ -40,12 +43,13 @@ struct EventParams {
 /// The rollout's own (`image.*`) in their order, then its devices' (`device.*`), device by device.
 #[utoipa::path(
     get,
+    operation_id = "listRolloutEvents",
     path = "/api/v1/rollouts/{id}/events",
     tag = "rollouts",
-    params(("id" = String, Path, description = "The rollout's id."), EventParams),
+    params(("id" = RolloutId, Path, description = "The rollout's id."), EventParams),
     responses(
-        (status = 200, description = "A page of events.", body = Page<EventAnswer>),
-        (status = 404, description = "There is no such rollout.", body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "A page of events.", body = EventPage),
+        (status = 404, description = "There is no such rollout."),
     )
 )]
 async fn events(
@@ -53,7 +57,7 @@ async fn events(
     RolloutIdPath(id): RolloutIdPath,
     uri: Uri,
     Params(params): Params<EventParams>,
-) -> Result<Json<Page<EventAnswer>>, Problem> {
+) -> Result<Json<EventPage>, Problem> {
     let known = |name: &str| ImageEvent::parse(name).is_some() || DeviceEvent::parse(name).is_some();
     if params.kind.as_deref().is_some_and(|name| !known(name)) {
         return Err(Problem::parameter("type", "there is no such event"));

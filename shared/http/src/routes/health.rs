@@ -9,6 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Api, Use};
+use crate::openapi::forms::OpenApiDocument;
 
 /// We are there.
 #[derive(Debug, Serialize, ToSchema)]
@@ -20,7 +21,7 @@ struct Health {
 /// Whether we are there
 ///
 /// It reads nothing and tells nothing else.
-#[utoipa::path(get, path = "/api/v1/health", tag = "system", responses((status = 200, description = "We are.", body = Health)))]
+#[utoipa::path(get, operation_id = "getHealth", path = "/api/v1/health", tag = "system", responses((status = 200, description = "We are.", body = Health)))]
 async fn health() -> Json<Health> {
     Json(Health { status: "ok" })
 }
@@ -28,9 +29,10 @@ async fn health() -> Json<Health> {
 /// This document
 #[utoipa::path(
     get,
+    operation_id = "getOpenApiDocument",
     path = "/api/v1/openapi.json",
     tag = "system",
-    responses((status = 200, description = "The OpenAPI document of every route.", body = Object))
+    responses((status = 200, description = "The OpenAPI document of every route.", body = OpenApiDocument))
 )]
 async fn document() -> Response {
     ([(header::CONTENT_TYPE, "application/json")], serving()).into_response()

@@ -13,9 +13,11 @@ use utoipa::IntoParams;
 
 use super::{Api, Use};
 use crate::input::{Cursor, Limit, OperatorBody, Params, PolicyIdPath};
+use crate::openapi::forms::EntityTag;
+use crate::openapi::words::PolicyOrigin;
 use crate::problem::Problem;
 use crate::state::AppState;
-use crate::views::{Page, PolicyAnswer, PolicyBody, position};
+use crate::views::{Page, PolicyAnswer, PolicyBody, PolicyPage, position};
 
 /// A policy with its ETag.
 type Answer = ([(HeaderName, String); 1], Json<PolicyAnswer>);
@@ -26,7 +28,7 @@ type Answer = ([(HeaderName, String); 1], Json<PolicyAnswer>);
 struct ListParams {
     /// How many items the page has at most: 1 to 1000, by default 100.
     #[serde(default)]
-    #[param(value_type = Option<u32>)]
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000, default = 100)]
     limit: Limit,
     /// Where the page begins: a `next_cursor`.
     #[param(value_type = Option<String>)]
@@ -38,7 +40,7 @@ struct ListParams {
 #[into_params(parameter_in = Query)]
 struct WriteParams {
     /// Where the policy comes from: `file` (policies.yaml) or `api`, the default.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<PolicyOrigin>)]
     origin: Option<Origin>,
 }
 
@@ -51,16 +53,17 @@ struct PoliciesCursor {
 /// Policies, by name
 #[utoipa::path(
     get,
+    operation_id = "listPolicies",
     path = "/api/v1/image-policies",
     tag = "policies",
     params(ListParams),
-    responses((status = 200, description = "A page of policies.", body = Page<PolicyAnswer>))
+    responses((status = 200, description = "A page of policies.", body = PolicyPage))
 )]
 async fn list(
     State(state): State<AppState>,
     uri: Uri,
     Params(params): Params<ListParams>,
-) -> Result<Json<Page<PolicyAnswer>>, Problem> {
+) -> Result<Json<PolicyPage>, Problem> {
     let key = &state.access.signing;
     let (scope, after) = position::<PoliciesCursor>(key, &uri, &(), params.cursor)?;
     let mut items = policies::list(&state.ports).await?;
@@ -74,12 +77,13 @@ async fn list(
 /// One policy
 #[utoipa::path(
     get,
+    operation_id = "getPolicy",
     path = "/api/v1/image-policies/{id}",
     tag = "policies",
-    params(("id" = String, Path, description = "The policy's id.")),
+    params(("id" = String, Path, description = "The policy's id.", max_length = 64, pattern = "^[A-Za-z0-9._-]+$")),
     responses(
-        (status = 200, description = "The policy.", body = PolicyAnswer, headers(("ETag" = String, description = "Its revision."))),
-        (status = 404, description = "There is none.", body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "The policy.", body = PolicyAnswer, headers(("ETag" = String, description = "Its revision; for `If-Match`."))),
+        (status = 404, description = "There is none."),
     )
 )]
 async fn get(State(state): State<AppState>, PolicyIdPath(id): PolicyIdPath) -> Result<Answer, Problem> {
@@ -91,14 +95,18 @@ async fn get(State(state): State<AppState>, PolicyIdPath(id): PolicyIdPath) -> R
 /// A body has every mistake told at once, each by its field.
 #[utoipa::path(
     post,
+    operation_id = "createPolicy",
     path = "/api/v1/image-policies",
     tag = "policies",
     params(WriteParams),
     request_body = PolicyBody,
     responses(
-        (status = 201, description = "Stored.", body = PolicyAnswer, headers(("ETag" = String, description = "Its revision."))),
-        (status = 409, description = "Another policy has the name.", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "Fields are wrong.", body = Problem, content_type = "application/problem+json"),
+        (status = 201, description = "Stored.", body = PolicyAnswer, headers(
+            ("ETag" = String, description = "Its revision; for `If-Match`."),
+            ("Location" = String, description = "Where it is, relative to the collection's parent."),
+        )),
+        (status = 409, description = "Another policy has the name."),
+        (status = 422, description = "Fields are wrong."),
     )
 )]
 async fn create(
@@ -118,20 +126,21 @@ async fn create(
 /// With `If-Match` only where its revision is still that one (412 otherwise). What changes nothing is not stored.
 #[utoipa::path(
     put,
+    operation_id = "replacePolicy",
     path = "/api/v1/image-policies/{id}",
     tag = "policies",
     params(
-        ("id" = String, Path, description = "The policy's id."),
-        ("If-Match" = Option<String>, Header, description = "The ETag of the revision that was read."),
+        ("id" = String, Path, description = "The policy's id.", max_length = 64, pattern = "^[A-Za-z0-9._-]+$"),
+        ("If-Match" = Option<EntityTag>, Header, description = "The ETag of the revision that was read."),
         WriteParams,
     ),
     request_body = PolicyBody,
     responses(
-        (status = 200, description = "Stored.", body = PolicyAnswer, headers(("ETag" = String, description = "Its revision."))),
-        (status = 404, description = "There is none.", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "Another policy has the name.", body = Problem, content_type = "application/problem+json"),
-        (status = 412, description = "It is at another revision.", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "Fields are wrong.", body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "Stored.", body = PolicyAnswer, headers(("ETag" = String, description = "Its revision; for `If-Match`."))),
+        (status = 404, description = "There is none."),
+        (status = 409, description = "Another policy has the name."),
+        (status = 412, description = "It is at another revision."),
+        (status = 422, description = "Fields are wrong."),
     )
 )]
 async fn replace(
@@ -153,16 +162,17 @@ async fn replace(
 /// Rollouts that follow it go on by the copy that they have.
 #[utoipa::path(
     delete,
+    operation_id = "deletePolicy",
     path = "/api/v1/image-policies/{id}",
     tag = "policies",
     params(
-        ("id" = String, Path, description = "The policy's id."),
-        ("If-Match" = Option<String>, Header, description = "The ETag of the revision that was read."),
+        ("id" = String, Path, description = "The policy's id.", max_length = 64, pattern = "^[A-Za-z0-9._-]+$"),
+        ("If-Match" = Option<EntityTag>, Header, description = "The ETag of the revision that was read."),
     ),
     responses(
         (status = 204, description = "Removed."),
-        (status = 404, description = "There is none.", body = Problem, content_type = "application/problem+json"),
-        (status = 412, description = "It is at another revision.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is none."),
+        (status = 412, description = "It is at another revision."),
     )
 )]
 async fn delete(

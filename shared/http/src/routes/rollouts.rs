@@ -12,23 +12,25 @@ use utoipa::IntoParams;
 
 use super::{Api, Use};
 use crate::input::{Cursor, ImageText, Limit, Params, RolloutIdPath, StatusText};
+use crate::openapi::forms::RolloutId;
+use crate::openapi::words::{DeviceRolloutStatus, RolloutStatus, row_statuses};
 use crate::problem::Problem;
 use crate::state::AppState;
-use crate::views::{Page, RolloutView, RowView, position};
+use crate::views::{DeviceRolloutPage, Page, RolloutPage, RolloutView, RowView, position};
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct ListParams {
     /// Only rollouts of this status.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<RolloutStatus>)]
     status: Option<StatusText>,
     /// Only rollouts of this repository, or of this image where it has a tag.
     #[param(value_type = Option<String>, example = "docker.io/iotistic/myapp")]
     image: Option<ImageText>,
     /// How many rollouts the page looks at: 1 to 1000, by default 100.
     #[serde(default)]
-    #[param(value_type = Option<u32>)]
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000, default = 100)]
     limit: Limit,
     /// Where the page begins: a `next_cursor`.
     #[param(value_type = Option<String>)]
@@ -40,14 +42,14 @@ struct ListParams {
 #[into_params(parameter_in = Query)]
 struct RowParams {
     /// Only rows of this status.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<DeviceRolloutStatus>)]
     status: Option<StatusText>,
     /// Only rows that count in this batch, from 1.
-    #[param(value_type = Option<u32>)]
+    #[param(value_type = Option<u32>, minimum = 1)]
     batch: Option<BatchText>,
     /// How many rows the page looks at: 1 to 1000, by default 100.
     #[serde(default)]
-    #[param(value_type = Option<u32>)]
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000, default = 100)]
     limit: Limit,
     /// Where the page begins: a `next_cursor`.
     #[param(value_type = Option<String>)]
@@ -67,23 +69,20 @@ impl TryFrom<String> for BatchText {
     }
 }
 
-/// The statuses of a row, as they are shown.
-const ROW_STATUSES: [&str; 8] =
-    ["pending", "updating", "completed", "failed", "rolled_back", "deferred", "blocked", "skipped"];
-
 /// Rollouts, newest first
 #[utoipa::path(
     get,
+    operation_id = "listRollouts",
     path = "/api/v1/rollouts",
     tag = "rollouts",
     params(ListParams),
-    responses((status = 200, description = "A page of rollouts.", body = Page<RolloutView>))
+    responses((status = 200, description = "A page of rollouts.", body = RolloutPage))
 )]
 async fn list(
     State(state): State<AppState>,
     uri: Uri,
     Params(params): Params<ListParams>,
-) -> Result<Json<Page<RolloutView>>, Problem> {
+) -> Result<Json<RolloutPage>, Problem> {
     let status = params.status.map(|StatusText(text)| {
         Status::parse(&text).ok_or_else(|| one_of("status", Status::ALL.map(Status::name).as_slice()))
     });
@@ -110,12 +109,13 @@ async fn list(
 /// Its counts are those of its rows; `waiting_for` says in words why nothing moves now.
 #[utoipa::path(
     get,
+    operation_id = "getRollout",
     path = "/api/v1/rollouts/{id}",
     tag = "rollouts",
-    params(("id" = String, Path, description = "The rollout's id.")),
+    params(("id" = RolloutId, Path, description = "The rollout's id.")),
     responses(
         (status = 200, description = "The rollout.", body = RolloutView),
-        (status = 404, description = "There is none.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is none."),
     )
 )]
 async fn get(State(state): State<AppState>, RolloutIdPath(id): RolloutIdPath) -> Result<Json<RolloutView>, Problem> {
@@ -126,12 +126,13 @@ async fn get(State(state): State<AppState>, RolloutIdPath(id): RolloutIdPath) ->
 /// A rollout's devices
 #[utoipa::path(
     get,
+    operation_id = "listRolloutDevices",
     path = "/api/v1/rollouts/{id}/devices",
     tag = "rollouts",
-    params(("id" = String, Path, description = "The rollout's id."), RowParams),
+    params(("id" = RolloutId, Path, description = "The rollout's id."), RowParams),
     responses(
-        (status = 200, description = "A page of the rollout's devices.", body = Page<RowView>),
-        (status = 404, description = "There is no such rollout.", body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "A page of the rollout's devices.", body = DeviceRolloutPage),
+        (status = 404, description = "There is no such rollout."),
     )
 )]
 async fn devices(
@@ -139,10 +140,11 @@ async fn devices(
     RolloutIdPath(id): RolloutIdPath,
     uri: Uri,
     Params(params): Params<RowParams>,
-) -> Result<Json<Page<RowView>>, Problem> {
+) -> Result<Json<DeviceRolloutPage>, Problem> {
     let status = params.status.map(|StatusText(text)| text);
-    if status.as_deref().is_some_and(|status| !ROW_STATUSES.contains(&status)) {
-        return Err(one_of("status", &ROW_STATUSES));
+    let statuses = row_statuses();
+    if status.as_deref().is_some_and(|status| !statuses.contains(&status)) {
+        return Err(one_of("status", &statuses));
     }
     let filter = RowFilter { status, batch: params.batch.map(|batch| batch.0) };
     let key = &state.access.signing;

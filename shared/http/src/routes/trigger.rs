@@ -14,6 +14,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{Api, Use};
 use crate::input::{OperatorBody, Params};
+use crate::openapi::forms::TagFilter;
+use crate::openapi::words;
 use crate::problem::Problem;
 use crate::state::AppState;
 use crate::views::{DryRunView, TriggerAnswer};
@@ -25,8 +27,8 @@ struct TriggerBody {
     /// The image.
     #[schema(example = "docker.io/iotistic/myapp:v2.0.1")]
     image: String,
-    /// Another strategy than the policies': `auto`, `staged`, `manual` or `scheduled`.
-    #[schema(value_type = Option<String>)]
+    /// Another strategy than the policies'.
+    #[schema(value_type = Option<words::Strategy>)]
     strategy: Option<Strategy>,
     /// Although the digest is kept out or proven: `failed` devices of the last rollout, or `all`.
     retry: Option<RetryWord>,
@@ -37,6 +39,7 @@ struct TriggerBody {
 
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = TriggerRetry)]
 enum RetryWord {
     Failed,
     All,
@@ -45,12 +48,13 @@ enum RetryWord {
 /// Which devices.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = TriggerFilters)]
 struct Filters {
     /// Of this fleet.
     fleet_id: Option<String>,
     /// With all of these tags, each as `key:value`.
     #[serde(default)]
-    #[schema(example = json!(["region:us-east"]))]
+    #[schema(value_type = Vec<TagFilter>)]
     device_tags: Vec<String>,
 }
 
@@ -75,15 +79,16 @@ enum Truth {
 /// The devices are split by the policies that have them, one rollout each; `default` where no policy has them.
 #[utoipa::path(
     post,
+    operation_id = "triggerUpdate",
     path = "/api/v1/images/trigger-update",
-    tag = "rollouts",
+    tag = "images",
     params(TriggerParams),
     request_body = TriggerBody,
     responses(
         (status = 200, description = "With `dry_run`: what would happen.", body = DryRunView),
         (status = 202, description = "The rollouts.", body = TriggerAnswer),
-        (status = 409, description = "The digest is kept out.", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "Fields are wrong, or the registry is not allowed.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The digest is kept out."),
+        (status = 422, description = "Fields are wrong, or the registry is not allowed."),
     )
 )]
 async fn trigger_update(

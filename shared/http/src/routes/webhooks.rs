@@ -7,6 +7,7 @@ use tidegate_domain::webhook::{self, Refusal};
 
 use super::{Api, Use};
 use crate::auth::RegistryCaller;
+use crate::openapi::forms::RegistryDelivery;
 use crate::problem::Problem;
 use crate::state::AppState;
 use crate::views::WebhookAnswer;
@@ -17,15 +18,16 @@ use crate::views::WebhookAnswer;
 /// or whole `Authorization` value, or an HMAC-SHA256 over the body in the registry's own header.
 #[utoipa::path(
     post,
+    operation_id = "deliverWebhook",
     path = "/api/v1/webhooks/{source}",
     tag = "webhooks",
     params(("source" = String, Path, description = "`docker-registry`.", example = "docker-registry")),
-    request_body(content = Object, description = "The registry's own JSON, at most 2 MiB.", content_type = "application/json"),
+    request_body(content = RegistryDelivery, description = "The registry's own JSON, at most 2 MiB.", content_type = "application/json"),
     responses(
         (status = 202, description = "Taken: what became of each image.", body = WebhookAnswer),
-        (status = 400, description = "The body is not JSON.", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large.", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "The content type is not JSON.", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "The body is not JSON."),
+        (status = 413, description = "The body is too large."),
+        (status = 415, description = "The content type is not JSON."),
     )
 )]
 async fn deliver(state: State<AppState>, caller: RegistryCaller) -> Result<(StatusCode, Json<WebhookAnswer>), Problem> {
@@ -35,18 +37,19 @@ async fn deliver(state: State<AppState>, caller: RegistryCaller) -> Result<(Stat
 /// A registry that cannot sign tells of a push, with the webhook secret as the last part of the path
 #[utoipa::path(
     post,
+    operation_id = "deliverWebhookByPath",
     path = "/api/v1/webhooks/{source}/{token}",
     tag = "webhooks",
     params(
         ("source" = String, Path, description = "`docker-registry`.", example = "docker-registry"),
         ("token" = String, Path, description = "The webhook secret."),
     ),
-    request_body(content = Object, description = "The registry's own JSON, at most 2 MiB.", content_type = "application/json"),
+    request_body(content = RegistryDelivery, description = "The registry's own JSON, at most 2 MiB.", content_type = "application/json"),
     responses(
         (status = 202, description = "Taken: what became of each image.", body = WebhookAnswer),
-        (status = 400, description = "The body is not JSON.", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large.", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "The content type is not JSON.", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "The body is not JSON."),
+        (status = 413, description = "The body is too large."),
+        (status = 415, description = "The content type is not JSON."),
     )
 )]
 async fn deliver_by_path(

@@ -9,13 +9,16 @@ use tidegate_domain::ids::DeviceUuid;
 use tidegate_domain::pin::Pin;
 use tidegate_domain::rollout::Knowledge;
 use tidegate_domain::target::{ServiceTarget, target_state};
+use tidegate_domain::window::{ZoneName, ZoneSource};
 use tidegate_engine::queries::device_status;
 use utoipa::ToSchema;
 
 use crate::auth::DeviceToken;
+use crate::openapi::{forms, words};
 
 /// A new device's credential. The token is shown this once.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DeviceCredential)]
 pub(crate) struct Credential {
     /// The device.
     #[schema(value_type = String, format = Uuid)]
@@ -44,17 +47,21 @@ pub(crate) struct DeviceView {
     /// Its fleet.
     fleet_id: String,
     /// Its tags.
+    #[schema(value_type = forms::Tags)]
     tags: BTreeMap<String, String>,
     /// IANA name of its zone.
     #[serde(skip_serializing_if = "Option::is_none")]
     timezone: Option<String>,
+    /// What it means that its zone is not known, where the window of a rollout that it takes part in is in each device's
+    /// own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timezone_note: Option<String>,
     /// Its platform.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "linux/arm64/v8")]
     platform: Option<String>,
-    /// Over all its images, the first of these that one is: `failed`, `updating`, `blocked`, `pending`, `deferred`,
-    /// `rolled_back`, `idle`.
-    #[schema(example = "idle")]
+    /// Over all its images.
+    #[schema(value_type = words::DeviceStatus)]
     status: &'static str,
     /// Whether some service runs another content than it should, and no rollout moves it.
     drifted: bool,
@@ -81,6 +88,7 @@ struct ServiceView {
     image: Option<String>,
     /// The content that it reported.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<forms::Digest>)]
     digest: Option<String>,
     /// The container's state, in the engine's word.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -109,6 +117,7 @@ struct PinView {
     image: String,
     /// The content, where it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<forms::Digest>)]
     digest: Option<String>,
 }
 
@@ -117,13 +126,16 @@ struct PinView {
 #[schema(as = RolloutPlace)]
 struct PlaceView {
     /// The rollout.
+    #[schema(value_type = forms::RolloutId)]
     rollout_id: String,
     /// The batch, from 1.
     batch: u32,
     /// As in the rollout's list of devices.
+    #[schema(value_type = words::DeviceRolloutStatus)]
     status: &'static str,
     /// Why.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<words::DeviceRolloutReason>)]
     status_reason: Option<&'static str>,
 }
 
@@ -142,6 +154,7 @@ impl DeviceView {
             fleet_id: device.fleet_id.clone(),
             tags: device.tags.clone(),
             timezone: device.timezone.clone(),
+            timezone_note: timezone_note(device, known),
             platform: device.platform.clone(),
             status: device_status(device).name(),
             drifted: services.values().any(|service| service.drifted),
@@ -151,6 +164,30 @@ impl DeviceView {
             reenrolment_allowed_until: device.reenrol_until,
         }
     }
+}
+
+fn timezone_note(device: &Device, known: &Knowledge) -> Option<String> {
+    let told = device.timezone.as_deref();
+    let unknown = match told {
+        Some(told) => format!("{told:?} is no time zone that is known"),
+        None => "it told no time zone".to_owned(),
+    };
+    device.rollout_ids().filter_map(|id| known.get(id)).find_map(|known| {
+        let policy = &known.plan.policy;
+        let window = policy.window.as_ref()?;
+        let fallback = window.zone().fallback_timezone();
+        match window.zone_for(told) {
+            ZoneSource::Policy(_) | ZoneSource::Device(_) => None,
+            ZoneSource::Fallback(_) => {
+                let zone = fallback.map(ZoneName::as_str).unwrap_or_default();
+                Some(format!("{unknown}: the window of {} counts in its fallback_timezone {zone}", policy.name))
+            }
+            ZoneSource::Missing => Some(format!(
+                "{unknown}, and {} names no fallback_timezone: its window never opens for this device",
+                policy.name
+            )),
+        }
+    })
 }
 
 impl ServiceView {

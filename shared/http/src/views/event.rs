@@ -7,27 +7,30 @@ use tidegate_domain::ids::{DeviceUuid, RolloutId};
 use tidegate_engine::queries::EventView;
 use utoipa::ToSchema;
 
+use crate::openapi::forms;
+use crate::openapi::words::EventName;
+
 /// An event of a rollout.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Event)]
+#[schema(as = RolloutEvent)]
 pub(crate) struct EventAnswer {
     /// Its id, unique within the rollout.
     event_id: String,
     /// Its name.
-    #[schema(example = "image.rollout_started")]
+    #[schema(value_type = EventName)]
     event: String,
     /// When it happened, in server time.
     #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
     /// The rollout.
-    #[schema(value_type = String)]
+    #[schema(value_type = forms::RolloutId)]
     rollout_id: RolloutId,
     /// The device that it is of.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = Uuid)]
     device_uuid: Option<DeviceUuid>,
     /// What else there is to say.
-    #[schema(value_type = Object)]
+    #[schema(value_type = BTreeMap<String, Value>)]
     details: Map<String, Value>,
 }
 

@@ -8,29 +8,33 @@ use tidegate_domain::rollout::{Batch, Rollout, Status, Trigger};
 use tidegate_engine::rollouts::View;
 use utoipa::ToSchema;
 
+use crate::openapi::{forms, words};
+
 /// A rollout.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Rollout)]
 pub(crate) struct RolloutView {
     /// Its id; ids are ordered by time.
-    #[schema(value_type = String)]
+    #[schema(value_type = forms::RolloutId)]
     rollout_id: RolloutId,
     /// The repository that it updates.
     #[schema(example = "docker.io/iotistic/myapp")]
     image_name: String,
     /// The tag that the policy promoted before.
+    #[schema(required = true)]
     old_tag: Option<String>,
     /// The tag that it brings.
+    #[schema(required = true)]
     new_tag: Option<String>,
     /// The content that it brings, once that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<forms::Digest>)]
     new_digest: Option<String>,
     /// How it goes.
-    #[schema(example = "staged")]
+    #[schema(value_type = words::Strategy)]
     strategy: &'static str,
-    /// Where it stands: `pending`, `awaiting_approval`, `scheduled`, `in_progress`, `paused`, `completed`, `failed`,
-    /// `cancelled`, `superseded`, `rejected`, `expired`, `rolling_back` or `rolled_back`.
-    #[schema(example = "in_progress")]
+    /// Where it stands.
+    #[schema(value_type = words::RolloutStatus)]
     status: &'static str,
     /// Devices that take part; exact once it is planned.
     total_devices: u32,
@@ -51,6 +55,7 @@ pub(crate) struct RolloutView {
     /// Devices that take no part.
     skipped_devices: u32,
     /// In words, why nothing moves now; in lists only of rollouts that still move.
+    #[schema(required = true)]
     waiting_for: Option<String>,
     /// When it was created.
     #[schema(value_type = String, format = DateTime)]
@@ -63,11 +68,18 @@ pub(crate) struct RolloutView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     completed_at: Option<Timestamp>,
-    /// `webhook` or `manual`.
-    #[schema(example = "webhook")]
+    /// What set it off.
+    #[schema(value_type = words::TriggeredBy)]
     triggered_by: &'static str,
     /// The policy that it follows.
     policy: String,
+    /// Devices that told no time zone that was known when it was planned, where the window is in each device's own and
+    /// the policy names no fallback: they wait until they tell one.
+    #[serde(skip_serializing_if = "is_zero")]
+    no_timezone_devices: u32,
+    /// Such devices, where the policy's fallback counts.
+    #[serde(skip_serializing_if = "is_zero")]
+    fallback_timezone_devices: u32,
     /// Why it stopped or ended, where it did not end well.
     #[serde(skip_serializing_if = "Option::is_none")]
     error_message: Option<String>,
@@ -75,7 +87,7 @@ pub(crate) struct RolloutView {
 
 /// A batch of a rollout.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Batch)]
+#[schema(as = RolloutBatch)]
 struct BatchView {
     /// From 1.
     number: u32,
@@ -146,6 +158,8 @@ impl RolloutView {
                 Trigger::Manual => "manual",
             },
             policy: rollout.policy.clone(),
+            no_timezone_devices: rollout.zones.missing,
+            fallback_timezone_devices: rollout.zones.fallback,
             error_message: rollout.reason.clone().filter(|_| went_wrong(rollout.status)),
         }
     }
@@ -155,6 +169,11 @@ impl From<View> for RolloutView {
     fn from(view: View) -> Self {
         Self::new(&view.rollout, Some(view.waiting_for))
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_zero(n: &u32) -> bool {
+    *n == 0
 }
 
 const fn went_wrong(status: Status) -> bool {

@@ -8,6 +8,8 @@ use tidegate_domain::image::Tag;
 use tidegate_domain::row::Row;
 use utoipa::ToSchema;
 
+use crate::openapi::words;
+
 /// A device's row in a rollout.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = DeviceRollout)]
@@ -17,15 +19,18 @@ pub(crate) struct RowView {
     device_uuid: DeviceUuid,
     /// The batch that it counts in, from 1.
     batch_number: u32,
-    /// `pending`, `updating`, `completed`, `failed`, `rolled_back`, `deferred`, `blocked` or `skipped`.
-    #[schema(example = "completed")]
+    /// Where it stands.
+    #[schema(value_type = words::DeviceRolloutStatus)]
     status: &'static str,
-    /// Why, such as `unhealthy`, `pull_failed`, `timed_out`, `rollback_failed`, `removed`, `up_to_date`.
+    /// Why.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<words::DeviceRolloutReason>)]
     status_reason: Option<&'static str>,
     /// The tag that it ran before.
+    #[schema(required = true)]
     old_image_tag: Option<String>,
     /// The tag of the rollout.
+    #[schema(required = true)]
     new_image_tag: Option<String>,
     /// The last health check's outcome.
     #[serde(skip_serializing_if = "Option::is_none")]

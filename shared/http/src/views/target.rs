@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 
 use utoipa::ToSchema;
 
+use super::health_check::HealthCheckSchema;
+use crate::openapi::{forms, words};
+
 /// What a device should run.
 #[derive(ToSchema)]
 #[schema(as = TargetState)]
@@ -24,6 +27,7 @@ struct ServiceTargetSchema {
     /// The reference.
     image: String,
     /// The content, wherever it is known.
+    #[schema(value_type = Option<forms::Digest>)]
     digest: Option<String>,
     /// How the device finds out whether it is healthy; absent where checks are off.
     health_check: Option<HealthCheckSchema>,
@@ -32,49 +36,20 @@ struct ServiceTargetSchema {
     rollout: Option<MoveSchema>,
 }
 
-/// A health check.
-#[derive(ToSchema)]
-#[schema(as = HealthCheck)]
-pub(super) struct HealthCheckSchema {
-    /// `http`, `tcp`, `container_running`, `image` or `custom`.
-    #[schema(example = "http")]
-    r#type: String,
-    /// Of `http`: the URL.
-    endpoint: Option<String>,
-    /// Of `http`: the status that counts as healthy.
-    expected_status: Option<u16>,
-    /// Of `tcp`: the host.
-    host: Option<String>,
-    /// Of `tcp`: the port.
-    port: Option<u16>,
-    /// Of `custom`: program and arguments.
-    command: Option<Vec<String>>,
-    /// Of `custom`: `container` or `host`.
-    r#where: Option<String>,
-    /// How long one try may take.
-    timeout_seconds: Option<u32>,
-    /// How many further tries there are.
-    retry_count: Option<u32>,
-    /// Time between two tries.
-    interval_seconds: Option<u32>,
-}
-
 /// A service's move in a rollout.
 #[derive(ToSchema)]
 #[schema(as = Move)]
 struct MoveSchema {
     /// The rollout.
-    rollout_id: String,
+    rollout_id: forms::RolloutId,
     /// The batch that the device counts in.
     batch: u32,
     /// Raised for each repeated way back.
     attempt: u8,
-    /// `update` or `rollback`.
-    #[schema(example = "update")]
-    action: String,
-    /// `download`: fetch and wait, replace nothing. `swap`: may replace now, after one more GET just before.
-    #[schema(example = "swap")]
-    phase: String,
+    /// Which way.
+    action: words::MoveAction,
+    /// How far.
+    phase: words::MovePhase,
     /// Where the way back leads.
     previous: Option<PreviousSchema>,
     /// Whether the device goes back by itself when it fails.
@@ -94,5 +69,6 @@ struct PreviousSchema {
     /// The reference.
     image: String,
     /// The content, wherever it is known.
+    #[schema(value_type = Option<forms::Digest>)]
     digest: Option<String>,
 }

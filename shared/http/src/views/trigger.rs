@@ -6,14 +6,31 @@ use serde::Serialize;
 use tidegate_engine::trigger::{DryBatch, DryRun, Triggered};
 use utoipa::ToSchema;
 
+use crate::openapi::forms::RolloutId;
+use crate::openapi::words::DeliveryStatus;
+
 /// The answer to a trigger. Where it has exactly one rollout, its fields stand here too.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct TriggerAnswer {
     /// A rollout per policy that has some of the devices.
     rollouts: Vec<TriggeredView>,
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    #[schema(inline)]
-    only: Option<TriggeredView>,
+    /// Of the one rollout.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<RolloutId>)]
+    rollout_id: Option<String>,
+    /// Of the one rollout.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<String>,
+    /// Of the one rollout.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<DeliveryStatus>)]
+    status: Option<String>,
+    /// Of the one rollout.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// Of the one rollout.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    affected_devices: Option<u32>,
 }
 
 /// One rollout of a trigger.
@@ -22,11 +39,12 @@ pub(crate) struct TriggerAnswer {
 struct TriggeredView {
     /// The rollout, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<RolloutId>)]
     rollout_id: Option<String>,
     /// The policy's name; `default` where no policy has the devices.
     policy: String,
     /// As in a webhook's answer.
-    #[schema(example = "rollout_created")]
+    #[schema(value_type = DeliveryStatus)]
     status: String,
     /// Why.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -54,7 +72,12 @@ impl From<Vec<Triggered>> for TriggerAnswer {
             [only] => Some(only.clone()),
             _ => None,
         };
-        Self { rollouts, only }
+        let (policy, status, affected_devices) = match &only {
+            Some(only) => (Some(only.policy.clone()), Some(only.status.clone()), Some(only.affected_devices)),
+            None => (None, None, None),
+        };
+        let (rollout_id, reason) = only.map_or((None, None), |only| (only.rollout_id, only.reason));
+        Self { rollouts, rollout_id, policy, status, reason, affected_devices }
     }
 }
 

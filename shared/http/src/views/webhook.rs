@@ -4,6 +4,9 @@ use serde::Serialize;
 use tidegate_engine::webhook::{Ingested, Told};
 use utoipa::ToSchema;
 
+use crate::openapi::forms::RolloutId;
+use crate::openapi::words::DeliveryStatus;
+
 /// The answer to a delivery. Where it has exactly one entry, that entry's `rollout_id`, `status` and
 /// `affected_devices` stand here too.
 #[derive(Debug, Serialize, ToSchema)]
@@ -14,9 +17,11 @@ pub(crate) struct WebhookAnswer {
     deliveries: Vec<DeliveryEntry>,
     /// Of the one entry.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<RolloutId>)]
     rollout_id: Option<String>,
     /// Of the one entry.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<DeliveryStatus>)]
     status: Option<String>,
     /// Of the one entry.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,14 +43,15 @@ struct DeliveryEntry {
     /// The policy that has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     policy: Option<String>,
-    /// `rollout_created`, `queued`, `superseding`, `no_policy`, `no_devices`, `up_to_date`, `duplicate` or `ignored`.
-    #[schema(example = "rollout_created")]
+    /// What became of it.
+    #[schema(value_type = DeliveryStatus)]
     status: String,
     /// Why.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     /// The rollout; of a duplicate, the first delivery's.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<RolloutId>)]
     rollout_id: Option<String>,
     /// Devices that it is for.
     #[serde(skip_serializing_if = "Option::is_none")]

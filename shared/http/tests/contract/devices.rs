@@ -59,6 +59,13 @@ async fn keys_may_be_bound_to_fleets_and_fields_are_checked() {
         (json!({"fleet_id": "north", "uuid": "6ba7b810-9dad-11d1-80b4-00c04fd430c8"}), "/uuid"),
         (json!({"fleet_id": "north", "services": {"web": {"image": "Bad"}}}), "/services/web/image"),
         (json!({"fleet_id": "north", "services": {"web": {"image": "quay.io/a/b:1"}}}), "/services/web/image"),
+        (json!({"fleet_id": "north/1"}), "/fleet_id"),
+        (json!({"fleet_id": "north", "timezone": "Mars/X"}), "/timezone"),
+        (json!({"fleet_id": "north", "timezone": "GMT+1"}), "/timezone"),
+        (json!({"fleet_id": "north", "timezone": "CET-1CEST,M3.5.0,M10.5.0/3"}), "/timezone"),
+        (json!({"fleet_id": "north", "timezone": ""}), "/timezone"),
+        (json!({"fleet_id": "north", "platform": "aarch64"}), "/platform"),
+        (json!({"fleet_id": "north", "platform": "linux/quantum"}), "/platform"),
         (json!({"fleet_id": "north", "tags": {"a:b": "c"}}), "/tags/a:b"),
         (json!({"fleet_id": "north", "tags": {"a": "x".repeat(100)}}), "/tags/a"),
     ];

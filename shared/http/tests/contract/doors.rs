@@ -46,9 +46,12 @@ async fn the_document_names_every_route_of_the_contract_with_its_caller() {
         by_caller.entry(caller).or_default().push(format!("{} {}", operation.method, operation.route));
     }
     assert_eq!(by_caller["anyone"], ["GET /api/v1/health", "GET /api/v1/openapi.json"]);
-    assert_eq!(by_caller["provisioning"], ["POST /api/v1/devices"]);
-    assert_eq!(by_caller["device"], ["GET /api/v1/device/{uuid}/state", "PATCH /api/v1/device/{uuid}/state"]);
-    assert_eq!(by_caller["registry"], ["POST /api/v1/webhooks/{source}", "POST /api/v1/webhooks/{source}/{token}"]);
+    assert_eq!(by_caller["provisioningKey"], ["POST /api/v1/devices"]);
+    assert_eq!(by_caller["deviceToken"], ["GET /api/v1/device/{uuid}/state", "PATCH /api/v1/device/{uuid}/state"]);
+    assert_eq!(
+        by_caller["webhookSecret"],
+        ["POST /api/v1/webhooks/{source}", "POST /api/v1/webhooks/{source}/{token}"]
+    );
     let expected = [
         "GET /api/v1/devices",
         "DELETE /api/v1/devices/{uuid}",
@@ -73,7 +76,7 @@ async fn the_document_names_every_route_of_the_contract_with_its_caller() {
         "POST /api/v1/rollouts/{id}/resume",
         "POST /api/v1/rollouts/{id}/rollback-all",
     ];
-    assert_eq!(by_caller["operator"], expected);
+    assert_eq!(by_caller["operatorToken"], expected);
 }
 
 #[tokio::test]
@@ -84,11 +87,11 @@ async fn without_with_a_wrong_and_with_anothers_credential() {
     let credentials = [
         ("none", "", ""),
         ("wrong", "wrong", ""),
-        ("operator", OPERATOR, "operator"),
-        ("provisioning", PROVISIONING, "provisioning"),
-        ("bound provisioning", NORTH_KEY, "provisioning"),
-        ("webhook", WEBHOOK, "registry"),
-        ("device", &device_token, "device"),
+        ("operator", OPERATOR, "operatorToken"),
+        ("provisioning", PROVISIONING, "provisioningKey"),
+        ("bound provisioning", NORTH_KEY, "provisioningKey"),
+        ("webhook", WEBHOOK, "webhookSecret"),
+        ("device", &device_token, "deviceToken"),
         ("another device", &other_token, ""),
         ("signing key", SIGNING, ""),
     ];
@@ -103,7 +106,7 @@ async fn without_with_a_wrong_and_with_anothers_credential() {
             for body in [None, Some(serde_json::json!({}))] {
                 let answer = world.call(operation.method.clone(), &path, token, body).await;
                 let label = format!("{} {} with {label}: {answer:?}", operation.method, operation.route);
-                let another = label.contains("with another device") && right == "device";
+                let another = label.contains("with another device") && right == "deviceToken";
                 assert_eq!(answer.status.as_u16(), if another { 403 } else { 401 }, "{label}");
                 assert!(
                     operation.method == Method::HEAD || answer.header("content-type") == "application/problem+json"

@@ -8,4 +8,6 @@ mod leaks;
 mod policies;
 mod rollouts;
 mod shapes;
+mod unpinned;
 mod world;
+mod zones;

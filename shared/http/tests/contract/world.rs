@@ -8,11 +8,10 @@ use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tidegate_domain::webhook::Secrets;
-use tidegate_engine::entities::{devices, events};
-use tidegate_engine::memory::RolloutMemory;
-use tidegate_engine::ports::{Job, Ports, Table};
+use tidegate_engine::entities::events;
+use tidegate_engine::ports::Ports;
 use tidegate_engine::settings::Settings;
-use tidegate_engine::{deadlines, plan, record, resolve, step};
+use tidegate_engine::step;
 use tidegate_http::AppState;
 use tidegate_http::auth::{Access, ProvisioningKey, SigningKey, TokenHash, TokenList};
 use tidegate_testkit::entropy::SeededEntropy;
@@ -208,33 +207,6 @@ impl World {
 
     /// Lets queues and streams run dry.
     pub(crate) async fn settle(&self) {
-        let memory = RolloutMemory::default();
-        for _ in 0..100 {
-            let jobs = self.memory.queues.take();
-            let changes = self.memory.store.take_stream();
-            if jobs.is_empty() && changes.is_empty() {
-                return;
-            }
-            let images = changes.iter().filter(|change| change.table == Table::Devices);
-            let images = images.filter_map(|change| change.new.as_deref().cloned());
-            let images: Vec<_> = images.map(|image| devices::parse(image).unwrap()).collect();
-            record::record(&self.ports, &images, self.now()).await.unwrap();
-            // A wake-up that lies ahead is what the clock brings.
-            for job in jobs.into_iter().filter(|sent| sent.delay_seconds <= 5).map(|sent| sent.job) {
-                let (ports, now) = (&self.ports, self.now());
-                match &job {
-                    Job::Step { rollout_id } => drop(step::run(ports, rollout_id, now).await.unwrap()),
-                    Job::Resolve { rollout_id } => resolve::resolve(ports, rollout_id).await.unwrap(),
-                    Job::Plan { rollout_id } => plan::freeze(ports, rollout_id).await.unwrap(),
-                    Job::PlanPage { rollout_id, page } => {
-                        plan::assign_page(ports, &memory, rollout_id, *page, now).await.unwrap();
-                    }
-                    Job::CheckDeadlines { rollout_id, shard } => {
-                        let _late = deadlines::check(ports, &memory, rollout_id, *shard, now).await.unwrap();
-                    }
-                }
-            }
-        }
-        panic!("queues and streams do not run dry");
+        self.memory.settle(&self.ports, self.now()).await.unwrap();
     }
 }

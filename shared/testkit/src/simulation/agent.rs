@@ -10,7 +10,7 @@ use tidegate_domain::report::{Observed, Report, Reports};
 use tidegate_domain::target::{Action, Move, Phase, TargetState};
 use tidegate_engine::poll::Seen;
 
-use super::scenario::{REPOSITORY, digest};
+use super::scenario::REPOSITORY;
 
 /// The one service.
 pub(super) const SERVICE: &str = "web";
@@ -67,11 +67,11 @@ pub(super) enum Todo {
     /// Ask again later.
     Wait,
     /// Fetch.
-    Pull(Box<Move>),
+    Pull(Box<Move>, (String, Option<Digest>)),
     /// Replace the container by this image.
     Swap(Box<Move>, (String, Option<Digest>)),
     /// Start this without a word about rollouts.
-    Converge((String, Digest)),
+    Converge((String, Option<Digest>)),
 }
 
 impl Agent {
@@ -106,11 +106,8 @@ impl Agent {
         let tag = tag_of(&target.image);
         let Some(wanted) = &target.rollout else {
             return match &target.digest {
-                Some(known) if *known != self.runs.1 => Todo::Converge((tag, known.clone())),
-                None if tag != self.runs.0 => {
-                    let version = tag.trim_start_matches('v').parse().unwrap_or(0);
-                    Todo::Converge((tag, digest(version)))
-                }
+                Some(known) if *known != self.runs.1 => Todo::Converge((tag, Some(known.clone()))),
+                None if tag != self.runs.0 => Todo::Converge((tag, None)),
                 Some(_) | None => Todo::Wait,
             };
         };
@@ -121,7 +118,7 @@ impl Agent {
         let has_it = matches!(&self.work, Work::Ready(id) | Work::Pulling(id) if *id == wanted.rollout_id);
         match (wanted.action, wanted.phase) {
             (Action::Update, Phase::Download) if has_it => Todo::Wait,
-            (Action::Update, Phase::Download) => Todo::Pull(Box::new(wanted.clone())),
+            (Action::Update, Phase::Download) => Todo::Pull(Box::new(wanted.clone()), (tag, target.digest.clone())),
             (Action::Update | Action::Rollback, _) => {
                 Todo::Swap(Box::new(wanted.clone()), (tag, target.digest.clone()))
             }
@@ -130,6 +127,16 @@ impl Agent {
 
     /// Queues a report, with the next `seq` of its attempt.
     pub(super) fn tell(&mut self, of: &Move, event: DeviceEvent, message: Option<&str>, until: Option<Timestamp>) {
+        self.tell_of(of, event, (message, until, None));
+    }
+
+    /// Queues a report with everything that it can say: words, the end of a lock, a content.
+    pub(super) fn tell_of(
+        &mut self,
+        of: &Move,
+        event: DeviceEvent,
+        (message, until, digest): (Option<&str>, Option<Timestamp>, Option<Digest>),
+    ) {
         let seq = self.seqs.entry((of.rollout_id.clone(), of.attempt)).or_insert(0);
         *seq += 1;
         self.reports += 1;
@@ -142,6 +149,7 @@ impl Agent {
             event,
             message: message.map(str::to_owned),
             until,
+            digest,
         });
     }
 

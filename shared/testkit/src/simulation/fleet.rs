@@ -61,13 +61,13 @@ impl Stage {
             let tag = Tag::parse(&format!("v{}", push.version)).expect("a tag");
             let image = ImageRef::tagged(repository(), tag);
             let answer = if push.resolvable {
-                RegistryAnswer::Resolved(Resolved { digest: digest(push.version), platforms: BTreeMap::new() })
+                RegistryAnswer::Resolved(Resolved { digest: digest(push.content), platforms: BTreeMap::new() })
             } else {
                 RegistryAnswer::NotPossible
             };
             self.memory.registry.set(image.clone(), answer.clone());
             if !push.resolvable {
-                self.memory.registry.set(image.pinned(digest(push.version)), answer);
+                self.memory.registry.set(image.pinned(digest(push.content)), answer);
             }
         }
         for n in 0..self.scenario.devices {
@@ -193,8 +193,8 @@ impl Stage {
     /// Somebody starts another image on a device that is at nothing.
     pub(super) fn change_by_hand(&mut self, n: usize, version: u32) {
         let now = self.now;
+        let image = (format!("v{version}"), digest(self.scenario.content(version)));
         let agent = &mut self.agents[n];
-        let image = (format!("v{version}"), digest(version));
         if agent.gone || agent.work != Work::Idle || agent.runs == image {
             return;
         }

@@ -40,15 +40,18 @@ pub(super) struct Oracle {
     pub quiet: u32,
     /// Whether some push is told under two ids.
     twins: bool,
+    /// Whether some content is pushed under several tags.
+    pushes_again: bool,
     /// Rows that were waited for though their devices have no place, and for how many rounds in a row.
     placeless: BTreeMap<(RolloutId, DeviceUuid), u32>,
 }
 
 impl Oracle {
-    pub(super) fn new(twins: bool) -> Self {
+    pub(super) fn new(twins: bool, pushes_again: bool) -> Self {
         Self {
             policies: BTreeMap::new(),
             twins,
+            pushes_again,
             violations: Vec::new(),
             history: BTreeMap::new(),
             quiet: 0,

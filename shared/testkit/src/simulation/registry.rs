@@ -20,7 +20,7 @@ impl Stage {
             "url": format!("https://docker.io/v2/acme/app/manifests/v{version}"),
         });
         if push.pinned {
-            target["digest"] = digest(version).as_str().into();
+            target["digest"] = digest(push.content).as_str().into();
         }
         let twin = u32::from(push.has_own_id(repeat));
         let body = serde_json::json!({ "events": [{

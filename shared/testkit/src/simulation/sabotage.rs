@@ -43,11 +43,15 @@ pub enum Mutant {
     TakenOverUntold,
     /// A device that is moved to another fleet keeps its place.
     MovedStays,
+    /// A device whose time zone nobody knows is judged by UTC.
+    ZonelessInUtc,
+    /// What a device told that it pulled is lost.
+    PulledForgotten,
 }
 
 impl Mutant {
     /// Every one.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::SkipPauseCheck,
         Self::CountTwice,
         Self::OpenEverything,
@@ -64,6 +68,8 @@ impl Mutant {
         Self::ImpatientBatch,
         Self::TakenOverUntold,
         Self::MovedStays,
+        Self::ZonelessInUtc,
+        Self::PulledForgotten,
     ];
 }
 
@@ -104,6 +110,7 @@ impl Sabotaged {
                     *item = stays;
                 }
             }
+            (Mutant::PulledForgotten, Table::Devices, Write::Put { item, .. }) => forget_pulled(item),
             (Mutant::NoWayBack, Table::Devices, Write::Put { item, .. }) => forget_baselines(item),
             (Mutant::CommandLost, Table::Rollouts, Write::Update { set, .. }) => {
                 set.retain(|(name, _)| *name != "status");
@@ -124,6 +131,13 @@ impl Sabotaged {
                 if let Some(policy) = item.get_mut("policy").and_then(Value::as_object_mut) {
                     policy.insert("max_failure_rate".to_owned(), json!(1_000_000));
                     policy.insert("max_consecutive_failures".to_owned(), json!(1_000_000));
+                }
+            }
+            (Mutant::ZonelessInUtc, Table::Rollouts) => {
+                if let Some(Value::Object(window)) = item.get_mut("policy").and_then(|policy| policy.get_mut("window"))
+                    && window.get("timezone") == Some(&json!("device"))
+                {
+                    window.entry("fallback_timezone").or_insert(json!("UTC"));
                 }
             }
             (Mutant::ImpatientBatch, Table::RolloutJournal) => {
@@ -147,6 +161,21 @@ fn twice(item: &mut Item) {
     if let Some(Value::Array(deltas)) = item.get_mut("d") {
         let again = deltas.clone();
         deltas.extend(again);
+    }
+}
+
+fn forget_pulled(item: &mut Item) {
+    let tracks = item.get_mut("trk").and_then(Value::as_object_mut);
+    for track in tracks.into_iter().flat_map(|tracks| tracks.values_mut()).filter_map(Value::as_object_mut) {
+        if let Some(place) = track.get_mut("c").and_then(Value::as_object_mut) {
+            place.remove("x");
+        }
+    }
+    let entries = item.get_mut("log").and_then(Value::as_array_mut);
+    for entry in entries.into_iter().flatten().filter_map(Value::as_object_mut) {
+        if entry.get("e") == Some(&json!("image_pulled")) {
+            entry.remove("d");
+        }
     }
 }
 

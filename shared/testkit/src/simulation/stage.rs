@@ -139,7 +139,7 @@ impl Stage {
             shards: (0..3).map(|_| Shard::default()).collect(),
             outbox: VecDeque::new(),
             publishing: false,
-            oracle: Oracle::new(scenario.twins()),
+            oracle: Oracle::new(scenario.twins(), scenario.pushes_again()),
             scenario,
             coverage: Coverage::default(),
             story: tell.then(Vec::new),

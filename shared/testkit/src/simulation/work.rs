@@ -17,9 +17,10 @@ impl Stage {
                     self.after(poll_after, Event::Poll(n));
                 }
             }
-            Todo::Pull(wanted) => self.pull(n, &wanted),
+            Todo::Pull(wanted, image) => self.pull(n, &wanted, image),
             Todo::Swap(wanted, image) => self.swap(n, *wanted, image),
             Todo::Converge(image) => {
+                let image = self.fetched(n, image);
                 self.set_work(n, Work::Converging);
                 self.agents[n].runs = image;
                 self.agents[n].untold = true;
@@ -53,7 +54,17 @@ impl Stage {
         self.after(time, Event::Worked(n, turn));
     }
 
-    fn pull(&mut self, n: usize, wanted: &Move) {
+    /// What a device gets for a reference: by digest that, by tag what the tag means, and in some cases what it meant before
+    /// or after.
+    fn fetched(&self, n: usize, (tag, known): (String, Option<Digest>)) -> (String, Digest) {
+        let version: u32 = tag.trim_start_matches('v').parse().unwrap_or(0);
+        let moved = version.is_multiple_of(2) && n % 7 == 3;
+        let by_tag = || if moved { other_digest(version) } else { digest(self.scenario.content(version)) };
+        let image = known.unwrap_or_else(by_tag);
+        (tag, image)
+    }
+
+    fn pull(&mut self, n: usize, wanted: &Move, image: (String, Option<Digest>)) {
         self.agents[n].tell(wanted, DeviceEvent::ImagePulling, None, None);
         if self.one_in_thousand(self.scenario.pull_fails) {
             self.coverage.met("device: a pull fails");
@@ -61,7 +72,9 @@ impl Stage {
             self.finish(n, wanted);
             self.set_work(n, Work::Idle);
         } else {
-            self.agents[n].tell(wanted, DeviceEvent::ImagePulled, None, None);
+            // Older agents do not tell what they pulled.
+            let digest = Some(self.fetched(n, image).1).filter(|_| !n.is_multiple_of(5));
+            self.agents[n].tell_of(wanted, DeviceEvent::ImagePulled, (None, None, digest));
             self.set_work(n, Work::Pulling(wanted.rollout_id.clone()));
         }
         self.work_for(n, 1_000..90_000);
@@ -72,7 +85,7 @@ impl Stage {
         self.agents[n].finished.insert((of.rollout_id.clone(), of.attempt, back));
     }
 
-    fn swap(&mut self, n: usize, wanted: Move, (tag, known): (String, Option<Digest>)) {
+    fn swap(&mut self, n: usize, wanted: Move, image: (String, Option<Digest>)) {
         let is_update = wanted.action == Action::Update;
         if is_update && self.one_in_thousand(self.scenario.locked) {
             self.coverage.met("device: a lock holds the swap");
@@ -81,13 +94,12 @@ impl Stage {
             self.set_work(n, Work::Ready(wanted.rollout_id.clone()));
             return self.work_for(n, 500..2_000);
         }
-        let version: u32 = tag.trim_start_matches('v').parse().unwrap_or(0);
-        let moved = known.is_none() && version.is_multiple_of(2) && n % 7 == 3;
-        let image = known.unwrap_or_else(|| if moved { other_digest(version) } else { digest(version) });
+        let (tag, image) = self.fetched(n, image);
         let time = self.now;
         if is_update && !self.agents[n].liar {
             let uuid = self.agents[n].uuid;
-            self.oracle.swap_begins(&self.memory.store, uuid, &wanted.rollout_id, time);
+            let tells = !n.is_multiple_of(5);
+            self.oracle.swap_begins(&self.memory.store, uuid, &wanted.rollout_id, tells.then_some(&image), time);
         }
         self.tell(|| format!("device {n} {:?}s to {tag}", wanted.action));
         self.agents[n].runs = (tag, image);
@@ -127,7 +139,8 @@ impl Stage {
         }
         self.agents[n].tell(wanted, DeviceEvent::UpdateCompleted, None, None);
         let version: u32 = self.agents[n].runs.0.trim_start_matches('v').parse().unwrap_or(0);
-        let bad = self.scenario.bad.contains(&version) || self.one_in_thousand(self.scenario.unhealthy);
+        let bad = self.scenario.bad.contains(&self.scenario.content(version))
+            || self.one_in_thousand(self.scenario.unhealthy);
         if !bad {
             return self.agents[n].tell(wanted, DeviceEvent::HealthCheckPassed, None, None);
         }
@@ -137,7 +150,8 @@ impl Stage {
         if let (true, Some(previous)) = (wanted.auto_rollback, &wanted.previous) {
             let tag = previous.image.rsplit_once(':').map_or("v1", |(_, tag)| tag).to_owned();
             let version: u32 = tag.trim_start_matches('v').parse().unwrap_or(1);
-            self.agents[n].runs = (tag, previous.digest.clone().unwrap_or_else(|| digest(version)));
+            let content = self.scenario.content(version);
+            self.agents[n].runs = (tag, previous.digest.clone().unwrap_or_else(|| digest(content)));
             self.agents[n].healthy = true;
             let back = Move { action: Action::Rollback, phase: Phase::Swap, ..wanted.clone() };
             self.agents[n].tell(wanted, DeviceEvent::RolledBack, None, None);

@@ -222,8 +222,8 @@ impl Check {
         device_tags: Option<BTreeMap<String, String>>,
     ) -> Selector {
         let device_tags = device_tags.unwrap_or_default();
-        if fleet_id.as_deref().is_some_and(|fleet| fleet.trim().is_empty()) {
-            self.tell("fleet_id", "expected a fleet's id; leave it out for every fleet");
+        if let Some(Err(error)) = fleet_id.as_deref().map(crate::fleet::check) {
+            self.tell("fleet_id", format!("{error}; leave it out for every fleet"));
         }
         for key in device_tags.keys() {
             if key.is_empty() || key.contains(':') {

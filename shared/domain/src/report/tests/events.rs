@@ -286,3 +286,19 @@ fn a_service_of_another_image_proves_nothing() {
     let reported = told(&device, &body(2, vec![about_db, about_web]), rollout(Status::InProgress), json!({}));
     assert_eq!(progress(&reported.device.unwrap()), Progress::Swapping, "`api` has not passed");
 }
+
+#[test]
+fn what_an_unpinned_device_pulled_is_kept_and_told_once() {
+    for (label, pinned, told) in [("unpinned", false, true), ("pinned", true, false)] {
+        let mut facts = known(rollout(Status::InProgress), json!({}));
+        if !pinned {
+            facts.rollout.target.digest = None;
+        }
+        let pulled = Report { digest: Some(digest(5)), ..says(DeviceEvent::ImagePulled, 1) };
+        let reports = Reports { reports: vec![pulled], ..Reports::default() };
+        let next = report(&placed(Progress::Offered), &reports, &knowledge([facts]), at(60)).device.unwrap();
+        let place = next.tracks[&repository()].current.clone().unwrap();
+        let expected = told.then(|| digest(5));
+        assert_eq!((place.pulled, next.log[0].digest.clone()), (expected.clone(), expected), "{label}");
+    }
+}

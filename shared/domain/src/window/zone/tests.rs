@@ -80,7 +80,7 @@ fn reads_a_policys_two_fields() {
     for (label, timezone, fallback, expected) in [
         ("neither", None, None, Ok(("UTC", None))),
         ("a name", Some("europe/berlin"), None, Ok(("Europe/Berlin", None))),
-        ("device", Some("device"), None, Ok(("device", Some("UTC")))),
+        ("device", Some("device"), None, Ok(("device", None))),
         ("device, its fallback", Some("Device"), Some("asia/tokyo"), Ok(("device", Some("Asia/Tokyo")))),
         ("a fallback that is a word", Some("device"), Some("device"), Err("\"device\" is not an IANA time zone")),
         ("a fallback beside a name", Some("UTC"), Some("Asia/Tokyo"), Err("fallback_timezone is for")),
@@ -100,17 +100,20 @@ fn reads_a_policys_two_fields() {
 fn chooses_the_zone_for_a_device() {
     let named = WindowZone::parse(Some("Europe/Berlin"), None).expect("a zone");
     let device = WindowZone::parse(Some("device"), Some("Asia/Tokyo")).expect("a zone");
-    let unknown = |given: &str| ZoneSource::FallbackUnknown { error: ZoneName::parse(given).expect_err(given) };
-    for (label, zone, reported, name, source) in [
-        ("named", &named, None, "Europe/Berlin", ZoneSource::Policy),
-        ("named, whatever the device says", &named, Some("America/Lima"), "Europe/Berlin", ZoneSource::Policy),
-        ("the device's own", &device, Some("america/lima"), "America/Lima", ZoneSource::Device),
-        ("not reported", &device, None, "Asia/Tokyo", ZoneSource::FallbackNotReported),
-        ("unknown", &device, Some("Mars/Base"), "Asia/Tokyo", unknown("Mars/Base")),
-        ("an offset", &device, Some("UTC-5"), "Asia/Tokyo", unknown("UTC-5")),
+    let strict = WindowZone::parse(Some("device"), None).expect("a zone");
+    let of = |name: &str| ZoneName::parse(name).expect(name).zone;
+    for (label, zone, told, expected) in [
+        ("named", &named, None, ZoneSource::Policy(of("Europe/Berlin"))),
+        ("named, whatever the device says", &named, Some("America/Lima"), ZoneSource::Policy(of("Europe/Berlin"))),
+        ("the device's own", &device, Some("america/lima"), ZoneSource::Device(of("America/Lima"))),
+        ("not told", &device, None, ZoneSource::Fallback(of("Asia/Tokyo"))),
+        ("unknown", &device, Some("Mars/Base"), ZoneSource::Fallback(of("Asia/Tokyo"))),
+        ("an offset", &device, Some("UTC-5"), ZoneSource::Fallback(of("Asia/Tokyo"))),
+        ("no fallback: the device's own", &strict, Some("America/Lima"), ZoneSource::Device(of("America/Lima"))),
+        ("no fallback: not told", &strict, None, ZoneSource::Missing),
+        ("no fallback: a POSIX string", &strict, Some("CET-1CEST"), ZoneSource::Missing),
     ] {
         let window = Window::new(time(2, 0, 0, 0), time(4, 0, 0, 0), zone.clone(), Days::EVERY, 10).expect(label);
-        let (zone, found) = window.zone_for(reported);
-        assert_eq!((zone.iana_name(), found), (Some(name), source), "{label}");
+        assert_eq!(window.zone_for(told), expected, "{label}");
     }
 }

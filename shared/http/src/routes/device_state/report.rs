@@ -8,10 +8,12 @@ use serde_json::Value;
 use tidegate_domain::event::DeviceEvent;
 use tidegate_domain::ids::RolloutId;
 use tidegate_domain::image::{Digest, ImageRef};
+use tidegate_domain::platform;
 use tidegate_domain::policy::FieldError;
 use tidegate_domain::report::{Observed, Report, Reports, Verdict};
 use utoipa::ToSchema;
 
+use crate::openapi::words::{DeviceEventName, IgnoredReportReason};
 use crate::problem::Problem;
 
 /// Most reports in one body.
@@ -20,6 +22,9 @@ const REPORTS_MAX: usize = 100;
 const SERVICES_MAX: usize = 16;
 const TEXT_MAX: usize = 64;
 const MESSAGE_MAX: usize = 1000;
+
+/// Why a report is ignored that never became one: it cannot be read, or its event is none.
+pub(crate) const UNREAD_REASONS: [&str; 2] = ["unreadable", "unknown_event"];
 
 /// What a device tells. Only its description: it is read field by field.
 #[derive(ToSchema)]
@@ -66,8 +71,8 @@ pub(super) struct ReportedEvent {
     attempt: Option<u8>,
     /// Its place among the attempt's reports, from 1.
     seq: Option<u32>,
-    /// One of the `device.*` events that a device can tell of.
-    #[schema(example = "device.image_pulling")]
+    /// What happened.
+    #[schema(value_type = DeviceEventName)]
     event: String,
     /// What else there is to say.
     details: Option<ReportedDetails>,
@@ -81,7 +86,6 @@ pub(super) struct ReportedDetails {
     /// The device's words.
     message: Option<String>,
     /// The content that it is about.
-    #[expect(dead_code, reason = "what runs is told in services")]
     digest: Option<String>,
     /// Until when a lock lasts.
     #[schema(format = DateTime)]
@@ -103,10 +107,10 @@ pub(super) struct ReportAnswer {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct IgnoredReport {
     /// Its id, where it has one.
+    #[schema(required = true)]
     id: Option<String>,
-    /// A stable word: `not_assigned`, `not_offered`, `not_a_device_event`, `digest_mismatch`, `unreadable`,
-    /// `unknown_event`.
-    #[schema(example = "not_assigned")]
+    /// Why.
+    #[schema(value_type = IgnoredReportReason)]
     reason: &'static str,
 }
 
@@ -147,7 +151,11 @@ impl Taken {
         let services = services.filter(|(name, _)| (1..=TEXT_MAX).contains(&name.chars().count()));
         let reports = Reports {
             services: services.filter_map(|(name, value)| Some((name.clone(), observed(value)?))).collect(),
-            platform: body.get("platform").and_then(Value::as_str).map(|text| shortened(text, TEXT_MAX)),
+            platform: body
+                .get("platform")
+                .and_then(Value::as_str)
+                .filter(|text| platform::check(text).is_ok())
+                .map(str::to_owned),
             reports,
         };
         Ok(Self { reports, unread })
@@ -168,12 +176,12 @@ impl Taken {
 }
 
 fn report(value: &Value) -> Result<Report, &'static str> {
-    let unreadable = "unreadable";
+    let [unreadable, unknown_event] = UNREAD_REASONS;
     let told = ReportedEvent::deserialize(value).map_err(|_| unreadable)?;
     if told.id.is_empty() || told.id.chars().count() > TEXT_MAX || told.seq == Some(0) || told.attempt == Some(0) {
         return Err(unreadable);
     }
-    let event = DeviceEvent::parse(&told.event).ok_or("unknown_event")?;
+    let event = DeviceEvent::parse(&told.event).ok_or(unknown_event)?;
     // What cannot be a rollout's id is no assignment of this device.
     let rollout_id = RolloutId::parse(&told.rollout_id).ok_or("not_assigned")?;
     let details = told.details.unwrap_or_default();
@@ -190,6 +198,7 @@ fn report(value: &Value) -> Result<Report, &'static str> {
         event,
         message: words.map(|words| shortened(&words, MESSAGE_MAX)),
         until: details.until.and_then(|until| until.parse::<Timestamp>().ok()),
+        digest: details.digest.and_then(|digest| Digest::parse(&digest).ok()),
     })
 }
 

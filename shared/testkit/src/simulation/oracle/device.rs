@@ -3,13 +3,15 @@
 use tidegate_domain::assignment::{Progress, Reason};
 use tidegate_domain::device::{Device, Track};
 use tidegate_domain::ids::{DeviceUuid, RolloutId};
+use tidegate_domain::image::Digest;
 use tidegate_domain::pin::Pin;
 use tidegate_domain::policy::OnDrift;
+use tidegate_domain::poll::{SwapTime, swap_time};
 use tidegate_domain::rollout::Status;
 use tidegate_domain::step::MEMORY_SECONDS;
 
 use super::super::scenario::{STRANGER, digest};
-use super::stored::all_devices;
+use super::stored::{self, all_devices};
 use super::{Oracle, SKEW};
 use crate::memory::MemoryStore;
 
@@ -49,6 +51,13 @@ impl Oracle {
                 && !was.is_some_and(|was| matches!(was.progress, Progress::Offered | Progress::Blocked { .. }));
             let swaps = matches!(current.progress, Progress::Swapping)
                 && was.is_some_and(|was| matches!(was.progress, Progress::Pulled | Progress::Blocked { .. }));
+            let zoneless = (starts || swaps)
+                && swap_time(self.policy(&current.rollout_id), new.timezone.as_deref(), new.last_seen)
+                    == SwapTime::NoZone;
+            if zoneless {
+                let (uuid, zone) = (new.device_uuid, &new.timezone);
+                self.wrong(format!("device {uuid} is moved in a zone that nobody knows ({zone:?})"));
+            }
             if (starts || swaps) && !self.was_open(&current.rollout_id, current.position, now) {
                 let what = if starts { "was offered" } else { "may swap to" };
                 self.wrong(format!(
@@ -139,14 +148,36 @@ impl Oracle {
         })
     }
 
+    /// Nobody who told what it pulled swaps to what the policy keeps out, unless a person had that tried again.
+    fn check_content(
+        &mut self,
+        store: &MemoryStore,
+        device: DeviceUuid,
+        id: &RolloutId,
+        image: Option<&Digest>,
+        now: i64,
+    ) {
+        let Some((_, rollout)) = self.history.get(id).and_then(|states| states.last()) else { return };
+        let head = stored::head(store, rollout);
+        let bad = image.and_then(|image| head.as_ref()?.bad(image).cloned());
+        // What is kept out only now may have been let in before.
+        if let Some(bad) = bad.filter(|bad| bad.at.as_millisecond() < rollout.created_at.as_millisecond() - SKEW)
+            && !stored::retried(store, id)
+        {
+            self.wrong(format!("device {device} swaps to {} in {id} at {now}, which is kept out", bad.digest));
+        }
+    }
+
     /// A device replaces its container.
     pub(in crate::simulation) fn swap_begins(
         &mut self,
         store: &MemoryStore,
         device: DeviceUuid,
         id: &RolloutId,
-        _now: i64,
+        image: Option<&Digest>,
+        now: i64,
     ) {
+        self.check_content(store, device, id, image, now);
         let stored = all_devices(store).into_iter().find(|stored| stored.device_uuid == device);
         let Some((_, assignment)) = stored.as_ref().and_then(|stored| stored.assignment(id)) else { return };
         let ever =

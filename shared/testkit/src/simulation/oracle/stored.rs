@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use tidegate_domain::device::Device;
+use tidegate_domain::head::Head;
 use tidegate_domain::ids::RolloutId;
 use tidegate_domain::journal::Page;
 use tidegate_domain::policy::Policy;
@@ -32,12 +33,33 @@ pub(super) fn all_devices(store: &MemoryStore) -> Vec<Device> {
     store.peek_all(Table::Devices).iter().filter_map(|item| devices::parse((**item).clone()).ok()).collect()
 }
 
-/// The policy as it was frozen with the rollout.
-pub(super) fn policy(store: &MemoryStore, id: &RolloutId) -> Option<Policy> {
+/// What was frozen with the rollout.
+fn plan(store: &MemoryStore, id: &RolloutId) -> Option<Item> {
     let key = format!("{id}#plan");
     let items = store.peek_all(Table::Rollouts);
-    let plan = items.iter().find(|item| item.get("rollout_id").and_then(|v| v.as_str()) == Some(key.as_str()))?;
-    serde_json::from_value(plan.get("policy")?.clone()).ok()
+    let plan = items.iter().find(|item| item.get("rollout_id").and_then(|v| v.as_str()) == Some(key.as_str()));
+    plan.map(|item| (**item).clone())
+}
+
+/// The policy as it was frozen with the rollout.
+pub(super) fn policy(store: &MemoryStore, id: &RolloutId) -> Option<Policy> {
+    serde_json::from_value(plan(store, id)?.get("policy")?.clone()).ok()
+}
+
+/// Whether a person asked for the rollout although its digest was kept out.
+pub(super) fn retried(store: &MemoryStore, id: &RolloutId) -> bool {
+    plan(store, id).is_some_and(|plan| plan.get("retry").and_then(serde_json::Value::as_bool) == Some(true))
+}
+
+/// The head of the rollout's image and policy.
+pub(super) fn head(store: &MemoryStore, rollout: &Rollout) -> Option<Head> {
+    let sort = format!("policy#{}", rollout.policy_id);
+    let items = store.peek_all(Table::Images);
+    let own = |item: &&std::sync::Arc<Item>| {
+        let text = |name: &str| item.get(name).and_then(|v| v.as_str());
+        text("repository") == Some(rollout.repository.as_str()) && text("item") == Some(sort.as_str())
+    };
+    items.iter().find(own).and_then(|item| from(item))
 }
 
 /// Every page of a rollout's journal, by number.

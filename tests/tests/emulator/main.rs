@@ -21,6 +21,7 @@ mod queues;
 #[expect(dead_code, reason = "shared with the registry's own tests, some of which log in")]
 mod real;
 mod real_registry;
+mod rotation;
 mod scene;
 mod soak;
 mod stack;

@@ -6,7 +6,7 @@ use lambda_runtime::Error;
 use tidegate_aws::{bootstrap, lambda};
 use tidegate_engine::memory::RolloutMemory;
 use tidegate_engine::ports::{Job, Ports};
-use tidegate_engine::{EngineError, deadlines, plan, resolve};
+use tidegate_engine::{EngineError, deadlines, keep, plan, resolve};
 
 /// Does the messages' work, one after the other.
 pub(crate) async fn handle(ports: &Ports, memory: &RolloutMemory, event: SqsEvent) -> Result<SqsBatchResponse, Error> {
@@ -26,6 +26,7 @@ async fn run(ports: &Ports, memory: &RolloutMemory, job: Job, now: Timestamp) ->
                 }
             })
         }
+        Job::Keep { rollout_id, part, after } => keep::keep(ports, rollout_id, *part, after.as_deref()).await,
         Job::Step { .. } => return Err(format!("{job:?} belongs into another queue")),
     };
     done.map_err(|error| lambda::told(&error))?;

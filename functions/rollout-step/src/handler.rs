@@ -12,7 +12,7 @@ use tidegate_engine::step;
 /// Steps the rollouts that the messages name. What is no batch of messages is the sweep's schedule.
 pub(crate) async fn handle(ports: &Ports, payload: Value) -> Result<SqsBatchResponse, Error> {
     if payload.get("Records").is_none() {
-        let rollouts = step::sweep(ports).await.map_err(|error| lambda::told(&error))?;
+        let rollouts = step::sweep(ports, bootstrap::now()).await.map_err(|error| lambda::told(&error))?;
         // An alarm counts these lines.
         tracing::info!(target: ALWAYS_LOGGED, rollouts, "swept");
         return Ok(SqsBatchResponse::default());

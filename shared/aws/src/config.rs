@@ -6,6 +6,7 @@ use tidegate_domain::health::HealthDefaults;
 use tidegate_domain::image::AllowedRegistries;
 use tidegate_domain::pace::Pace;
 use tidegate_domain::policy::{Batches, PolicyDefaults, Rate, Strategy};
+use tidegate_engine::settings::RETENTION_DAYS;
 
 pub(crate) use self::reader::Reader;
 pub use self::reader::{ConfigError, VariableError};
@@ -28,6 +29,8 @@ pub struct Config {
     pub policy: PolicyDefaults,
     /// When devices poll.
     pub pace: Pace,
+    /// For how many days after its end a rollout's details are kept.
+    pub retention_days: u32,
     /// Where the secrets are, for functions that need them.
     pub secrets: SecretsPlace,
 }
@@ -67,6 +70,7 @@ impl Config {
             },
             policy: policy(&mut reader),
             pace: pace(&mut reader),
+            retention_days: reader.number("RETENTION_DAYS", RETENTION_DAYS, 31, 3650),
             secrets: SecretsPlace {
                 arn: reader.parsed("SECRETS_ARN", None, |text| Ok::<_, String>(Some(text.to_owned()))),
                 kept_seconds: reader.number("SECRETS_KEPT_SECONDS", SECRETS_KEPT_MAX, 1, SECRETS_KEPT_MAX),

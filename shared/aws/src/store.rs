@@ -7,6 +7,7 @@ mod item;
 mod prepared;
 mod range;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::Builder;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::types::{AttributeValue, ConsumedCapacity, ReturnConsumedCapacity};
+use tidegate_engine::entities::retention::{self, EXPIRES_AT};
 use tidegate_engine::ports::{
     Freshness, Item, Key, Meter, Page, Query, Source, Store, StoreError, Table, Write, WriteError,
 };
@@ -25,6 +27,7 @@ use self::failure::{rejected, store_error, transaction_error, write_error};
 use self::item::{from_attributes, key_attributes};
 use self::prepared::{Action, Prepared};
 use self::range::Range;
+use crate::bootstrap;
 use crate::tables::TableNames;
 
 /// The tables of one stack.
@@ -33,12 +36,31 @@ pub struct DynamoStore {
     client: Client,
     names: TableNames,
     meter: Arc<Meter>,
+    retention_days: Option<u32>,
 }
 
 impl DynamoStore {
     /// Over a client whose timeouts and retries are set.
     pub fn new(client: Client, names: TableNames) -> Self {
-        Self { client, names, meter: Arc::default() }
+        Self { client, names, meter: Arc::default(), retention_days: None }
+    }
+
+    /// Details of rollouts that are written expire, see `tidegate_engine::entities::retention`.
+    #[must_use]
+    pub fn with_retention(self, days: u32) -> Self {
+        Self { retention_days: Some(days), ..self }
+    }
+
+    /// The write, with the time that its item expires.
+    fn expiring<'a>(&self, write: &'a Write) -> Cow<'a, Write> {
+        match (self.retention_days, write) {
+            (Some(days), Write::Put { table, item, condition }) if retention::expires(*table, item) => {
+                let mut item = item.clone();
+                item.insert(EXPIRES_AT.to_owned(), retention::expires_at(days, bootstrap::now()).into());
+                Cow::Owned(Write::Put { table: *table, item, condition: condition.clone() })
+            }
+            _ => Cow::Borrowed(write),
+        }
     }
 
     /// What the calls have cost, as DynamoDB reported it. It reports nothing for a refused write: those are counted
@@ -191,7 +213,7 @@ impl Store for DynamoStore {
     async fn write(&self, writes: &[Write]) -> Result<(), WriteError> {
         let mut prepared = Vec::with_capacity(writes.len());
         for write in writes {
-            prepared.push((write.table(), Prepared::new(write).map_err(rejected)?));
+            prepared.push((write.table(), Prepared::new(&self.expiring(write)).map_err(rejected)?));
         }
         let (result, units) = match prepared.len() {
             0 => return Ok(()),

@@ -56,7 +56,8 @@ impl Wiring {
     /// The tables alone.
     pub const STORE: Self = Self {
         store: |parts| {
-            let store = DynamoStore::new(aws_sdk_dynamodb::Client::new(parts.sdk), parts.tables.clone());
+            let store = DynamoStore::new(aws_sdk_dynamodb::Client::new(parts.sdk), parts.tables.clone())
+                .with_retention(parts.config.retention_days);
             let meter = store.meter();
             (Arc::new(store), meter)
         },

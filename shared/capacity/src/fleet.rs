@@ -19,7 +19,7 @@ use tidegate_engine::entities::{devices, events, policies, rollouts, rows};
 use tidegate_engine::memory::RolloutMemory;
 use tidegate_engine::ports::{Change, Freshness, Job, Meter, Ports, Table, Units};
 use tidegate_engine::settings::Settings;
-use tidegate_engine::{EngineError, deadlines, plan, publish, record, resolve, step, webhook};
+use tidegate_engine::{EngineError, deadlines, keep, plan, publish, record, resolve, step, webhook};
 use tidegate_testkit::entropy::SeededEntropy;
 use tidegate_testkit::memory::{MemoryBus, MemoryQueues, MemoryRegistry, MemoryScheduler, item_bytes};
 
@@ -228,7 +228,7 @@ impl Fleet {
 
     /// The sweep: a step of every live rollout.
     pub(crate) async fn sweep(&mut self) -> Result<(), CapacityError> {
-        let (swept, cost) = self.cost(step::sweep(&self.ports)).await;
+        let (swept, cost) = self.cost(step::sweep(&self.ports, self.now)).await;
         swept?;
         *self.costs.entry(Work::Step).or_default() += cost;
         self.settle().await
@@ -305,6 +305,10 @@ impl Fleet {
             Job::CheckDeadlines { rollout_id, shard } => {
                 deadlines::check(ports, memory, &rollout_id, shard, now).await?;
                 Work::Deadlines
+            }
+            Job::Keep { rollout_id, part, after } => {
+                keep::keep(ports, &rollout_id, part, after.as_deref()).await?;
+                Work::Step
             }
         };
         *self.costs.entry(kind).or_default() += self.meter.total() - before;

@@ -49,6 +49,13 @@ impl RolloutId {
         Self(time_ordered(now, random))
     }
 
+    /// The moment that it was made of; none where it is no such id.
+    pub fn created_at(&self) -> Option<Timestamp> {
+        let digits = self.0.get(..10)?.bytes().map(|b| CROCKFORD.iter().position(|digit| *digit == b));
+        let millis = digits.into_iter().try_fold(0_i64, |sum, digit| Some(sum * 32 + i64::try_from(digit?).ok()?))?;
+        Timestamp::from_millisecond(millis).ok()
+    }
+
     /// Whether the text could be a rollout's id at all.
     pub fn parse(text: &str) -> Option<Self> {
         let valid = text.len() == 26 && text.bytes().all(|b| CROCKFORD.contains(&b));
@@ -103,5 +110,8 @@ mod tests {
         assert!(early < late);
         assert_eq!(RolloutId::parse(early.as_str()), Some(early));
         assert_eq!(RolloutId::parse("not-a-rollout"), None);
+        assert_eq!(late.created_at(), Some(at(1_700_000_001)));
+        assert_eq!(RolloutId::trusted("R1").created_at(), None);
+        assert_eq!(RolloutId::trusted("not-a-rollout").created_at(), None);
     }
 }

@@ -13,9 +13,9 @@ use tidegate_domain::pin::Pin;
 use tidegate_domain::row::Row;
 
 use crate::create::TRIES;
-use crate::entities::{journal, rows};
+use crate::entities::{journal, retention, rollouts, rows};
 use crate::error::EngineError;
-use crate::ports::{Job, Ports, Store, Write, WriteError};
+use crate::ports::{Freshness, Job, Ports, Store, Write, WriteError};
 
 /// Rows in one transaction, beside the journal's page: a transaction has at most 100 items.
 const ROWS_AT_ONCE: usize = 99;
@@ -32,11 +32,11 @@ struct Revisions {
 }
 
 /// Records the new images of devices' items, in the order of their stream.
-pub async fn record(ports: &Ports, images: &[Device], _now: Timestamp) -> Result<(), EngineError> {
+pub async fn record(ports: &Ports, images: &[Device], now: Timestamp) -> Result<(), EngineError> {
     let mut nudges = BTreeSet::new();
     for (rollout_id, devices) in by_rollout(images) {
         for chunk in devices.chunks(ROWS_AT_ONCE) {
-            if record_chunk(&*ports.store, &rollout_id, chunk).await? {
+            if record_chunk(&*ports.store, &rollout_id, chunk, now).await? {
                 nudges.insert(rollout_id.clone());
             }
         }
@@ -73,12 +73,26 @@ fn by_rollout(images: &[Device]) -> BTreeMap<RolloutId, Vec<Revisions>> {
 
 /// Records some devices' revisions in one rollout. Says whether the step is to know: a page was written, or everything
 /// was recorded before and perhaps nobody told the step.
-async fn record_chunk(store: &dyn Store, id: &RolloutId, devices: &[Revisions]) -> Result<bool, EngineError> {
+async fn record_chunk(
+    store: &dyn Store,
+    id: &RolloutId,
+    devices: &[Revisions],
+    now: Timestamp,
+) -> Result<bool, EngineError> {
+    let mut over = None;
     for _ in 0..TRIES {
         let stored = try_join_all(devices.iter().map(|revisions| rows::get(store, id, revisions.device))).await?;
+        if over.is_none() && stored.iter().any(Option::is_none) {
+            let rollout = rollouts::get(store, id, Freshness::Eventual).await?;
+            over = Some(rollout.is_some_and(|rollout| retention::is_long_over(&rollout, now)));
+        }
         let mut page = Page::default();
         let (mut counted, mut alone) = (Vec::new(), Vec::new());
         for (revisions, row) in devices.iter().zip(stored) {
+            // A row that expired was counted long ago; a device that comes back from a drawer makes no second one.
+            if row.is_none() && over == Some(true) {
+                continue;
+            }
             let Some((write, changes)) = bring_up(revisions, row, &mut page) else { continue };
             if changes { counted.push(write) } else { alone.push(write) }
         }

@@ -10,8 +10,9 @@ use tidegate_domain::step::{Effect, Inputs, Order, Preparation, Resolution, Stan
 
 use crate::create::{TRIES, find, superseded};
 use crate::entities::events::{self, Event};
-use crate::entities::{heads, journal, plans, rollouts, rows, tags};
+use crate::entities::{heads, journal, plans, retention, rollouts, rows, tags};
 use crate::error::EngineError;
+use crate::keep;
 use crate::ports::{Freshness, Job, Ports, Store, Write, WriteError};
 
 /// A queue's longest delay; later wake-ups go through the scheduler.
@@ -48,13 +49,15 @@ pub async fn run(ports: &Ports, rollout_id: &RolloutId, now: Timestamp) -> Resul
     Err(EngineError::Contended { what: "the rollout" })
 }
 
-/// Asks for a step of every rollout that is not done with.
-pub async fn sweep(ports: &Ports) -> Result<usize, EngineError> {
+/// Asks for a step of every rollout that is not done with; and now and then to keep its details.
+pub async fn sweep(ports: &Ports, now: Timestamp) -> Result<usize, EngineError> {
     let (mut after, mut swept) = (None, 0);
     loop {
         let (ids, next) = rollouts::live(&*ports.store, after).await?;
-        let jobs: Vec<Job> = ids.into_iter().map(|rollout_id| Job::Step { rollout_id }).collect();
-        swept += jobs.len();
+        swept += ids.len();
+        let kept = ids.iter().filter(|id| id.created_at().is_some_and(|created_at| retention::keeps(created_at, now)));
+        let mut jobs: Vec<Job> = kept.flat_map(keep::jobs).collect();
+        jobs.extend(ids.into_iter().map(|rollout_id| Job::Step { rollout_id }));
         ports.queues.send(&jobs, 0).await?;
         if next.is_none() {
             return Ok(swept);

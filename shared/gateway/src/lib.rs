@@ -25,7 +25,8 @@ pub use tidegate_aws::wiring::Wiring;
 pub async fn serve(wiring: Wiring, routes: fn(AppState) -> Router) -> Result<(), Error> {
     let started = bootstrap::start(wiring)?;
     let secrets = started.secrets.ok_or(AccessError::NoSecrets)?;
-    let settings = Settings::new(started.config.policy, started.config.pace);
+    let settings =
+        Settings::new(started.config.policy, started.config.pace).with_retention(started.config.retention_days);
     let clock: Clock = Arc::new(bootstrap::now);
     let values = secrets.current(clock()).await?;
     let state = AppState::new(started.ports, settings, access::access(&values.access)?, clock);

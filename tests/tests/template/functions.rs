@@ -19,7 +19,7 @@ const FUNCTIONS: [&str; 9] = [
 ];
 
 /// What every function is told, beside the secrets.
-const VARIABLES: [&str; 21] = [
+const VARIABLES: [&str; 22] = [
     "RUST_LOG",
     "TABLE_PREFIX",
     "STEP_QUEUE_URL",
@@ -41,6 +41,7 @@ const VARIABLES: [&str; 21] = [
     "ALLOWED_REGISTRIES",
     "POLL_IDLE_SECONDS",
     "POLL_NEAR_SECONDS",
+    "RETENTION_DAYS",
 ];
 
 /// Parameters and the defaults that the mission names.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tidegate_domain::ids::{DeviceUuid, RolloutId};
 use tidegate_domain::image::Digest;
 use tidegate_domain::planning::PAGE_SIZE;
@@ -11,7 +12,7 @@ use tidegate_domain::rollout::Plan;
 
 use super::codec;
 use crate::error::EngineError;
-use crate::ports::{Condition, Freshness, Key, Store, Table, Write};
+use crate::ports::{Condition, Freshness, Item, Key, Store, Table, Write};
 
 /// What the registry said of the rollout's tag.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,6 +94,11 @@ pub fn put_resolved(rollout: &RolloutId, resolved: &Resolved) -> Write {
 /// Freezes the order; the first one stays.
 pub fn put_order(rollout: &RolloutId, order: &Order) -> Write {
     put_once(&beside(rollout, "order"), order)
+}
+
+/// Whether the item is a page of an order.
+pub fn is_page(item: &Item) -> bool {
+    item.get("rollout_id").and_then(Value::as_str).is_some_and(|id| id.contains("#page#"))
 }
 
 fn page_key(rollout: &RolloutId, hash: &str, page: u32) -> Key {

@@ -46,6 +46,16 @@ pub enum Job {
         /// From 0.
         shard: u32,
     },
+    /// Write a part of a live rollout's details once more, so that they do not expire.
+    Keep {
+        /// Which.
+        rollout_id: RolloutId,
+        /// From 0.
+        part: u32,
+        /// From behind this key on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<String>,
+    },
 }
 
 impl Job {
@@ -53,9 +63,11 @@ impl Job {
     pub const fn queue(&self) -> Queue {
         match self {
             Self::Step { .. } => Queue::Step,
-            Self::Resolve { .. } | Self::Plan { .. } | Self::PlanPage { .. } | Self::CheckDeadlines { .. } => {
-                Queue::Batch
-            }
+            Self::Resolve { .. }
+            | Self::Plan { .. }
+            | Self::PlanPage { .. }
+            | Self::CheckDeadlines { .. }
+            | Self::Keep { .. } => Queue::Batch,
         }
     }
 }

@@ -10,6 +10,7 @@ use tidegate_engine::ports::Freshness;
 use tidegate_engine::queries::{self, EventFilter};
 use utoipa::IntoParams;
 
+use super::rollouts::details_are_kept;
 use super::{Api, Use};
 use crate::input::{Cursor, DeviceText, Limit, Params, RolloutIdPath};
 use crate::openapi::forms::RolloutId;
@@ -50,6 +51,7 @@ struct EventParams {
     responses(
         (status = 200, description = "A page of events.", body = EventPage),
         (status = 404, description = "There is no such rollout."),
+        (status = 410, description = "The rollout ended so long ago that its details have expired."),
     )
 )]
 async fn events(
@@ -66,7 +68,8 @@ async fn events(
     let key = &state.access.signing;
     let (scope, cursor) = position(key, &uri, &filter, params.cursor)?;
     let store = &*state.ports.store;
-    stored::get(store, &id, Freshness::Eventual).await?.ok_or_else(|| Problem::missing("rollout"))?;
+    let rollout = stored::get(store, &id, Freshness::Eventual).await?.ok_or_else(|| Problem::missing("rollout"))?;
+    details_are_kept(&rollout, &state)?;
     let found = queries::events(store, &id, &filter, cursor, params.limit.0).await?;
     Ok(Json(Page::new(found, (key, &scope), |event| EventAnswer::new(&id, event))))
 }

@@ -2,10 +2,10 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::Uri;
+use axum::http::{StatusCode, Uri};
 use serde::Deserialize;
-use tidegate_domain::rollout::Status;
-use tidegate_engine::entities::rollouts as stored;
+use tidegate_domain::rollout::{Rollout, Status};
+use tidegate_engine::entities::{retention, rollouts as stored};
 use tidegate_engine::ports::Freshness;
 use tidegate_engine::queries::{self, Listed, RolloutFilter, RowFilter};
 use utoipa::IntoParams;
@@ -133,6 +133,7 @@ async fn get(State(state): State<AppState>, RolloutIdPath(id): RolloutIdPath) ->
     responses(
         (status = 200, description = "A page of the rollout's devices.", body = DeviceRolloutPage),
         (status = 404, description = "There is no such rollout."),
+        (status = 410, description = "The rollout ended so long ago that its details have expired."),
     )
 )]
 async fn devices(
@@ -151,9 +152,23 @@ async fn devices(
     let (scope, cursor) = position(key, &uri, &filter, params.cursor)?;
     let store = &*state.ports.store;
     let rollout = stored::get(store, &id, Freshness::Eventual).await?.ok_or_else(|| Problem::missing("rollout"))?;
+    details_are_kept(&rollout, &state)?;
     let found = queries::rows(store, &id, &filter, cursor, params.limit.0).await?;
     let tag = rollout.target.tag.as_ref();
     Ok(Json(Page::new(found, (key, &scope), |row| RowView::new(&row, tag))))
+}
+
+/// Refuses to show what the tables may have let go of in part.
+pub(super) fn details_are_kept(rollout: &Rollout, state: &AppState) -> Result<(), Problem> {
+    let days = state.settings.retention_days;
+    match retention::details_until(rollout, days) {
+        Some(until) if until <= state.now() => {
+            let detail =
+                format!("a rollout's devices and events are kept for {days} days after its end: until {until}");
+            Err(Problem::new(StatusCode::GONE, "expired", detail))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// A parameter that is none of these words.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use tidegate_engine::entities::devices;
 use tidegate_engine::memory::RolloutMemory;
 use tidegate_engine::ports::{Job, Ports, Table};
-use tidegate_engine::{EngineError, deadlines, plan, record, resolve, step};
+use tidegate_engine::{EngineError, deadlines, keep, plan, record, resolve, step};
 
 use super::MemoryPorts;
 
@@ -51,6 +51,7 @@ async fn run(ports: &Ports, memory: &RolloutMemory, job: Job, now: Timestamp) ->
         Job::CheckDeadlines { rollout_id, shard } => {
             deadlines::check(ports, memory, rollout_id, *shard, now).await?;
         }
+        Job::Keep { rollout_id, part, after } => keep::keep(ports, rollout_id, *part, after.as_deref()).await?,
     }
     Ok(())
 }

@@ -241,12 +241,10 @@ impl Stage {
             Event::Deliver(message) => self.deliver(message),
             Event::Pump(shard) => self.pump(shard),
             Event::Sweep => {
-                let ports = self.ports.clone();
-                self.spawn(
-                    Owner::Sweep,
-                    WORKER_TIMEOUT,
-                    async move { Value::Done(step::sweep(&ports).await.map(|_| ())) },
-                );
+                let (ports, now) = (self.ports.clone(), self.time());
+                self.spawn(Owner::Sweep, WORKER_TIMEOUT, async move {
+                    Value::Done(step::sweep(&ports, now).await.map(|_| ()))
+                });
                 self.after(SWEEP, Event::Sweep);
             }
             Event::Push(n, repeat) => self.push(n, repeat),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rand::Rng;
 use tidegate_engine::ports::Job;
-use tidegate_engine::{deadlines, plan, resolve, step};
+use tidegate_engine::{deadlines, keep, plan, resolve, step};
 
 use super::{Event, Owner, Stage, Value, WORKER_TIMEOUT};
 
@@ -76,6 +76,7 @@ impl Stage {
                 Job::CheckDeadlines { rollout_id, shard } => {
                     deadlines::check(&ports, &memory, &rollout_id, shard, now).await.map(|_| ())
                 }
+                Job::Keep { rollout_id, part, after } => keep::keep(&ports, &rollout_id, part, after.as_deref()).await,
             })
         });
     }

@@ -146,6 +146,10 @@ impl Api {
     pub(crate) async fn once(&self, call: &Call<'_>) -> Result<Answer, ApiError> {
         let text = format!("{}{}", self.connection.url.trim_end_matches('/'), call.path);
         let mut url = Url::parse(&text).map_err(|_| ApiError::Address(text))?;
+        // An id that is none (`../devices`, `x?y`) would make this the path of something else.
+        if !url.path().ends_with(&call.path) || url.query().is_some() || url.fragment().is_some() {
+            return Err(ApiError::Path(call.path.clone()));
+        }
         if !call.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&call.query);
         }

@@ -5,8 +5,10 @@ use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use tidegate_domain::text::{shown, shown_lines};
 
 use crate::api::{Batch, Rollout};
+use crate::stderr;
 
 /// How often the same situation is told again where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -41,20 +43,20 @@ impl Board {
     /// A line that stays.
     pub(crate) fn say(&self, text: &str) {
         match &self.live {
-            Some(live) => drop(live.all.println(text)),
-            None => eprintln!("{text}"),
+            Some(live) => drop(live.all.println(shown_lines(text))),
+            None => stderr::line(text),
         }
     }
 
     /// What is waited for just now.
     pub(crate) fn waits(&mut self, line: &str) {
         if let Some(live) = &self.live {
-            live.line.set_message(line.to_owned());
+            live.line.set_message(shown(line).into_owned());
             return;
         }
         let again = self.told.as_ref().is_none_or(|(_, at)| at.elapsed() >= LINE_EVERY);
         if again && self.told.as_ref().is_none_or(|(told, at)| told != line || at.elapsed() >= LINE_EVERY * 3) {
-            eprintln!("  … {line}");
+            stderr::line(format_args!("  … {}", shown(line)));
             self.told = Some((line.to_owned(), Instant::now()));
         }
     }

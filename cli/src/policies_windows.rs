@@ -5,7 +5,6 @@ mod listing;
 mod tests;
 
 use std::fmt::{Display, Write as _};
-use std::io::{Write as _, stderr, stdout};
 use std::path::PathBuf;
 
 use anyhow::{Context, anyhow, bail};
@@ -15,6 +14,7 @@ use tidegate_domain::policy::file::parse_file;
 use tidegate_domain::policy::{Origin, PolicyDefaults, RawPolicy};
 use tidegate_domain::window::{Window, ZoneName};
 
+use crate::{stderr, stdout};
 use listing::Listing;
 
 /// Which windows to list.
@@ -49,11 +49,11 @@ pub(crate) fn run(args: &WindowsArgs) -> anyhow::Result<()> {
     let listing = Listing::new(&args.policy, &window, args.timezone.as_ref(), from, usize::from(args.count));
     if args.json {
         if let Some(note) = listing.note() {
-            writeln!(stderr(), "{note}")?;
+            stderr::line(note);
         }
-        writeln!(stdout(), "{}", listing.json()?)?;
+        stdout::print(format_args!("{}\n", listing.json()?))?;
     } else {
-        write!(stdout(), "{listing}")?;
+        stdout::print(&listing)?;
     }
     Ok(())
 }

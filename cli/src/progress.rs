@@ -5,6 +5,9 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use tidegate_domain::text::{shown, shown_lines};
+
+use crate::stderr;
 
 /// How often a running step says something where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -37,7 +40,7 @@ impl Progress {
             bar
         });
         if bar.is_none() {
-            eprintln!("· {label}");
+            stderr::line(format_args!("· {label}"));
         }
         let now = Instant::now();
         Step { bars: self.bars.clone(), bar, label, began: now, said: Mutex::new(now) }
@@ -46,8 +49,8 @@ impl Progress {
     /// A line above the steps.
     pub(crate) fn say(&self, line: &str) {
         match &self.bars {
-            Some(bars) => drop(bars.println(line)),
-            None => eprintln!("{line}"),
+            Some(bars) => drop(bars.println(shown_lines(line))),
+            None => stderr::line(line),
         }
     }
 }
@@ -71,7 +74,7 @@ pub(crate) struct Step {
 impl Step {
     /// What it does just now.
     pub(crate) fn note(&self, note: &str) {
-        let note: String = note.chars().take(NOTE_WIDTH).collect();
+        let note: String = shown(note).chars().take(NOTE_WIDTH).collect();
         if let Some(bar) = &self.bar {
             bar.set_message(note);
             return;
@@ -79,7 +82,7 @@ impl Step {
         let mut said = self.said.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if said.elapsed() >= LINE_EVERY {
             *said = Instant::now();
-            eprintln!("  {} ({} s): {note}", self.label, self.began.elapsed().as_secs());
+            stderr::line(format_args!("  {} ({} s): {note}", self.label, self.began.elapsed().as_secs()));
         }
     }
 
@@ -91,7 +94,7 @@ impl Step {
         }
         match &self.bars {
             Some(bars) => drop(bars.println(line)),
-            None => eprintln!("{line}"),
+            None => stderr::line(line),
         }
     }
 }

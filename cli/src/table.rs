@@ -1,5 +1,7 @@
 //! Tables for people: columns as wide as their widest cell.
 
+use tidegate_domain::text::shown;
+
 /// A table: a heading and rows of as many cells.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Table {
@@ -12,9 +14,9 @@ impl Table {
         Self { rows: vec![heading.map(str::to_owned).to_vec()] }
     }
 
-    /// Adds a row.
+    /// Adds a row. A cell is one line of harmless text, whoever wrote it.
     pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
-        self.rows.push(cells.into());
+        self.rows.push(cells.map(|cell| shown(&cell).into_owned()).into());
     }
 
     /// Whether it has a heading alone.
@@ -57,5 +59,12 @@ mod tests {
         table.row(["grüße".to_owned(), "1".to_owned()]);
         table.row(["a".to_owned(), "23".to_owned()]);
         assert_eq!(table.to_string(), "NAME   N\ngrüße  1\na      23\n");
+    }
+
+    #[test]
+    fn what_others_wrote_stays_in_its_cell() {
+        let mut table = Table::new(["NAME", "N"]);
+        table.row(["a\nb \u{1b}[2J".to_owned(), "\u{202e}1\r".to_owned()]);
+        assert_eq!(table.to_string(), "NAME            N\na\\nb \\u{1b}[2J  \\u{202e}1\\r\n");
     }
 }

@@ -31,6 +31,8 @@ pub(crate) struct Rollout {
     pub(crate) batches: Vec<Batch>,
     pub(crate) updated_devices: u32,
     pub(crate) failed_devices: u32,
+    /// Missing where the server is older.
+    pub(crate) ever_failed_devices: Option<u32>,
     pub(crate) healthy_devices: u32,
     pub(crate) deferred_devices: u32,
     /// Why nothing moves now, in words.
@@ -40,7 +42,30 @@ pub(crate) struct Rollout {
     pub(crate) completed_at: Option<String>,
     pub(crate) triggered_by: Option<String>,
     pub(crate) policy: Option<String>,
+    #[serde(rename = "override")]
+    pub(crate) overridden: Option<Override>,
+    pub(crate) paused_at: Option<String>,
+    pub(crate) paused_by: Option<String>,
+    pub(crate) approval: Option<Approval>,
+    pub(crate) reason: Option<String>,
     pub(crate) error_message: Option<String>,
+}
+
+/// What a yes or no is for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Approval {
+    pub(crate) seal: String,
+    pub(crate) seal_needed: bool,
+}
+
+/// What a rollout passes over of its policy, and who said so.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Override {
+    pub(crate) passed_over: Vec<String>,
+    pub(crate) reason: String,
+    pub(crate) by: String,
 }
 
 impl Rollout {
@@ -77,6 +102,8 @@ pub(crate) struct Batch {
     pub(crate) updated: u32,
     pub(crate) healthy: u32,
     pub(crate) failed: u32,
+    /// Missing where the server is older.
+    pub(crate) ever_failed: Option<u32>,
     pub(crate) rolled_back: u32,
     pub(crate) opened_at: Option<String>,
     pub(crate) completed_at: Option<String>,
@@ -90,6 +117,7 @@ pub(crate) struct Row {
     pub(crate) batch_number: u32,
     pub(crate) status: String,
     pub(crate) status_reason: Option<String>,
+    pub(crate) blocked_until: Option<String>,
     pub(crate) old_image_tag: Option<String>,
     pub(crate) new_image_tag: Option<String>,
     pub(crate) error_message: Option<String>,
@@ -134,6 +162,15 @@ pub(crate) struct RunningService {
     pub(crate) digest: Option<String>,
     pub(crate) status: Option<String>,
     pub(crate) healthy: Option<bool>,
+    pub(crate) rollout: Option<Place>,
+}
+
+/// A device's place in the newest rollout of a service's image.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Place {
+    pub(crate) status: String,
+    pub(crate) blocked_until: Option<String>,
 }
 
 /// A policy, as far as a table shows it.

@@ -46,14 +46,23 @@ impl Problem {
         match serde_json::from_slice::<Body>(body) {
             Ok(read) => Self {
                 status,
-                title: read.title.unwrap_or_else(title),
-                detail: read.detail,
-                errors: read.errors.into_iter().map(|field| (field.pointer, field.detail)).collect(),
+                title: read.title.map_or_else(title, harmless),
+                detail: read.detail.map(harmless),
+                errors: read
+                    .errors
+                    .into_iter()
+                    .map(|field| (harmless(field.pointer), harmless(field.detail)))
+                    .collect(),
                 retry_after,
             },
             Err(_) => Self { status, title: title(), detail: None, errors: Vec::new(), retry_after },
         }
     }
+}
+
+/// A server's words may quote what somebody sent it: they stay on their line, and act on nothing.
+fn harmless(text: String) -> String {
+    tidegate_domain::text::shown(&text).into_owned()
 }
 
 impl fmt::Display for Problem {
@@ -63,7 +72,9 @@ impl fmt::Display for Problem {
             Some(detail) => write!(f, "{detail} ({status} {title})")?,
             None => write!(f, "{title} ({status})")?,
         }
-        for (pointer, detail) in errors {
+        // A single mistake stands in the detail already.
+        let told = |text: &String| detail.as_ref().is_some_and(|detail| detail.contains(text.as_str()));
+        for (pointer, detail) in errors.iter().filter(|(_, detail)| !told(detail)) {
             write!(f, "\n  {}: {detail}", if pointer.is_empty() { "/" } else { pointer })?;
         }
         Ok(())
@@ -85,6 +96,9 @@ pub(crate) enum ApiError {
     /// The address is none.
     #[error("{0} is no address of a server")]
     Address(String),
+    /// A path of the contract has no such parts.
+    #[error("{0:?} is no path of the API: an id in it is none")]
+    Path(String),
     /// A secret that the call needs was not given.
     #[error("{0} is not set")]
     NoSecret(&'static str),
@@ -104,7 +118,7 @@ impl ApiError {
     pub(crate) fn problem(&self) -> Option<&Problem> {
         match self {
             Self::Refused(problem) => Some(problem),
-            Self::Unreachable(_) | Self::Unreadable(_) | Self::Address(_) | Self::NoSecret(_) => None,
+            Self::Unreachable(_) | Self::Unreadable(_) | Self::Address(_) | Self::Path(_) | Self::NoSecret(_) => None,
         }
     }
 
@@ -118,7 +132,7 @@ impl ApiError {
         match self {
             Self::Unreachable(error) => !error.is_builder(),
             Self::Refused(problem) => matches!(problem.status, 408 | 429 | 500 | 502 | 503 | 504),
-            Self::Unreadable(_) | Self::Address(_) | Self::NoSecret(_) => false,
+            Self::Unreadable(_) | Self::Address(_) | Self::Path(_) | Self::NoSecret(_) => false,
         }
     }
 
@@ -146,6 +160,18 @@ mod tests {
                 r#"{"type":"about:blank","title":"Unprocessable Content","status":422,"detail":"the policy has mistakes",
                     "errors":[{"pointer":"/max_failure_rate","detail":"expected a share"}]}"#,
                 "the policy has mistakes (422 Unprocessable Content)\n  /max_failure_rate: expected a share",
+            ),
+            (
+                "one bad field",
+                422,
+                r#"{"title":"Unprocessable Content","detail":"/name: expected a name","errors":[{"pointer":"/name","detail":"expected a name"}]}"#,
+                "/name: expected a name (422 Unprocessable Content)",
+            ),
+            (
+                "what somebody else wrote",
+                409,
+                r#"{"title":"Conflict","detail":"kept out: \u001b[2Jfine\nerror: none\u202e"}"#,
+                "kept out: \\u{1b}[2Jfine\\nerror: none\\u{202e} (409 Conflict)",
             ),
             ("no detail", 404, r#"{"title":"Not Found"}"#, "Not Found (404)"),
             ("a gateway's answer", 502, "<html>", "Bad Gateway (502)"),

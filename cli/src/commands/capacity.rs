@@ -36,13 +36,13 @@ impl Arguments {
         let report = measure(place, &telling).await?;
         drop(under_way);
         if self.json {
-            println!("{}", serde_json::to_string_pretty(&report)?);
+            crate::stdout::json(&report)?;
         } else {
-            print!("{report}");
+            crate::stdout::print(&report)?;
         }
         let excesses = report.excesses();
         for excess in &excesses {
-            eprintln!("not as it should be: {excess}");
+            crate::stderr::line(format_args!("not as it should be: {excess}"));
         }
         Ok(if excesses.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }

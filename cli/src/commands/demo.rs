@@ -56,8 +56,8 @@ impl Arguments {
 
     fn tell(&self, verdict: &impl Display, summary: &impl Serialize, ok: bool) -> Result<ExitCode> {
         if self.json {
-            eprint!("{verdict}");
-            stdout::line(serde_json::to_string(summary)?)?;
+            crate::stderr::line(verdict);
+            stdout::json_line(summary)?;
         } else {
             stdout::print(verdict)?;
         }

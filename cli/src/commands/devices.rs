@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::{Value, json};
+use tidegate_domain::ids::DeviceUuid;
+use tidegate_engine::queries::DeviceStatus;
 
 use crate::api::{Api, Call, Caller, Connection, Device, RunningService};
+use crate::arguments;
 use crate::stdout;
 use crate::table::{Table, cell};
 
@@ -20,14 +24,14 @@ pub(crate) enum Command {
         /// Only this fleet
         #[arg(long)]
         fleet: Option<String>,
-        /// Only devices with this tag
-        #[arg(long, value_name = "KEY:VALUE")]
-        tag: Option<String>,
+        /// Only devices with this tag (KEY:VALUE is taken as well); of several, with all
+        #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = arguments::tag)]
+        tags: Vec<(String, String)>,
         /// Only devices that run this image, with or without a tag
         #[arg(long)]
         image: Option<String>,
-        /// Only devices that stand so: idle, pending, updating, failed, `rolled_back`, deferred, blocked
-        #[arg(long)]
+        /// Only devices that stand so
+        #[arg(long, value_parser = PossibleValuesParser::new(DeviceStatus::ALL.map(DeviceStatus::name)))]
         status: Option<String>,
         /// At most so many
         #[arg(long)]
@@ -50,13 +54,13 @@ pub(crate) struct Enrol {
     #[arg(long)]
     name: Option<String>,
     /// Its uuid, version 4 or 7; the server makes one where it is left out
-    #[arg(long)]
-    uuid: Option<String>,
+    #[arg(long, value_parser = arguments::device_uuid)]
+    uuid: Option<DeviceUuid>,
     /// A service and the image that it runs; may be repeated
-    #[arg(long = "service", value_name = "NAME=IMAGE", value_parser = pair, required = true)]
+    #[arg(long = "service", value_name = "NAME=IMAGE", value_parser = arguments::pair, required = true)]
     services: Vec<(String, String)>,
-    /// A tag; may be repeated
-    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = pair)]
+    /// A tag (KEY:VALUE is taken as well); may be repeated
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = arguments::tag)]
     tags: Vec<(String, String)>,
     /// Its platform, such as linux/arm64/v8
     #[arg(long)]
@@ -72,18 +76,14 @@ pub(crate) struct Enrol {
     json: bool,
 }
 
-fn pair(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text.split_once('=').ok_or("it must be KEY=VALUE")?;
-    Ok((key.to_owned(), value.to_owned()))
-}
-
 impl Command {
     /// Runs it.
     pub(crate) async fn run(self) -> Result<ExitCode> {
         let api = Api::new(Connection::find()?)?;
         match self {
-            Self::List { fleet, tag, image, status, most, json } => {
-                let filters = [("fleet_id", fleet), ("tag", tag), ("image", image), ("status", status)];
+            Self::List { fleet, tags, image, status, most, json } => {
+                let mut filters = vec![("fleet_id", fleet), ("image", image), ("status", status)];
+                filters.extend(tags.into_iter().map(|(key, value)| ("tag", Some(format!("{key}={value}")))));
                 let found: Vec<Value> = api.list("/api/v1/devices", &filters, most).await?;
                 list(&found, json)?;
             }
@@ -118,8 +118,14 @@ fn list(found: &[Value], json: bool) -> Result<()> {
 
 fn runs(services: &BTreeMap<String, RunningService>) -> String {
     let all = services.iter().map(|(name, service)| {
-        let ill = if service.healthy == Some(false) { " (not healthy)" } else { "" };
-        format!("{name}={}{ill}", cell(service.image.as_ref()))
+        let health = match service.healthy {
+            Some(true) => "",
+            Some(false) => " (not healthy)",
+            None => " (health unknown)",
+        };
+        let locked = service.rollout.as_ref().and_then(|place| place.blocked_until.as_ref());
+        let lock = locked.map(|until| format!(" (locked until {until})")).unwrap_or_default();
+        format!("{name}={}{health}{lock}", cell(service.image.as_ref()))
     });
     all.collect::<Vec<_>>().join(", ")
 }
@@ -132,7 +138,7 @@ impl Enrol {
         let mut body = json!({ "fleet_id": self.fleet, "services": services, "tags": tags });
         for (field, value) in [
             ("name", self.name),
-            ("uuid", self.uuid),
+            ("uuid", self.uuid.map(|uuid| uuid.to_string())),
             ("platform", self.platform),
             ("timezone", self.timezone),
             ("current_token", self.current_token),

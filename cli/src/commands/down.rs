@@ -21,7 +21,7 @@ impl Arguments {
     pub(crate) async fn run(self) -> Result<ExitCode> {
         let options = DownOptions { keep_tools: self.keep_tools };
         let removed = stack::down(&Project::find()?, options, &Progress::new()).await?;
-        println!("{}", if removed { "The local stack is removed." } else { "There is no local stack here." });
+        crate::stdout::line(if removed { "The local stack is removed." } else { "There is no local stack here." })?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -8,6 +8,7 @@ use clap::Subcommand;
 use serde_json::Value;
 
 use crate::api::{Api, Connection, Policy};
+use crate::policies_delete::{self, DeleteArgs};
 use crate::policies_windows::{self, WindowsArgs};
 use crate::table::{Table, cell};
 use crate::{policies_apply, stdout};
@@ -41,6 +42,8 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Remove a policy, after saying which rollouts are under way under it
+    Delete(DeleteArgs),
     /// List the coming maintenance windows of a policy in a file; needs no stack
     Windows(WindowsArgs),
 }
@@ -52,6 +55,7 @@ impl Command {
             Self::Apply { file, prune, json } => apply(&file, prune, json).await?,
             Self::List { json } => list(json).await?,
             Self::Get { name, json } => get(&name, json).await?,
+            Self::Delete(arguments) => policies_delete::run(&arguments).await?,
             Self::Windows(arguments) => policies_windows::run(&arguments)?,
         }
         Ok(ExitCode::SUCCESS)

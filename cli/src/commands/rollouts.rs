@@ -1,15 +1,17 @@
 //! `tidegate rollouts`: look at rollouts, and command them.
 
 mod show;
+mod trigger;
 
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use clap::{Args, Subcommand, ValueEnum};
-use reqwest::Method;
+use clap::{Args, Subcommand};
 use serde_json::{Value, json};
+use tidegate_domain::ids::{DeviceUuid, RolloutId};
 
-use crate::api::{Api, Call, Caller, Connection};
+use crate::api::{Api, Connection};
+use crate::arguments;
 
 /// What can be done with rollouts.
 #[derive(Subcommand)]
@@ -17,7 +19,7 @@ pub(crate) enum Command {
     /// List rollouts, newest first
     List {
         /// Only those in this status
-        #[arg(long)]
+        #[arg(long, value_parser = arguments::rollout_status())]
         status: Option<String>,
         /// Only those of this image, with or without a tag
         #[arg(long)]
@@ -36,10 +38,10 @@ pub(crate) enum Command {
         #[command(flatten)]
         one: One,
         /// Only those in this status
-        #[arg(long)]
+        #[arg(long, value_parser = arguments::row_status())]
         status: Option<String>,
-        /// Only those of this batch
-        #[arg(long)]
+        /// Only those of this batch, from 1
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
         batch: Option<u32>,
     },
     /// List the events of a rollout: its own in order, then device by device
@@ -47,18 +49,19 @@ pub(crate) enum Command {
         #[command(flatten)]
         one: One,
         /// Only this device's
-        #[arg(long, value_name = "UUID")]
-        device: Option<String>,
+        #[arg(long, value_name = "UUID", value_parser = arguments::device_uuid)]
+        device: Option<DeviceUuid>,
         /// Only this event
-        #[arg(long = "type", value_name = "NAME")]
+        #[arg(long = "type", value_name = "NAME", value_parser = arguments::event_name())]
         name: Option<String>,
     },
     /// Offer the image to nobody more until it is resumed
     Pause(Reasoned),
     /// Go on with a paused rollout, in the same batch
     Resume {
-        /// The rollout
-        rollout_id: String,
+        /// The rollout's id
+        #[arg(value_parser = arguments::rollout_id)]
+        rollout_id: RolloutId,
         /// Why it may go on
         #[arg(long)]
         reason: String,
@@ -83,18 +86,19 @@ pub(crate) enum Command {
         #[arg(long)]
         respect_windows: bool,
         /// About so many devices at a time
-        #[arg(long, value_name = "DEVICES")]
+        #[arg(long, value_name = "DEVICES", value_parser = clap::value_parser!(u32).range(1..))]
         max_in_flight: Option<u32>,
     },
     /// Roll an image out without a push
-    Trigger(Trigger),
+    Trigger(trigger::Trigger),
 }
 
 /// One rollout.
 #[derive(Args)]
 pub(crate) struct One {
-    /// The rollout
-    rollout_id: String,
+    /// The rollout's id
+    #[arg(value_parser = arguments::rollout_id)]
+    rollout_id: RolloutId,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -103,48 +107,15 @@ pub(crate) struct One {
 /// A command with a reason.
 #[derive(Args)]
 pub(crate) struct Reasoned {
-    /// The rollout
-    rollout_id: String,
+    /// The rollout's id
+    #[arg(value_parser = arguments::rollout_id)]
+    rollout_id: RolloutId,
     /// Why; told with the event
     #[arg(long)]
     reason: Option<String>,
     /// Print JSON
     #[arg(long)]
     json: bool,
-}
-
-/// A manual trigger.
-#[derive(Args)]
-pub(crate) struct Trigger {
-    /// The image, such as ghcr.io/owner/app:1.4.2
-    image: String,
-    /// Another strategy than the policies'
-    #[arg(long)]
-    strategy: Option<String>,
-    /// Although the image failed before: on the devices that failed, or on all
-    #[arg(long)]
-    retry: Option<Retry>,
-    /// Only this fleet
-    #[arg(long)]
-    fleet: Option<String>,
-    /// Only devices with this tag; may be repeated
-    #[arg(long = "tag", value_name = "KEY:VALUE")]
-    tags: Vec<String>,
-    /// Say what would happen; change nothing
-    #[arg(long)]
-    dry_run: bool,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-}
-
-/// Which devices an image that failed is tried on again.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum Retry {
-    /// Those on which it failed.
-    Failed,
-    /// Every one.
-    All,
 }
 
 impl Command {
@@ -169,13 +140,15 @@ impl Command {
             }
             Self::Events { one: One { rollout_id, json }, device, name } => {
                 let path = format!("/api/v1/rollouts/{rollout_id}/events");
-                let found: Vec<Value> = api.list(&path, &[("device_uuid", device), ("type", name)], None).await?;
+                let found: Vec<Value> = api
+                    .list(&path, &[("device_uuid", device.map(|uuid| uuid.to_string())), ("type", name)], None)
+                    .await?;
                 show::events(&found, json)?;
             }
             Self::Pause(reasoned) => reasoned.command(&api, "pause", json!({})).await?,
             Self::Cancel(reasoned) => reasoned.command(&api, "cancel", json!({})).await?,
-            Self::Approve(reasoned) => reasoned.command(&api, "approve", json!({})).await?,
-            Self::Reject(reasoned) => reasoned.command(&api, "reject", json!({})).await?,
+            Self::Approve(reasoned) => reasoned.answer(&api, "approve").await?,
+            Self::Reject(reasoned) => reasoned.answer(&api, "reject").await?,
             Self::Resume { rollout_id, reason, skip_batch, json } => {
                 let body = if skip_batch { json!({ "skip_batch": true }) } else { json!({}) };
                 Reasoned { rollout_id, reason: Some(reason), json }.command(&api, "resume", body).await?;
@@ -190,7 +163,7 @@ impl Command {
                 }
                 reasoned.command(&api, "rollback-all", body).await?;
             }
-            Self::Trigger(trigger) => trigger.run(&api).await?,
+            Self::Trigger(trigger) => return trigger.run(&api).await,
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -202,36 +175,18 @@ impl Reasoned {
         if let Some(reason) = self.reason {
             body["reason"] = reason.into();
         }
-        let id = &self.rollout_id;
-        api.command(id, command, &body).await.with_context(|| format!("{command} was not done"))?;
-        let now: Value = api.get(format!("/api/v1/rollouts/{id}")).await?;
-        show::rollout(&now, self.json)
+        let id = self.rollout_id.as_str();
+        let answer = api.command(id, command, &body).await.with_context(|| format!("{command} was not done"))?;
+        show::commanded(command, &answer, self.json)
     }
-}
 
-impl Trigger {
-    async fn run(self, api: &Api) -> Result<()> {
-        let mut body = json!({ "image": self.image, "filters": {} });
-        if let Some(strategy) = self.strategy {
-            body["strategy"] = strategy.into();
-        }
-        if let Some(retry) = self.retry {
-            body["retry"] = match retry {
-                Retry::Failed => "failed".into(),
-                Retry::All => "all".into(),
-            };
-        }
-        if let Some(fleet) = self.fleet {
-            body["filters"]["fleet_id"] = fleet.into();
-        }
-        if !self.tags.is_empty() {
-            body["filters"]["device_tags"] = self.tags.into();
-        }
-        let call = Call::new(Method::POST, "/api/v1/images/trigger-update", Caller::Operator)
-            .query("dry_run", self.dry_run.then_some(true))
-            .json(&body);
-        // Not repeated by itself: each trigger may begin a rollout.
-        let answer: Value = api.once(&call).await?.read()?;
-        show::triggered(&answer, self.json)
+    /// Says yes or no to the rollout as it stands now: where it changes meanwhile, the answer is not taken.
+    async fn answer(self, api: &Api, command: &str) -> Result<()> {
+        let seen = api.rollout(self.rollout_id.as_str()).await?;
+        let body = match seen.approval {
+            Some(approval) => json!({ "seal": approval.seal }),
+            None => json!({}),
+        };
+        self.command(api, command, body).await
     }
 }

@@ -53,8 +53,8 @@ pub(crate) struct Arguments {
     /// The name of their one service
     #[arg(long, default_value = "app")]
     service: String,
-    /// A tag of theirs; may be repeated
-    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = pair)]
+    /// A tag of theirs (KEY:VALUE is taken as well); may be repeated
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = crate::arguments::tag)]
     tags: Vec<(String, String)>,
     /// Decides who fails and how; the same seed, the same lot
     #[arg(long, default_value_t = 1)]
@@ -85,11 +85,6 @@ pub(crate) struct Arguments {
 fn share(text: &str) -> Result<f64, String> {
     let share: f64 = text.parse().map_err(|_| "it must be a number from 0 to 1".to_owned())?;
     if (0.0..=1.0).contains(&share) { Ok(share) } else { Err("it must be a number from 0 to 1".to_owned()) }
-}
-
-fn pair(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text.split_once('=').ok_or("it must be KEY=VALUE")?;
-    Ok((key.to_owned(), value.to_owned()))
 }
 
 impl Arguments {
@@ -128,7 +123,7 @@ impl Arguments {
 
     fn print(&self, outcome: &Outcome) -> Result<()> {
         if self.json {
-            stdout::line(serde_json::to_string(outcome)?)?;
+            stdout::json_line(outcome)?;
         } else {
             stdout::print(outcome)?;
         }

@@ -11,6 +11,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use tidegate_testkit::simulation::{Coverage, Mutant, run};
 
+use crate::{stderr, stdout};
+
 /// Where there is no terminal, a line says how far it is this often.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
@@ -52,27 +54,27 @@ impl Arguments {
         }
         let found = self.all();
         if self.coverage {
-            println!("{:>12} {:>9}  what", "times", "seeds");
+            stdout::line(format_args!("{:>12} {:>9}  what", "times", "seeds"))?;
             for (what, times, seeds) in found.coverage.rows() {
-                println!("{times:>12} {seeds:>9}  {what}");
+                stdout::line(format_args!("{times:>12} {seeds:>9}  {what}"))?;
             }
         }
         let failing = found.violations.first().map(|(seed, _)| *seed);
         if let Some(seed) = failing.or((self.seeds == 1).then_some(self.start))
             && !self.no_story
         {
-            println!("the story of seed {seed}:");
+            stdout::line(format_args!("the story of seed {seed}:"))?;
             for line in run(seed, None, true).story {
-                println!("  {line}");
+                stdout::line(format_args!("  {line}"))?;
             }
         }
         for (seed, violations) in found.violations.iter().take(20) {
             for violation in violations {
-                println!("seed {seed}: {violation}");
+                stdout::line(format_args!("seed {seed}: {violation}"))?;
             }
         }
         let count = found.violations.len();
-        println!("{} seeds, {count} violations", self.seeds);
+        stdout::line(format_args!("{} seeds, {count} violations", self.seeds))?;
         if self.json {
             let seeds: Vec<u64> = found.violations.iter().map(|(seed, _)| *seed).collect();
             let coverage: serde_json::Map<_, _> = found
@@ -80,10 +82,9 @@ impl Arguments {
                 .rows()
                 .map(|(what, times, seeds)| (what.to_owned(), json!({ "times": times, "seeds": seeds })))
                 .collect();
-            println!(
-                "{}",
-                json!({ "start": self.start, "seeds": self.seeds, "violations": count, "failing": seeds, "coverage": coverage })
-            );
+            stdout::json_line(
+                &json!({ "start": self.start, "seeds": self.seeds, "violations": count, "failing": seeds, "coverage": coverage }),
+            )?;
         }
         Ok(if count == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
@@ -132,10 +133,12 @@ impl Arguments {
                 violations.into_iter().next().map(|violation| (seed, violation))
             });
             match caught {
-                Some((seed, violation)) => println!("{mutant:?}: caught by seed {seed}: {violation}"),
+                Some((seed, violation)) => {
+                    stdout::line(format_args!("{mutant:?}: caught by seed {seed}: {violation}"))?;
+                }
                 None => {
                     escaped += 1;
-                    println!("{mutant:?}: not caught within {} seeds", self.seeds);
+                    stdout::line(format_args!("{mutant:?}: not caught within {} seeds", self.seeds))?;
                 }
             }
         }
@@ -172,7 +175,7 @@ impl Meter {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if last.elapsed() >= LINE_EVERY {
             *last = Instant::now();
-            eprintln!("{done} of {} seeds, {violations} violations", self.seeds);
+            stderr::line(format_args!("{done} of {} seeds, {violations} violations", self.seeds));
         }
     }
 

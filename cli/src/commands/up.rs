@@ -8,6 +8,7 @@ use clap::Args;
 use crate::progress::Progress;
 use crate::seed;
 use crate::stack::{self, Access, Project, UpOptions};
+use crate::stdout;
 
 /// Arguments of `tidegate up`.
 #[derive(Args)]
@@ -21,16 +22,11 @@ pub(crate) struct Arguments {
     enforce_permissions: Option<bool>,
     /// A parameter of infra/template.yaml, such as BatchDelayMinutes=1; may be repeated. It stays set until `down`, or
     /// until it is set anew.
-    #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = pair)]
+    #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = crate::arguments::pair)]
     parameters: Vec<(String, String)>,
     /// Forget the parameters that were set before.
     #[arg(long)]
     default_parameters: bool,
-}
-
-fn pair(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("it must be NAME=VALUE")?;
-    Ok((name.to_owned(), value.to_owned()))
 }
 
 impl Arguments {
@@ -46,7 +42,7 @@ impl Arguments {
         let project = Project::find()?;
         let seed = async |access: &Access, progress: &Progress| seed::policies(&project, access, progress).await;
         let access = stack::up(&project, &options, &Progress::new(), seed).await?;
-        println!("{}", how_to_call(&access, &project.shown("local.env")));
+        stdout::print(format_args!("{}\n", how_to_call(&access, &project.shown("local.env"))))?;
         Ok(ExitCode::SUCCESS)
     }
 }

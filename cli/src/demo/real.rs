@@ -133,9 +133,9 @@ impl Drop for Folder {
     fn drop(&mut self) {
         // What the agents and the engine wrote helps where something went wrong.
         if std::env::var_os("TIDEGATE_DEMO_KEEP").is_some() {
-            eprintln!("kept: {}", self.0.display());
+            crate::stderr::line(format_args!("kept: {}", self.0.display()));
         } else if let Err(error) = std::fs::remove_dir_all(&self.0) {
-            eprintln!("{} was not cleared away: {error}", self.0.display());
+            crate::stderr::line(format_args!("{} was not cleared away: {error}", self.0.display()));
         }
     }
 }

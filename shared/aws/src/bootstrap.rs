@@ -1,5 +1,6 @@
 //! How a function starts: its logs, its configuration, its ports. Done once for each process, before its first event.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use aws_types::SdkConfig;
 use aws_types::region::Region;
 use aws_types::sdk_config::Builder;
 use jiff::{SignedDuration, Timestamp};
+use tidegate_domain::text::shown_json;
 use tidegate_engine::ports::{Meter, Ports};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -110,9 +112,24 @@ pub fn json_logs() {
     let logs =
         tracing_subscriber::fmt::layer().json().flatten_event(true).with_current_span(true).with_span_list(false);
     // Lambda stamps every line with its time.
-    let logs = logs.without_time().with_target(false).with_filter(filter);
+    let logs = logs.without_time().with_target(false).with_writer(|| HarmlessLines).with_filter(filter);
     if tracing_subscriber::registry().with(logs).try_init().is_err() {
         tracing::debug!("logs were set up before");
+    }
+}
+
+/// Standard output, for lines of JSON. What others wrote is in JSON's own escapes: a log is read in terminals, too.
+struct HarmlessLines;
+
+impl io::Write for HarmlessLines {
+    /// Takes a whole line: the logs are written one at a time.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        io::stdout().write_all(shown_json(&String::from_utf8_lossy(line)).as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stdout().flush()
     }
 }
 

@@ -8,6 +8,7 @@ use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::primitives::DateTime;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use aws_types::SdkConfig;
+use tidegate_domain::text::shown_json;
 use tidegate_engine::ports::{Bus, BusEntry, QueueError};
 
 /// The source that rules select our events by.
@@ -45,7 +46,11 @@ struct NotAccepted {
 #[async_trait]
 impl Bus for EventBridgeBus {
     async fn publish(&self, entries: &[BusEntry]) -> Result<(), QueueError> {
-        let details: Vec<String> = entries.iter().map(|entry| entry.detail.to_string()).collect();
+        let details: Vec<String> = entries
+            .iter()
+            // It is mailed as it is: what a device or a registry wrote is in JSON's own escapes.
+            .map(|entry| shown_json(&entry.detail.to_string()).into_owned())
+            .collect();
         let sizes = entries
             .iter()
             .zip(&details)

@@ -15,7 +15,7 @@ use tidegate_domain::policy::{Origin, PolicyDefaults, RawPolicy};
 use tidegate_domain::rollout::Rollout;
 use tidegate_domain::webhook::{Delivery, Entry, Kind};
 use tidegate_engine::entities::device_images::{self, DeviceImage};
-use tidegate_engine::entities::{devices, events, policies, rollouts, rows};
+use tidegate_engine::entities::{devices, events, policies, policy_names, rollouts, rows};
 use tidegate_engine::memory::RolloutMemory;
 use tidegate_engine::ports::{Change, Freshness, Job, Meter, Ports, Table, Units};
 use tidegate_engine::settings::Settings;
@@ -113,7 +113,7 @@ impl Fleet {
         let policy = RawPolicy::new(POLICY, PATTERN)
             .validate(&PolicyDefaults::default(), id, self.now, Origin::Api)
             .map_err(CapacityError::Policy)?;
-        let writes = [policies::create(&policy), policies::take_name(&policy)];
+        let writes = [policies::create(&policy), policy_names::take(&policy, &policy_names::NameRecord::default())];
         Ok(self.ports.store.write(&writes).await.map_err(EngineError::from)?)
     }
 
@@ -139,7 +139,7 @@ impl Fleet {
             tag: old.tag.clone(),
             digest: old.digest.clone(),
             status: Some("running".to_owned()),
-            healthy: true,
+            healthy: Some(true),
         };
         let service = Service { repository: old.repository.clone(), running: Some(running) };
         Device {

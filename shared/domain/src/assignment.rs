@@ -309,6 +309,10 @@ impl Assignment {
             outcome: None,
             message: None,
             digest: None,
+            locked_until: match self.progress {
+                Progress::Blocked { until, .. } => Some(until),
+                _ => None,
+            },
             offered: false,
             only_from: None,
         }
@@ -363,6 +367,9 @@ pub struct LogEntry {
     /// The digest that a device of an unpinned rollout pulled, or runs and is healthy.
     #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
+    /// Until when a lock holds the device, where one does.
+    #[serde(rename = "u", with = "ms_opt", default, skip_serializing_if = "Option::is_none")]
+    pub locked_until: Option<Timestamp>,
     /// Whether this is the offer itself.
     #[serde(rename = "f", default, skip_serializing_if = "std::ops::Not::not")]
     pub offered: bool,

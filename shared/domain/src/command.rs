@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::counts::Class;
 use crate::event::ImageEvent;
-use crate::rollout::{Rollback, Rollout, Status};
+use crate::rollout::{By, Decided, Rollback, Rollout, Status};
 
 /// How long after its end a rollout can still be rolled back (semantics rule 21), in hours.
 const ROLLBACK_HOURS: i64 = 30 * 24;
@@ -168,6 +168,7 @@ pub fn command(rollout: &Rollout, command: &Command, reason: Option<&str>, last_
     };
     next.live = Some("1".to_owned());
     next.reason = reason.map(str::to_owned);
+    next.decided = Some(Decided { by: By::Operator, at: now });
     Verdict::Changes(Box::new(Changed { next, event, ban }))
 }
 

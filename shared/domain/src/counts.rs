@@ -45,6 +45,10 @@ pub enum Class {
     Skipped,
 }
 
+/// The statuses that the API shows for classes, each once.
+pub const ROW_STATUSES: [&str; 8] =
+    ["pending", "updating", "completed", "failed", "rolled_back", "deferred", "blocked", "skipped"];
+
 impl Class {
     /// The status that the API shows for it.
     pub const fn status(self) -> &'static str {
@@ -91,13 +95,15 @@ impl Class {
     }
 }
 
-/// How many rows are in each class, and how many ever sent `update_completed`.
+/// How many rows are in each class, how many ever sent `update_completed`, and how many ever failed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Counts {
     #[serde(rename = "c", default, skip_serializing_if = "BTreeMap::is_empty")]
     by_class: BTreeMap<Class, i64>,
     #[serde(rename = "n", default, skip_serializing_if = "is_zero")]
     updated: i64,
+    #[serde(rename = "e", default, skip_serializing_if = "is_zero")]
+    ever_failed: i64,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
@@ -130,12 +136,23 @@ impl Counts {
         self.updated += by;
     }
 
+    /// Rows whose device ever failed, wherever it is now: what the failure rules count.
+    pub fn ever_failed(&self) -> u32 {
+        self.ever_failed.max(0) as u32
+    }
+
+    /// Adds to the rows that ever failed.
+    pub fn add_ever_failed(&mut self, by: i64) {
+        self.ever_failed += by;
+    }
+
     /// Adds all of `other`.
     pub fn merge(&mut self, other: &Self) {
         for (class, n) in &other.by_class {
             self.add(*class, *n);
         }
         self.updated += other.updated;
+        self.ever_failed += other.ever_failed;
     }
 
     /// Every row, whatever its class.
@@ -179,6 +196,36 @@ impl Counts {
 
     /// Whether nothing is counted.
     pub fn is_empty(&self) -> bool {
-        self.by_class.is_empty() && self.updated == 0
+        self.by_class.is_empty() && self.updated == 0 && self.ever_failed == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_of_statuses_is_what_classes_show() {
+        use Class as C;
+        let all = [
+            C::Pending,
+            C::Updating,
+            C::Healthy,
+            C::Failed,
+            C::Unchanged,
+            C::RolledBack,
+            C::Reverting,
+            C::Stuck,
+            C::NotSeen,
+            C::Deferred,
+            C::Blocked,
+            C::Skipped,
+        ];
+        for class in all {
+            assert!(ROW_STATUSES.contains(&class.status()), "{class:?}");
+        }
+        for status in ROW_STATUSES {
+            assert!(all.iter().any(|class| class.status() == status), "{status}");
+        }
     }
 }

@@ -86,9 +86,9 @@ pub struct Running {
     /// The container's state, in the engine's word.
     #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
-    /// Whether it is healthy.
-    #[serde(rename = "h", default)]
-    pub healthy: bool,
+    /// Whether it is healthy, where it told.
+    #[serde(rename = "h", default, skip_serializing_if = "Option::is_none")]
+    pub healthy: Option<bool>,
 }
 
 /// A device's way through the rollouts of one repository.

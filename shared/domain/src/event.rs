@@ -42,6 +42,8 @@ events! {
         WebhookReceived = "webhook_received",
         /// A policy matches the pushed image.
         UpdateAvailable = "update_available",
+        /// A person's trigger passes over safeguards of the policy; it says which, and why.
+        PolicyOverridden = "policy_overridden",
         /// The rollout began.
         RolloutStarted = "rollout_started",
         /// A batch was opened.

@@ -18,6 +18,9 @@ pub struct Head {
     pub repository: Repository,
     /// The policy.
     pub policy_id: PolicyId,
+    /// Its name when it last brought something, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
     /// Grows with every write.
     pub revision: u64,
     /// The newest rollout that took the live place; whether it is live is its own to say.
@@ -58,12 +61,34 @@ pub struct Bad {
     pub at: Timestamp,
 }
 
+/// A content that a policy keeps out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptOut {
+    /// The policy.
+    pub policy_id: PolicyId,
+    /// Its name, or its id where no name is known.
+    pub policy: String,
+    /// Why.
+    pub reason: String,
+}
+
 impl Head {
+    /// That the policy keeps this digest out, if it does.
+    pub fn keeps_out(&self, digest: &Digest) -> Option<KeptOut> {
+        let bad = self.bad(digest)?;
+        Some(KeptOut {
+            policy_id: self.policy_id.clone(),
+            policy: self.policy.clone().unwrap_or_else(|| self.policy_id.to_string()),
+            reason: bad.reason.clone(),
+        })
+    }
+
     /// A head that has seen nothing.
     pub fn new(repository: Repository, policy_id: PolicyId) -> Self {
         Self {
             repository,
             policy_id,
+            policy: None,
             revision: 0,
             rollout: None,
             waiting: None,

@@ -45,6 +45,9 @@ pub enum ImageError {
     /// The tag breaks the grammar.
     #[error("expected a tag of 1 to 128 letters, digits, `_`, `.` and `-`, not starting with `.` or `-`, got {0:?}")]
     Tag(String),
+    /// A repository alone, where one image must be meant.
+    #[error("expected a tag or a digest behind the repository, such as `{0}:1.4.2`: nothing says which image is meant")]
+    Unchosen(String),
     /// The digest breaks the grammar.
     #[error("expected a digest, `sha256:` and 64 or `sha512:` and 128 lower case hexadecimal digits, got {0:?}")]
     Digest(String),
@@ -181,6 +184,15 @@ impl ImageRef {
             None => digest.is_none().then(Tag::latest),
         };
         Ok(Self { repository, tag, digest })
+    }
+
+    /// Parses a reference that must name its tag or its digest: where `latest` must not be meant by leaving out.
+    pub fn parse_chosen(text: &str) -> Result<Self, ImageError> {
+        let image = Self::parse(text)?;
+        if !text.contains('@') && split_tag(text).1.is_none() {
+            return Err(ImageError::Unchosen(text.to_owned()));
+        }
+        Ok(image)
     }
 
     /// The image of a repository that a tag chooses.

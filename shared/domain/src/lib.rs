@@ -3,10 +3,12 @@
 //! Where to look: [`poll`] decides what a device runs, [`step`] whether a batch opens.
 
 pub mod admission;
+pub mod approval;
 pub mod assignment;
 pub mod command;
 pub mod counts;
 pub mod device;
+pub mod device_tag;
 pub mod event;
 pub mod fleet;
 pub mod head;
@@ -30,5 +32,6 @@ pub mod step;
 pub mod target;
 #[cfg(test)]
 mod testing;
+pub mod text;
 pub mod webhook;
 pub mod window;

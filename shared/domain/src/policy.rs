@@ -12,6 +12,7 @@ mod pattern;
 mod rate;
 mod raw;
 mod reader;
+mod safeguard;
 mod selector;
 mod timing;
 mod validate;
@@ -30,6 +31,7 @@ pub use pattern::{ImagePattern, PatternError};
 pub use rate::{Rate, RateError};
 pub use raw::RawPolicy;
 pub(crate) use reader::{Reading, raw_object, unknown};
+pub use safeguard::{Followed, Safeguard, Wish, names as safeguard_names};
 pub use selector::{Selector, winner};
 pub use view::{PolicyView, WindowView};
 

@@ -1,6 +1,6 @@
 //! A rollout: what is to be updated, how far it is open, and where it stands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond::{optional as ms_opt, required as ms};
@@ -12,7 +12,7 @@ use crate::image::{Digest, Repository, Tag};
 use crate::journal::Zones;
 use crate::judge::Judge;
 use crate::pin::Pin;
-use crate::policy::{Policy, Strategy};
+use crate::policy::{Policy, Safeguard, Strategy};
 
 /// Where a rollout stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -177,6 +177,46 @@ pub struct Rollback {
     pub respect_windows: bool,
 }
 
+/// What a person had passed over of the policy, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Override {
+    /// The policy's safeguards that this rollout goes without.
+    pub passed_over: BTreeSet<Safeguard>,
+    /// Why, in the person's words.
+    pub reason: String,
+}
+
+/// Who brought a rollout to where it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum By {
+    /// A person; operators' tokens have no names yet.
+    Operator,
+    /// The rules that stop a rollout.
+    Rules,
+}
+
+impl By {
+    /// In words.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Operator => "an operator",
+            Self::Rules => "the failure rules",
+        }
+    }
+}
+
+/// Who stopped a rollout or let it go on last, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decided {
+    /// Who.
+    #[serde(rename = "b")]
+    pub by: By,
+    /// When.
+    #[serde(rename = "t", with = "ms")]
+    pub at: Timestamp,
+}
+
 /// A rollout's own item. Commands write `status` and the fields beside it; only the step writes progress.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Rollout {
@@ -206,6 +246,9 @@ pub struct Rollout {
     pub strategy: Strategy,
     /// What set it off.
     pub triggered_by: Trigger,
+    /// What of its policy it passes over.
+    #[serde(default, rename = "override", skip_serializing_if = "Option::is_none")]
+    pub overridden: Option<Override>,
     /// When it was created.
     #[serde(with = "ms")]
     pub created_at: Timestamp,
@@ -254,6 +297,9 @@ pub struct Rollout {
     /// The rollback of everything, where one was commanded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollback: Option<Rollback>,
+    /// Who brought it there: the last command, or the rules that stopped it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided: Option<Decided>,
     /// Why it stands where it stands, where there is more to say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

@@ -1,7 +1,7 @@
 //! A device's row in a rollout: a projection of the device's item, written by the recorder alone.
 
 use jiff::Timestamp;
-use jiff::fmt::serde::timestamp::millisecond::required as ms;
+use jiff::fmt::serde::timestamp::millisecond::{optional as ms_opt, required as ms};
 use serde::{Deserialize, Serialize};
 
 use crate::assignment::{LogEntry, Reason};
@@ -48,6 +48,9 @@ pub struct Row {
     /// Whether it ever sent `update_completed`.
     #[serde(default)]
     pub updated: bool,
+    /// While a lock holds it: until when.
+    #[serde(with = "ms_opt", default, skip_serializing_if = "Option::is_none")]
+    pub locked_until: Option<Timestamp>,
     /// The device's last words on a failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
@@ -134,6 +137,7 @@ impl Row {
             attempt: 1,
             outcome: None,
             updated: false,
+            locked_until: None,
             message: None,
             history: first.into_iter().collect(),
         }
@@ -163,6 +167,7 @@ impl Row {
             attempt: 1,
             outcome: None,
             updated: false,
+            locked_until: None,
             message: None,
             history: vec![Happened { event, at: now, attempt: 1, message: None }],
         }
@@ -201,11 +206,16 @@ impl Row {
         if let Some(class) = entry.class {
             self.class = class;
             self.reason.clone_from(&entry.reason);
+            self.locked_until = entry.locked_until;
             self.attempt = self.attempt.max(entry.attempt);
         }
         if before != (self.batch, self.class) {
             change.counts.push((before.0, one(before.1, -1)));
             change.counts.push((self.batch, one(self.class, 1)));
+        }
+        if before.0 != self.batch && self.ever_failed() {
+            change.counts.push((before.0, ever_failed(-1)));
+            change.counts.push((self.batch, ever_failed(1)));
         }
         if entry.event == Some(DeviceEvent::UpdateCompleted) && !self.updated {
             self.updated = true;
@@ -217,7 +227,12 @@ impl Row {
             change.pulled.extend(entry.digest.clone());
         }
         if let Some(outcome) = entry.outcome.and_then(|outcome| self.final_outcome(outcome)) {
+            let failed_before = self.ever_failed();
             self.outcome = Some(outcome);
+            let by = i64::from(self.ever_failed()) - i64::from(failed_before);
+            if by != 0 {
+                change.counts.push((self.batch, ever_failed(by)));
+            }
             change.outcomes.push(PageOutcome {
                 batch: self.batch,
                 outcome,
@@ -261,6 +276,12 @@ impl Row {
     pub fn first(&self, wanted: &[DeviceEvent]) -> Option<Timestamp> {
         self.history.iter().find(|happened| wanted.contains(&happened.event)).map(|happened| happened.at)
     }
+}
+
+fn ever_failed(by: i64) -> Counts {
+    let mut counts = Counts::default();
+    counts.add_ever_failed(by);
+    counts
 }
 
 fn one(class: Class, by: i64) -> Counts {

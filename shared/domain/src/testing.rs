@@ -99,6 +99,7 @@ pub(crate) fn rollout(status: Status) -> Rollout {
         old_tag: None,
         strategy: Strategy::Staged,
         triggered_by: Trigger::Webhook,
+        overridden: None,
         created_at: at(0),
         started_at: Some(at(0)),
         completed_at: None,
@@ -116,6 +117,7 @@ pub(crate) fn rollout(status: Status) -> Rollout {
         skip_batch: false,
         rollback,
         reason: None,
+        decided: None,
         last_healthy_at: None,
         observed: None,
         admitted: Vec::new(),
@@ -161,7 +163,7 @@ pub(crate) fn device() -> Device {
 /// A service that runs this content of the tests' image.
 pub(crate) fn service(n: u8) -> Service {
     let running =
-        Running { tag: pin(n).tag, digest: Some(digest(n)), status: Some("running".to_owned()), healthy: true };
+        Running { tag: pin(n).tag, digest: Some(digest(n)), status: Some("running".to_owned()), healthy: Some(true) };
     Service { repository: repository(), running: Some(running) }
 }
 

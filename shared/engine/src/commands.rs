@@ -3,13 +3,17 @@
 use jiff::Timestamp;
 use tidegate_domain::command::{Command, Verdict, command};
 use tidegate_domain::ids::RolloutId;
-use tidegate_domain::rollout::{Rollout, Status};
+use tidegate_domain::image::{Digest, Tag};
+use tidegate_domain::rollout::{By, Rollout, Status};
 
 use crate::create::TRIES;
 use crate::entities::events::{self, Event};
 use crate::entities::{heads, journal, rollouts};
 use crate::error::EngineError;
 use crate::ports::{Freshness, Job, Ports, WriteError};
+
+/// Who commanded something: operators' tokens have no names yet.
+pub const OPERATOR: &str = By::Operator.words();
 
 /// What a command led to.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,11 +74,20 @@ pub async fn carry_out(
             Verdict::Changes(changed) => changed,
         };
         let cause = format!("{}-{:08}", wanted.name(), changed.next.revision);
-        let event = Event::of_rollout(rollout_id, changed.event.name(), now, &cause).with("reason", reason);
+        let event = Event::of_rollout(rollout_id, changed.event.name(), now, &cause)
+            .with("reason", reason)
+            .with("by", OPERATOR);
+        let event = match wanted {
+            // A yes or no is for an image.
+            Command::Approve | Command::Reject => event
+                .with("tag", rollout.target.tag.as_ref().map(Tag::as_str))
+                .with("digest", rollout.target.digest.as_ref().map(Digest::as_str)),
+            Command::Pause | Command::Resume { .. } | Command::Cancel | Command::RollbackAll { .. } => event,
+        };
         let mut writes = vec![rollouts::save_command(&view, &changed.next), events::put(&event)];
         if let Some(head) = head.as_mut().filter(|_| changed.ban) {
-            let why = reason.unwrap_or(wanted.name());
-            head.ban(rollout.target.digest.as_ref(), &format!("{}: {why}", wanted.name()), now);
+            let why = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+            head.ban(rollout.target.digest.as_ref(), &format!("{} by {OPERATOR}{why}", wanted.name()), now);
             head.demote(rollout_id);
             writes.push(heads::save(head));
         }

@@ -3,14 +3,15 @@
 use jiff::Timestamp;
 use tidegate_domain::admission::{Admission, admit};
 use tidegate_domain::event::ImageEvent;
-use tidegate_domain::head::Head;
+use tidegate_domain::head::{Head, KeptOut};
 use tidegate_domain::ids::RolloutId;
 use tidegate_domain::image::{Repository, Tag};
 use tidegate_domain::judge::Judge;
 use tidegate_domain::pin::Pin;
-use tidegate_domain::policy::Policy;
-use tidegate_domain::rollout::{Rollout, Status, Trigger};
+use tidegate_domain::policy::{Policy, Safeguard};
+use tidegate_domain::rollout::{Override, Rollout, Status, Trigger};
 
+use crate::commands::OPERATOR;
 use crate::entities::events::{self, Event};
 use crate::entities::{heads, plans, rollouts, tags};
 use crate::error::EngineError;
@@ -34,6 +35,10 @@ pub struct Wanted<'a> {
     pub retry_of: Option<RolloutId>,
     /// Also a digest that is kept out, or proven already.
     pub retry: bool,
+    /// Safeguards of the policy that a person had passed over; `policy` goes without them.
+    pub overridden: Option<Override>,
+    /// Who keeps the digest out.
+    pub kept_out: &'a [KeptOut],
     /// Why, for the first events.
     pub cause: &'a str,
     /// The new rollout's id.
@@ -49,6 +54,15 @@ pub struct Created {
     pub admission: Admission,
     /// The new rollout, where there is one.
     pub rollout_id: Option<RolloutId>,
+    /// Other policies of the repository that keep out what it brings.
+    pub bad_for: Vec<KeptOut>,
+}
+
+impl Wanted<'_> {
+    /// Other policies than the one that it follows which keep the digest out: told, and no reason not to go on.
+    pub(crate) fn bad_for(&self) -> Vec<KeptOut> {
+        self.kept_out.iter().filter(|kept| kept.policy_id != self.policy.id).cloned().collect()
+    }
 }
 
 /// Creates the rollout, unless there is a reason not to.
@@ -61,24 +75,25 @@ pub async fn create(ports: &Ports, wanted: &Wanted<'_>, now: Timestamp) -> Resul
         let waiting = find(store, head.waiting.as_ref()).await?;
         let modes = (wanted.policy.on_newer, wanted.retry);
         if let Some(reason) = kept_out(store, wanted, &head).await? {
-            return Ok(Created { admission: Admission::Bad(reason), rollout_id: None });
+            return Ok(Created { admission: Admission::Bad(reason), rollout_id: None, bad_for: Vec::new() });
         }
         let admission = admit(&head, live.as_ref(), waiting.as_ref(), &wanted.target, modes, now);
         if matches!(
             admission,
             Admission::Duplicate(_) | Admission::UpToDate(_) | Admission::Bad(_) | Admission::Ignored(_)
         ) {
-            return Ok(Created { admission, rollout_id: None });
+            return Ok(Created { admission, rollout_id: None, bad_for: Vec::new() });
         }
         let generation = heads::generation(store, wanted.repository).await?;
         let rollout = new_rollout(wanted, &id, generation + 1, &head, now);
-        let mut next = Head { ..head.clone() };
+        let mut next = Head { policy: Some(wanted.policy.name.clone()), ..head.clone() };
         let mut writes = vec![
             heads::take_generation(wanted.repository, generation),
             rollouts::create(&rollout),
             plans::put_policy(&id, wanted.policy, wanted.retry, wanted.retry_of.as_ref()),
             events::put(&announced(wanted, &rollout, now)),
         ];
+        writes.extend(wanted.overridden.as_ref().map(|told| events::put(&overridden(wanted, told, now))));
         match &admission {
             Admission::Wait { .. } => {
                 next.waiting = Some(id.clone());
@@ -102,7 +117,7 @@ pub async fn create(ports: &Ports, wanted: &Wanted<'_>, now: Timestamp) -> Resul
         match store.write(&writes).await {
             Ok(()) => {
                 ports.queues.send(&[Job::Step { rollout_id: id.clone() }], 0).await?;
-                return Ok(Created { admission, rollout_id: Some(id) });
+                return Ok(Created { admission, rollout_id: Some(id), bad_for: wanted.bad_for() });
             }
             Err(WriteError::Refused(_) | WriteError::Conflict) => {}
             Err(WriteError::Store(error)) => return Err(error.into()),
@@ -144,6 +159,24 @@ fn announced(wanted: &Wanted<'_>, rollout: &Rollout, now: Timestamp) -> Event {
         .with("tag", wanted.target.tag.as_ref().map(Tag::as_str))
         .with("digest", wanted.target.digest.as_ref().map(tidegate_domain::image::Digest::as_str))
         .with("policy", wanted.policy.name.as_str())
+        .with("bad_for", bad_for(&wanted.bad_for()))
+}
+
+/// As an event tells it: the other policies' names and their reasons.
+fn bad_for(others: &[KeptOut]) -> Option<serde_json::Value> {
+    let told = |kept: &KeptOut| serde_json::json!({"policy": kept.policy, "reason": kept.reason});
+    (!others.is_empty()).then(|| others.iter().map(told).collect())
+}
+
+/// A person's word that the policy does not hold in full: in the transaction that creates the rollout, or there is none.
+fn overridden(wanted: &Wanted<'_>, told: &Override, now: Timestamp) -> Event {
+    let passed_over: Vec<&str> = told.passed_over.iter().map(|safeguard| Safeguard::name(*safeguard)).collect();
+    let cause = format!("{}-override", wanted.cause);
+    Event::of_rollout(&wanted.id, ImageEvent::PolicyOverridden.name(), now, &cause)
+        .with("policy", wanted.policy.name.as_str())
+        .with("passed_over", passed_over)
+        .with("reason", told.reason.as_str())
+        .with("by", OPERATOR)
 }
 
 fn new_rollout(wanted: &Wanted<'_>, id: &RolloutId, generation: u64, head: &Head, now: Timestamp) -> Rollout {
@@ -166,6 +199,7 @@ pub(crate) fn draft(wanted: &Wanted<'_>, id: &RolloutId, generation: u64, now: T
         old_tag: None,
         strategy: wanted.policy.update_strategy,
         triggered_by: wanted.triggered_by,
+        overridden: wanted.overridden.clone(),
         created_at: now,
         started_at: None,
         completed_at: None,
@@ -183,6 +217,7 @@ pub(crate) fn draft(wanted: &Wanted<'_>, id: &RolloutId, generation: u64, now: T
         skip_batch: false,
         rollback: None,
         reason: None,
+        decided: None,
         last_healthy_at: None,
         observed: None,
         admitted: Vec::new(),

@@ -10,6 +10,7 @@ pub mod heads;
 pub mod journal;
 pub mod plans;
 pub mod policies;
+pub mod policy_names;
 pub mod retention;
 pub mod rollouts;
 pub mod rows;

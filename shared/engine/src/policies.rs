@@ -1,14 +1,19 @@
 //! Storing policies: names are unique, and nobody overwrites what they have not read.
 
+mod remove;
+
 use jiff::Timestamp;
 use tidegate_domain::ids::PolicyId;
 use tidegate_domain::policy::{FieldError, Origin, Policy, RawPolicy};
 
+use crate::create::TRIES;
 use crate::entities::events::{self, Event};
-use crate::entities::policies;
+use crate::entities::{policies, policy_names};
 use crate::error::EngineError;
 use crate::ports::{Ports, Write, WriteError};
 use crate::settings::Settings;
+
+pub use remove::{Removal, delete, look_before_delete};
 
 /// Why a policy was not stored or removed.
 #[derive(Debug, thiserror::Error)]
@@ -58,7 +63,13 @@ pub async fn get(ports: &Ports, id: &PolicyId) -> Result<Policy, PolicyError> {
     policies::get(&*ports.store, id).await?.ok_or(PolicyError::NotFound)
 }
 
-/// Stores a new policy.
+/// The policy that has this name, or had it last: what is known of its images is kept under this id.
+pub async fn id_of_name(ports: &Ports, name: &str) -> Result<Option<PolicyId>, EngineError> {
+    let record = policy_names::get(&*ports.store, name).await?;
+    Ok(record.policy_id.or(record.left_id))
+}
+
+/// Stores a new policy. One that was deleted under this name is created again: under its id, as its next revision.
 pub async fn create(
     ports: &Ports,
     settings: &Settings,
@@ -67,10 +78,25 @@ pub async fn create(
     now: Timestamp,
 ) -> Result<Policy, PolicyError> {
     let id = PolicyId::new(now, ports.entropy.u128());
-    let policy = raw.validate(&settings.policy_defaults, id, now, origin).map_err(PolicyError::Invalid)?;
-    let writes = [policies::create(&policy), policies::take_name(&policy), told("policy.created", &policy, now)];
-    ports.store.write(&writes).await.map_err(|error| refused(error, &policy, 1))?;
-    Ok(policy)
+    let new = raw.validate(&settings.policy_defaults, id, now, origin).map_err(PolicyError::Invalid)?;
+    for _ in 0..TRIES {
+        let record = policy_names::get(&*ports.store, &new.name).await?;
+        if record.policy_id.is_some() {
+            return Err(PolicyError::NameTaken(new.name));
+        }
+        let policy = match record.left() {
+            Some((id, revision)) => Policy { id: id.clone(), revision: revision + 1, ..new.clone() },
+            None => new.clone(),
+        };
+        let event = events::put(&told("policy.created", &policy, now));
+        let writes = [policies::create(&policy), policy_names::take(&policy, &record), event];
+        match ports.store.write(&writes).await {
+            Ok(()) => return Ok(policy),
+            Err(WriteError::Refused(_) | WriteError::Conflict) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(EngineError::Contended { what: "the policy's name" }.into())
 }
 
 /// Replaces a policy's content. What changes nothing is not stored.
@@ -89,25 +115,29 @@ pub async fn replace(
         return Ok(stored);
     }
     let policy = checked.replacing(&stored);
-    let mut writes = vec![policies::save(&policy), told("policy.replaced", &policy, now)];
-    if policy.name != stored.name {
-        writes.extend([policies::free_name(&stored), policies::take_name(&policy)]);
-    }
+    let event = events::put(&told("policy.replaced", &policy, now));
+    let mut writes = vec![policies::save(&policy), event];
+    writes.extend(renamed(ports, &stored, &policy).await?);
     match ports.store.write(&writes).await {
         Ok(()) => Ok(policy),
         Err(WriteError::Refused(0)) => Err(overtaken(ports, wanted).await),
-        Err(error) => Err(refused(error, &policy, 3)),
+        Err(WriteError::Refused(_)) => Err(EngineError::Contended { what: "the policy's name" }.into()),
+        Err(error) => Err(error.into()),
     }
 }
 
-/// Removes a policy. Rollouts that follow it go on by the copy that they have.
-pub async fn delete(ports: &Ports, wanted: &Wanted, now: Timestamp) -> Result<(), PolicyError> {
-    let stored = stored(ports, wanted).await?;
-    let writes = [policies::delete(&stored), policies::free_name(&stored), told("policy.deleted", &stored, now)];
-    match ports.store.write(&writes).await {
-        Err(WriteError::Refused(0)) => Err(overtaken(ports, wanted).await),
-        done => Ok(done?),
+/// The writes by which a policy gets another name; none where it keeps its own. It keeps its id, whatever was deleted
+/// under the new name.
+async fn renamed(ports: &Ports, stored: &Policy, policy: &Policy) -> Result<Vec<Write>, PolicyError> {
+    if policy.name == stored.name {
+        return Ok(Vec::new());
     }
+    let (old, new) =
+        (policy_names::get(&*ports.store, &stored.name).await?, policy_names::get(&*ports.store, &policy.name).await?);
+    if new.policy_id.is_some() {
+        return Err(PolicyError::NameTaken(policy.name.clone()));
+    }
+    Ok(vec![policy_names::leave(stored, &old), policy_names::take_renamed(policy, &new)])
 }
 
 async fn stored(ports: &Ports, wanted: &Wanted) -> Result<Policy, PolicyError> {
@@ -126,18 +156,9 @@ async fn overtaken(ports: &Ports, wanted: &Wanted) -> PolicyError {
     }
 }
 
-/// The write at position `name_at` is the one that takes the name.
-fn refused(error: WriteError, policy: &Policy, name_at: usize) -> PolicyError {
-    match error {
-        WriteError::Refused(at) if at == name_at => PolicyError::NameTaken(policy.name.clone()),
-        error => error.into(),
-    }
-}
-
-fn told(what: &str, policy: &Policy, now: Timestamp) -> Write {
-    let event = Event::audit(what, now, &format!("{what}-{}-{}", policy.id, policy.revision))
+fn told(what: &str, policy: &Policy, now: Timestamp) -> Event {
+    Event::audit(what, now, &format!("{what}-{}-{}", policy.id, policy.revision))
         .with("policy_id", policy.id.as_str())
         .with("policy", policy.name.as_str())
-        .with("revision", policy.revision);
-    events::put(&event)
+        .with("revision", policy.revision)
 }

@@ -1,16 +1,19 @@
 //! A person's trigger: the devices are split by their policies, one rollout per head.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::Serialize;
 use tidegate_domain::admission::Admission;
 use tidegate_domain::counts::Class;
+use tidegate_domain::head::KeptOut;
 use tidegate_domain::ids::{PolicyId, RolloutId};
 use tidegate_domain::image::ImageRef;
 use tidegate_domain::planning::{Placed, place};
-use tidegate_domain::policy::{FieldError, Origin, Policy, RawPolicy, Strategy, winner};
-use tidegate_domain::rollout::{Known, Plan, Trigger};
+use tidegate_domain::policy::{
+    FieldError, Followed, Origin, Policy, RawPolicy, Safeguard, Wish, safeguard_names, winner,
+};
+use tidegate_domain::rollout::{Known, Override, Plan, Trigger};
 
 use crate::create::{Wanted, create};
 use crate::entities::device_images::{self, DeviceImage};
@@ -36,8 +39,10 @@ pub enum Retry {
 pub struct TriggerRequest {
     /// The image, checked and allowed.
     pub image: ImageRef,
-    /// Another strategy than the policies'.
-    pub strategy: Option<Strategy>,
+    /// How the policies are to be followed, where not as they are written.
+    pub wish: Wish,
+    /// Why, in the person's words; never missing where the wish is to pass something over.
+    pub reason: Option<String>,
     /// Although the digest is kept out, or proven.
     pub retry: Option<Retry>,
     /// Only this fleet.
@@ -52,12 +57,38 @@ pub enum TriggerError {
     /// A policy does not allow the asked strategy.
     #[error("the request does not fit a policy")]
     Field(FieldError),
+    /// Policies have safeguards that it would pass over, and nobody said so.
+    #[error("{}", unsaid_in_words(.0))]
+    Unsaid(Vec<PassedOver>),
+    /// No device is concerned.
+    #[error("{0}")]
+    Nobody(String),
     /// The digest is kept out.
     #[error("the digest is kept out: {0}; say retry to roll it out all the same, or clear it")]
     Bad(String),
     /// Anything else.
     #[error(transparent)]
     Engine(#[from] EngineError),
+}
+
+/// What a trigger passes over of one policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PassedOver {
+    /// The policy's name.
+    pub policy: String,
+    /// Its safeguards that the rollout goes without.
+    pub safeguards: BTreeSet<Safeguard>,
+    /// Of these, those that nobody said may be passed over: with any, a trigger is refused.
+    pub unsaid: BTreeSet<Safeguard>,
+}
+
+/// What would be passed over, and how to say that it may be.
+fn unsaid_in_words(all: &[PassedOver]) -> String {
+    let each = all.iter().map(|one| format!("of the policy {}: {}", one.policy, safeguard_names(&one.unsaid)));
+    let each = each.collect::<Vec<_>>().join("; ");
+    let union: BTreeSet<Safeguard> = all.iter().flat_map(|one| one.unsaid.iter().copied()).collect();
+    let said = union.iter().map(|safeguard| format!("\"{safeguard}\": true")).collect::<Vec<_>>().join(", ");
+    format!("this would pass over safeguards ({each}); to do so, say \"override\": {{{said}}} and a \"reason\"")
 }
 
 /// One rollout of a trigger.
@@ -75,6 +106,9 @@ pub struct Triggered {
     pub reason: Option<String>,
     /// Devices that it is for.
     pub affected_devices: u32,
+    /// Other policies of the repository that keep this digest out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub bad_for: Vec<KeptOut>,
 }
 
 /// What a trigger would do.
@@ -84,8 +118,12 @@ pub struct DryRun {
     pub total_devices: u32,
     /// Devices per batch, one list per policy.
     pub batches: Vec<DryBatch>,
+    /// What would be passed over, a policy each; policies that are followed as they are written are left out.
+    pub passed_over: Vec<PassedOver>,
     /// Devices that would be skipped, by reason.
     pub skipped: BTreeMap<String, u32>,
+    /// Policies of the repository that keep the digest out.
+    pub bad_for: Vec<KeptOut>,
 }
 
 /// A batch of a dry run.
@@ -102,7 +140,16 @@ pub struct DryBatch {
 /// A policy with the devices that it owns.
 struct Group {
     policy: Policy,
+    passed_over: BTreeSet<Safeguard>,
+    unsaid: BTreeSet<Safeguard>,
     devices: Vec<DeviceImage>,
+}
+
+impl Group {
+    fn passes_over(&self) -> PassedOver {
+        let policy = self.policy.name.clone();
+        PassedOver { policy, safeguards: self.passed_over.clone(), unsaid: self.unsaid.clone() }
+    }
 }
 
 /// Creates the rollouts.
@@ -112,8 +159,16 @@ pub async fn trigger(
     request: &TriggerRequest,
     now: Timestamp,
 ) -> Result<Vec<Triggered>, TriggerError> {
+    let groups = groups(ports, settings, request, now).await?;
+    let unsaid: Vec<PassedOver> =
+        groups.iter().filter(|group| !group.unsaid.is_empty()).map(Group::passes_over).collect();
+    if !unsaid.is_empty() {
+        return Err(TriggerError::Unsaid(unsaid));
+    }
     let mut triggered = Vec::new();
-    for group in groups(ports, settings, request, now).await? {
+    let image = &request.image;
+    let kept_out = heads::keeping_out(&*ports.store, &image.repository, image.digest.as_ref()).await?;
+    for group in groups {
         let head = heads::get(&*ports.store, &request.image.repository, &group.policy.id).await?;
         let retry_of = head.rollout.filter(|_| request.retry == Some(Retry::Failed));
         let wanted = Wanted {
@@ -123,6 +178,8 @@ pub async fn trigger(
             triggered_by: Trigger::Manual,
             retry_of,
             retry: request.retry.is_some(),
+            overridden: overridden(&group, request),
+            kept_out: &kept_out,
             cause: "trigger",
             id: RolloutId::new(now, ports.entropy.u128()),
             with: Vec::new(),
@@ -139,6 +196,7 @@ pub async fn trigger(
             status: told.status,
             reason: told.reason,
             affected_devices: affected,
+            bad_for: created.bad_for,
         });
     }
     Ok(triggered)
@@ -153,8 +211,13 @@ pub async fn dry_run(
 ) -> Result<DryRun, TriggerError> {
     let store = &*ports.store;
     let memory = RolloutMemory::default();
-    let mut run = DryRun::default();
+    let image = &request.image;
+    let bad_for = heads::keeping_out(store, &image.repository, image.digest.as_ref()).await?;
+    let mut run = DryRun { bad_for, ..DryRun::default() };
     for group in groups(ports, settings, request, now).await? {
+        if !group.passed_over.is_empty() {
+            run.passed_over.push(group.passes_over());
+        }
         let new = imagined(&group.policy, &request.image, now);
         let mut total = 0;
         for device in &group.devices {
@@ -181,6 +244,11 @@ pub async fn dry_run(
     Ok(run)
 }
 
+fn overridden(group: &Group, request: &TriggerRequest) -> Option<Override> {
+    let reason = request.reason.clone().unwrap_or_default();
+    (!group.passed_over.is_empty()).then(|| Override { passed_over: group.passed_over.clone(), reason })
+}
+
 fn imagined(policy: &Policy, image: &ImageRef, now: Timestamp) -> Known {
     let wanted = Wanted {
         policy,
@@ -189,6 +257,8 @@ fn imagined(policy: &Policy, image: &ImageRef, now: Timestamp) -> Known {
         triggered_by: Trigger::Manual,
         retry_of: None,
         retry: false,
+        overridden: None,
+        kept_out: &[],
         cause: "dry run",
         id: RolloutId::trusted("dry run"),
         with: Vec::new(),
@@ -207,10 +277,14 @@ async fn groups(
     let store = &*ports.store;
     let all = policies::all(store).await?;
     let devices = device_images::all(store, &request.image.repository).await?;
+    let known = devices.len();
     let mut groups: BTreeMap<Option<PolicyId>, Vec<DeviceImage>> = BTreeMap::new();
     for device in devices.into_iter().filter(|device| selected(request, device)) {
         let owner = winner(&all, &request.image, &device.fleet_id, &device.tags).map(|policy| policy.id.clone());
         groups.entry(owner).or_default().push(device);
+    }
+    if groups.is_empty() {
+        return Err(TriggerError::Nobody(nobody(request, known)));
     }
     let mut result = Vec::new();
     for (owner, devices) in groups {
@@ -219,17 +293,27 @@ async fn groups(
             Some(policy) => policy,
             None => default_policy(settings, &request.image, now).map_err(TriggerError::Field)?,
         };
-        let mut policy = match request.strategy {
-            Some(strategy) => policy.with_strategy(strategy).map_err(TriggerError::Field)?,
-            None => policy,
-        };
+        let Followed { mut policy, passed_over, unsaid } =
+            policy.followed(&request.wish).map_err(TriggerError::Field)?;
         if request.fleet_id.is_some() {
             policy.selector.fleet_id.clone_from(&request.fleet_id);
         }
         policy.selector.device_tags.extend(request.device_tags.clone());
-        result.push(Group { policy, devices });
+        result.push(Group { policy, passed_over, unsaid, devices });
     }
     Ok(result)
+}
+
+/// Why nobody is concerned: nobody runs it, or nobody of the selection does.
+fn nobody(request: &TriggerRequest, known: usize) -> String {
+    let repository = &request.image.repository;
+    if known == 0 {
+        return format!("no device runs {repository}");
+    }
+    let fleet = request.fleet_id.iter().map(|fleet| format!("in the fleet {fleet}"));
+    let tags = request.device_tags.iter().map(|(key, value)| format!("tagged {key}:{value}"));
+    let selection = fleet.chain(tags).collect::<Vec<_>>().join(" and ");
+    format!("no device {selection} runs {repository}; elsewhere {known} do")
 }
 
 fn selected(request: &TriggerRequest, device: &DeviceImage) -> bool {
@@ -239,8 +323,10 @@ fn selected(request: &TriggerRequest, device: &DeviceImage) -> bool {
 
 /// What stands in where no policy selects a device: the configured defaults.
 fn default_policy(settings: &Settings, image: &ImageRef, now: Timestamp) -> Result<Policy, FieldError> {
-    let raw = RawPolicy::new(DEFAULT_POLICY, image.repository.to_string());
+    // Nobody else may have its name, so it is checked under another.
+    let raw = RawPolicy::new("defaults", image.repository.to_string());
     let id = PolicyId::trusted(DEFAULT_POLICY);
     raw.validate(&settings.policy_defaults, id, now, Origin::Api)
+        .map(|policy| Policy { name: DEFAULT_POLICY.to_owned(), ..policy })
         .map_err(|errors| errors.into_iter().next().unwrap_or_else(|| FieldError::new("/image", "cannot be used")))
 }

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tidegate_domain::admission::Admission;
 use tidegate_domain::event::ImageEvent;
+use tidegate_domain::head::KeptOut;
 use tidegate_domain::ids::RolloutId;
 use tidegate_domain::image::Digest;
 use tidegate_domain::pin::Pin;
@@ -15,8 +16,8 @@ use crate::create::{Wanted, create};
 use crate::entities::deliveries::{self, Delivered};
 use crate::entities::device_images::{self, DeviceImage};
 use crate::entities::events::{self, Event};
-use crate::entities::policies;
 use crate::entities::tags::{self, TagNotice};
+use crate::entities::{heads, policies};
 use crate::error::EngineError;
 use crate::plan::owns;
 use crate::ports::{Ports, Write, WriteError};
@@ -60,6 +61,9 @@ pub struct Told {
     /// Devices that it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub affected_devices: Option<u32>,
+    /// Other policies of the repository that keep this digest out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bad_for: Vec<KeptOut>,
 }
 
 impl Told {
@@ -197,6 +201,7 @@ impl Ingest<'_> {
             return Ok(vec![Told::of(notice, "no_policy")]);
         }
         let devices = device_images::all(store, &notice.repository).await?;
+        let kept_out = heads::keeping_out(store, &notice.repository, notice.digest.as_ref()).await?;
         let mut told = Vec::new();
         for policy in matching {
             let affected = count(&devices, |device| owns(&policy.id, &policies, &image, device));
@@ -205,12 +210,18 @@ impl Ingest<'_> {
                 told.push(Told { affected_devices: Some(0), ..entry });
                 continue;
             }
-            told.push(self.roll_out(policy, affected, entry).await?);
+            told.push(self.roll_out(policy, affected, &kept_out, entry).await?);
         }
         Ok(told)
     }
 
-    async fn roll_out(&self, policy: &Policy, affected: u32, entry: Told) -> Result<Told, EngineError> {
+    async fn roll_out(
+        &self,
+        policy: &Policy,
+        affected: u32,
+        kept_out: &[KeptOut],
+        entry: Told,
+    ) -> Result<Told, EngineError> {
         let (store, notice) = (&*self.ports.store, self.notice);
         // What this delivery led to under this policy is stored with the rollout itself: no repeat makes another.
         let marks: Vec<String> = notice.keys.iter().map(|key| format!("{}@{}", key.as_str(), policy.id)).collect();
@@ -238,6 +249,8 @@ impl Ingest<'_> {
             triggered_by: Trigger::Webhook,
             retry_of: None,
             retry: false,
+            overridden: None,
+            kept_out,
             cause: &self.cause,
             id: id.clone(),
             with,
@@ -252,6 +265,7 @@ impl Ingest<'_> {
                 .with("ignored", reason.as_str());
             store.write(&[events::put(&event)]).await?;
         }
+        let entry = Told { bad_for: created.bad_for, ..entry };
         Ok(outcome(&created.admission, created.rollout_id, affected, entry))
     }
 

@@ -124,9 +124,14 @@ impl Problem {
             [one] => format!("{}: {}", one.pointer, one.detail),
             errors => format!("{} fields are wrong", errors.len()),
         };
-        let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail);
-        problem.errors = errors.into_iter().map(|e| WrongField { pointer: e.pointer, detail: e.detail }).collect();
-        problem
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail).about(errors)
+    }
+
+    /// With the fields that it is about.
+    #[must_use]
+    pub fn about(mut self, fields: Vec<FieldError>) -> Self {
+        self.errors = fields.into_iter().map(|e| WrongField { pointer: e.pointer, detail: e.detail }).collect();
+        self
     }
 
     /// A query parameter that is wrong, by its name: 400.

@@ -3,8 +3,10 @@
 mod device;
 mod event;
 mod health_check;
+mod kept_out;
 mod page;
 mod policy;
+mod removal;
 mod rollout;
 mod row;
 mod target;
@@ -13,8 +15,10 @@ mod webhook;
 
 pub(crate) use device::{Credential, DeviceView};
 pub(crate) use event::EventAnswer;
+pub(crate) use kept_out::KeptOutView;
 pub(crate) use page::{DevicePage, DeviceRolloutPage, EventPage, Page, PolicyPage, RolloutPage, position};
 pub(crate) use policy::{PolicyAnswer, PolicyBody};
+pub(crate) use removal::RemovalView;
 pub(crate) use rollout::{RolloutBrief, RolloutView};
 pub(crate) use row::RowView;
 pub(crate) use target::TargetStateSchema;

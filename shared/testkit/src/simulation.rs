@@ -10,11 +10,13 @@ mod coverage;
 mod fleet;
 mod operators;
 mod oracle;
+mod policies;
 mod registry;
 mod requests;
 mod sabotage;
 mod scenario;
 mod stage;
+mod triggers;
 mod work;
 
 pub use coverage::Coverage;

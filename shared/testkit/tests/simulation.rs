@@ -49,6 +49,9 @@ fn seeds_hold_and_meet_the_rare_cases() {
         "device: vanishes for good",
         "device: a lock holds the swap",
         "device: the way back fails",
+        "policy: create again is done",
+        "policy: rename is done",
+        "policy: change is done",
         "fleet: a device is deleted",
         "fleet: a device joins",
         "device: is changed by hand",
@@ -63,6 +66,9 @@ fn seeds_hold_and_meet_the_rare_cases() {
         "webhook: duplicate",
         "command: rollback-all changes",
         "command: resume changes",
+        "trigger: rollout_created",
+        "trigger: superseding",
+        "trigger: an override is missing",
     ];
     for what in rare {
         assert!(coverage.of(what) > 0, "400 seeds never met: {what}");

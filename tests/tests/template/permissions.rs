@@ -25,7 +25,7 @@ const ALLOWED: [(&str, &[(&str, &str)]); 9] = [
             SECRET,
             SECRETS_KEY,
             ("table policies", "Scan"),
-            ("table images", "GetItem PutItem UpdateItem"),
+            ("table images", "GetItem PutItem UpdateItem Query"),
             ("table rollouts", "GetItem PutItem UpdateItem"),
             ("table deliveries", "GetItem PutItem"),
             ("table events", "PutItem"),
@@ -35,14 +35,21 @@ const ALLOWED: [(&str, &[(&str, &str)]); 9] = [
     ),
     (
         "policies",
-        &[SECRET, SECRETS_KEY, ("table policies", "GetItem PutItem DeleteItem Scan"), ("table events", "PutItem")],
+        &[
+            SECRET,
+            SECRETS_KEY,
+            ("table policies", "GetItem PutItem DeleteItem Scan"),
+            ("table rollouts", "GetItem"),
+            ("index rollouts/live", "Query"),
+            ("table events", "PutItem"),
+        ],
     ),
     (
         "rollouts",
         &[
             SECRET,
             SECRETS_KEY,
-            ("table policies", "Scan"),
+            ("table policies", "GetItem Scan"),
             ("table images", "GetItem PutItem UpdateItem Query"),
             ("table rollouts", "GetItem PutItem UpdateItem"),
             ("index rollouts/by_time", "Query"),

@@ -32,7 +32,7 @@ pub(super) fn rollouts(found: &[Value], json: bool) -> Result<()> {
             format!("{}/{}", rollout.current_batch, rollout.batches.len()),
             rollout.total_devices.to_string(),
             rollout.healthy_devices.to_string(),
-            rollout.failed_devices.to_string(),
+            rollout.ever_failed_devices.unwrap_or(rollout.failed_devices).to_string(),
             rollout.rolled_back().to_string(),
         ]);
     }
@@ -55,13 +55,26 @@ pub(super) fn rollout(found: &Value, json: bool) -> Result<()> {
     stdout::line(format_args!("image      {}: {} to {to}", rollout.image_name, cell(rollout.old_tag.as_ref())))?;
     stdout::line(format_args!("digest     {}", cell(rollout.new_digest.as_ref())))?;
     stdout::line(format_args!("policy     {} ({})", cell(rollout.policy.as_ref()), rollout.strategy))?;
+    if let Some(over) = &rollout.overridden {
+        let what = over.passed_over.join(", ");
+        stdout::line(format_args!("override   {what} passed over by {}: {}", over.by, over.reason))?;
+    }
     stdout::line(format_args!("status     {}", rollout.status))?;
-    let told = rollout.error_message.clone().unwrap_or_default();
-    if let Some(waiting_for) = rollout.waiting_for.as_ref().filter(|text| **text != told) {
+    if let (Some(at), by) = (&rollout.paused_at, cell(rollout.paused_by.as_ref())) {
+        stdout::line(format_args!("paused     {at} by {by}"))?;
+    }
+    let why = rollout.error_message.as_ref().or(rollout.reason.as_ref());
+    if let Some(why) = why {
+        let label = if rollout.error_message.is_some() { "error" } else { "reason" };
+        stdout::line(format_args!("{label:<10} {why}"))?;
+    }
+    // A pause is told above, line by line.
+    let told = |text: &&String| why == Some(*text) || rollout.paused_at.is_some();
+    if let Some(waiting_for) = rollout.waiting_for.as_ref().filter(|text| !told(text)) {
         stdout::line(format_args!("now        {waiting_for}"))?;
     }
-    if let Some(error) = &rollout.error_message {
-        stdout::line(format_args!("error      {error}"))?;
+    if let Some(next) = what_next(&rollout) {
+        stdout::line(format_args!("next       {next}"))?;
     }
     for (what, at) in
         [("created", &rollout.created_at), ("started", &rollout.started_at), ("completed", &rollout.completed_at)]
@@ -78,7 +91,7 @@ pub(super) fn rollout(found: &Value, json: bool) -> Result<()> {
             batch.devices.to_string(),
             batch.updated.to_string(),
             batch.healthy.to_string(),
-            batch.failed.to_string(),
+            batch.ever_failed.unwrap_or(batch.failed).to_string(),
             batch.rolled_back.to_string(),
             cell(batch.opened_at.as_ref()),
             cell(batch.completed_at.as_ref()),
@@ -90,12 +103,42 @@ pub(super) fn rollout(found: &Value, json: bool) -> Result<()> {
     Ok(())
 }
 
+/// What an operator can do about a rollout that waits for one.
+fn what_next(rollout: &Rollout) -> Option<String> {
+    let id = &rollout.rollout_id;
+    match rollout.status.as_str() {
+        "paused" => {
+            let batch = rollout.batches.get((rollout.current_batch as usize).wrapping_sub(1));
+            let skip = if batch.is_some_and(|batch| batch.healthy == 0) { " [--skip-batch]" } else { "" };
+            Some(format!("tidegate rollouts resume {id} --reason WHY{skip}; or cancel, or rollback-all"))
+        }
+        "awaiting_approval" => Some(format!("tidegate rollouts approve {id}; or reject")),
+        "expired" => Some(format!("tidegate rollouts approve {id} asks for approval anew")),
+        _ => None,
+    }
+}
+
+/// What became of a command: how the rollout stands, and whether anything changed.
+pub(super) fn commanded(command: &str, answer: &Value, json: bool) -> Result<()> {
+    if as_json(answer, json)? {
+        return Ok(());
+    }
+    rollout(answer, false)?;
+    if answer["changed"] == false {
+        stdout::line(format_args!("{command} changed nothing: the rollout stood so already"))?;
+    }
+    if let Some(hint) = answer["hint"].as_str() {
+        stdout::line(hint)?;
+    }
+    Ok(())
+}
+
 /// A rollout's rows.
 pub(super) fn rows(found: &[Value], json: bool) -> Result<()> {
     if as_json(&found, json)? {
         return Ok(());
     }
-    let mut table = Table::new(["DEVICE", "BATCH", "STATUS", "REASON", "FROM", "TO", "MESSAGE"]);
+    let mut table = Table::new(["DEVICE", "BATCH", "STATUS", "REASON", "UNTIL", "FROM", "TO", "MESSAGE"]);
     for value in found {
         let row: Row = serde_json::from_value(value.clone())?;
         table.row([
@@ -103,6 +146,7 @@ pub(super) fn rows(found: &[Value], json: bool) -> Result<()> {
             row.batch_number.to_string(),
             row.status.clone(),
             cell(row.status_reason.as_ref()),
+            cell(row.blocked_until.as_ref()),
             cell(row.old_image_tag.as_ref()),
             cell(row.new_image_tag.as_ref()),
             cell(row.error_message.as_ref()),
@@ -145,10 +189,12 @@ pub(super) fn triggered(answer: &Value, json: bool) -> Result<()> {
         value => value.to_string(),
     };
     if let Some(begun) = answer["rollouts"].as_array() {
-        let mut table = Table::new(["ROLLOUT", "POLICY", "STATUS", "DEVICES"]);
+        let mut table = Table::new(["ROLLOUT", "POLICY", "STATUS", "DEVICES", "REASON"]);
         for rollout in begun {
             let devices = text(&rollout["affected_devices"]);
-            table.row([text(&rollout["rollout_id"]), text(&rollout["policy"]), text(&rollout["status"]), devices]);
+            let [id, policy, status, reason] =
+                ["rollout_id", "policy", "status", "reason"].map(|field| text(&rollout[field]));
+            table.row([id, policy, status, devices, reason]);
         }
         stdout::print(&table)?;
         return Ok(());
@@ -156,6 +202,22 @@ pub(super) fn triggered(answer: &Value, json: bool) -> Result<()> {
     stdout::line(format_args!("{} devices would take part", text(&answer["total_devices"])))?;
     for batch in answer["batches"].as_array().into_iter().flatten() {
         stdout::line(format_args!("  {}", batch_in_words(batch)))?;
+    }
+    for over in answer["passed_over"].as_array().into_iter().flatten() {
+        let list = |field: &str| {
+            let names = over[field].as_array().into_iter().flatten().filter_map(Value::as_str);
+            names.collect::<Vec<_>>().join(", ")
+        };
+        stdout::line(format_args!(
+            "it would pass over, of the policy {}: {}",
+            text(&over["policy"]),
+            list("safeguards")
+        ))?;
+        let flags = over["unsaid"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let flags = flags.map(|safeguard| format!("--override-{safeguard} ")).collect::<String>();
+        if !flags.is_empty() {
+            stdout::line(format_args!("  and is refused without {flags}--reason WHY"))?;
+        }
     }
     for (reason, count) in answer["skipped"].as_object().into_iter().flatten() {
         stdout::line(format_args!("{count} would be skipped: {reason}"))?;

@@ -83,12 +83,16 @@ impl Agents {
         for pid in self.0.iter().filter_map(|agent| agent.process.id()) {
             let asked = Command::new("sh").args(["-c", &format!("kill -s TERM {pid}")]).status().await;
             if let Err(error) = asked {
-                eprintln!("an agent cannot be asked to end: {error}");
+                crate::stderr::line(format_args!("an agent cannot be asked to end: {error}"));
             }
         }
         for agent in &mut self.0 {
             if tokio::time::timeout(PATIENCE, agent.process.wait()).await.is_err() {
-                eprintln!("the agent of {} did not end in {} s and is killed", agent.project, PATIENCE.as_secs());
+                crate::stderr::line(format_args!(
+                    "the agent of {} did not end in {} s and is killed",
+                    agent.project,
+                    PATIENCE.as_secs()
+                ));
                 let _ = agent.process.kill().await;
             }
         }

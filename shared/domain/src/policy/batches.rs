@@ -71,6 +71,19 @@ impl Batches {
         Self(Kind::Count(3))
     }
 
+    /// One batch of all.
+    pub const fn one() -> Self {
+        Self(Kind::Count(1))
+    }
+
+    /// Whether the first batch is everybody, whatever the fleet's size.
+    pub fn is_one(&self) -> bool {
+        match &self.0 {
+            Kind::Count(count) => *count == 1,
+            Kind::List(steps) => steps.len() == 1,
+        }
+    }
+
     /// Batches by number: three are the mission's 10 %, 50 % and 100 %, any other count equal steps.
     pub fn count(count: u32) -> Result<Self, BatchError> {
         if (1..=MAX_BATCHES).contains(&count) {

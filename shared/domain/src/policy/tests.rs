@@ -209,3 +209,26 @@ fn a_change_is_the_next_revision() {
     assert_eq!((next.id.as_str(), next.revision), ("p", 2));
     assert_eq!((next.created_at, next.updated_at), (stored.created_at, later));
 }
+
+#[test]
+fn names_hold_nothing_that_acts_or_cannot_be_seen() {
+    let read = |field: &str, value: serde_json::Value| {
+        let mut written = serde_json::json!({"name": "app", "image_pattern": "acme/app:*"});
+        written[field] = value;
+        let raw = RawPolicy::from_json("", &written).unwrap();
+        let id = crate::ids::PolicyId::trusted("p");
+        raw.validate(&PolicyDefaults::default(), id, crate::testing::at(0), Origin::Api)
+    };
+    for text in ["a\u{1b}]0;x", "a\nb", "a\rb", "a\u{202e}b", "a\u{2066}b", "a\u{200b}b", "a\u{9b}b", "a\u{7f}"] {
+        for (field, value, pointer) in [
+            ("name", serde_json::json!(text), "/name".to_owned()),
+            ("fleet_id", serde_json::json!(text), "/fleet_id".to_owned()),
+            ("device_tags", serde_json::json!({"region": text}), "/device_tags/region".to_owned()),
+            ("device_tags", serde_json::json!({text: "eu"}), format!("/device_tags/{text}")),
+        ] {
+            let errors = read(field, value).unwrap_err();
+            assert!(errors.iter().any(|error| error.pointer == pointer), "{field} {text:?}: {errors:?}");
+        }
+    }
+    assert!(read("name", serde_json::json!("Größe 東京")).is_ok());
+}

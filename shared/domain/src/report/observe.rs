@@ -25,7 +25,7 @@ pub(super) fn observe(device: &mut Device, name: &str, observed: &Observed) {
         tag: tag.or_else(|| old.as_ref().and_then(|old| old.tag.clone())),
         digest: digest.or_else(|| old.as_ref().and_then(|old| old.digest.clone())),
         status: observed.status.clone().or_else(|| old.as_ref().and_then(|old| old.status.clone())),
-        healthy: observed.healthy.unwrap_or_else(|| old.as_ref().is_some_and(|old| old.healthy)),
+        healthy: observed.healthy.or_else(|| old.as_ref().and_then(|old| old.healthy)),
     };
     let pin = Pin { tag: running.tag.clone(), digest: running.digest.clone() };
     service.running = Some(running);

@@ -7,7 +7,7 @@ use super::{Detail, Effect, Stepping, later};
 use crate::counts::{Class, Counts};
 use crate::event::ImageEvent;
 use crate::policy::OnFailure;
-use crate::rollout::{Rollback, Status};
+use crate::rollout::{By, Decided, Rollback, Status};
 
 impl Stepping<'_> {
     /// A rollout in progress: stops it, opens the next batch, or says what it waits for.
@@ -64,8 +64,15 @@ impl Stepping<'_> {
             self.next.reason = Some(reason.clone());
             self.emit(ImageEvent::RolloutFailed, Detail::because(&reason));
         }
-        let why = self.next.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
-        format!("paused{why}")
+        self.pause_in_words()
+    }
+
+    /// Who paused it, when, why, and how it goes on.
+    fn pause_in_words(&self) -> String {
+        let who = self.next.decided.map(|told| format!(" by {} at {}", told.by.words(), seconds(told.at)));
+        let why = self.next.reason.as_deref().map(|reason| format!(": {reason}"));
+        let on = "it goes on when it is resumed; cancel ends it, rollback-all takes every device back";
+        format!("paused{}{}; {on}", who.unwrap_or_default(), why.unwrap_or_default())
     }
 
     /// Every device of the whole plan settled and none is healthy: failed, instead of a pause.
@@ -84,6 +91,7 @@ impl Stepping<'_> {
     fn stop(&mut self, fired: &Fired) -> String {
         let reason = fired.to_string();
         self.next.reason = Some(reason.clone());
+        self.next.decided = Some(Decided { by: By::Rules, at: self.now });
         self.next.judge.told = true;
         self.emit(ImageEvent::RolloutFailed, Detail { batch: Some(self.next.batch), ..Detail::because(&reason) });
         match self.plan.policy.on_failure {
@@ -111,9 +119,10 @@ impl Stepping<'_> {
         self.next.status = Status::Paused;
         self.next.resume_to = Some(Status::InProgress);
         self.next.reason = Some(reason.to_owned());
+        self.next.decided = Some(Decided { by: By::Rules, at: self.now });
         self.emit(ImageEvent::RolloutPaused, Detail::because(reason));
         self.watch();
-        format!("paused: {reason}")
+        self.pause_in_words()
     }
 
     /// Moves `open_to` on inside the open batch, where only so many may be in flight.
@@ -248,6 +257,6 @@ fn without_zone(devices: u32) -> String {
     }
 }
 
-fn seconds(at: Timestamp) -> String {
+pub(super) fn seconds(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

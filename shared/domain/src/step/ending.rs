@@ -3,7 +3,7 @@
 use super::{Detail, Effect, SETTLE_SECONDS, Stepping, later};
 use crate::counts::Class;
 use crate::event::ImageEvent;
-use crate::rollout::Status;
+use crate::rollout::{By, Decided, Status};
 
 impl Stepping<'_> {
     /// Every batch is done.
@@ -52,6 +52,7 @@ impl Stepping<'_> {
         self.next.resume_to = None;
         self.next.check_at = None;
         // A pause's or a resume's reason does not explain the end.
+        self.next.decided = (status == Status::Failed).then_some(Decided { by: By::Rules, at: self.now });
         self.next.reason = Some(reason).filter(|reason| !reason.is_empty()).map(str::to_owned);
     }
 

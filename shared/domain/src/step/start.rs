@@ -2,6 +2,7 @@
 
 use jiff::tz::TimeZone;
 
+use super::batch::seconds;
 use super::{Detail, Effect, RESOLVE_SECONDS, Resolution, Stepping, later};
 use crate::event::ImageEvent;
 use crate::policy::Strategy;
@@ -107,11 +108,12 @@ impl Stepping<'_> {
             let reason = format!("not approved within {hours} hours");
             self.next.status = Status::Expired;
             self.next.reason = Some(reason.clone());
+            self.next.decided = None;
             self.emit(ImageEvent::RolloutExpired, Detail::because(&reason));
             return reason;
         }
         self.wake(due);
-        "waiting for approval".to_owned()
+        format!("waiting for approval; without one it expires at {}", seconds(due))
     }
 
     /// Waits for the first window; where each device has a zone of its own, each waits by itself.

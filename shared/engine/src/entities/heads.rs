@@ -1,9 +1,9 @@
 //! Heads, and the generation counter of a repository.
 
 use serde_json::Value;
-use tidegate_domain::head::Head;
+use tidegate_domain::head::{Head, KeptOut};
 use tidegate_domain::ids::PolicyId;
-use tidegate_domain::image::Repository;
+use tidegate_domain::image::{Digest, Repository};
 
 use super::codec;
 use crate::error::EngineError;
@@ -30,9 +30,29 @@ pub async fn get(store: &dyn Store, repository: &Repository, policy: &PolicyId) 
 
 /// Every head of a repository.
 pub async fn of_repository(store: &dyn Store, repository: &Repository) -> Result<Vec<Head>, EngineError> {
-    let query = Query { prefix: Some(PREFIX.to_owned()), ..Query::partition(Table::Images, repository.as_str()) };
-    let page = store.query(&query).await?;
-    page.items.into_iter().map(|item| codec::read(Table::Images, item)).collect()
+    let mut query = Query { prefix: Some(PREFIX.to_owned()), ..Query::partition(Table::Images, repository.as_str()) };
+    let mut heads = Vec::new();
+    loop {
+        let page = store.query(&query).await?;
+        for item in page.items {
+            heads.push(codec::read(Table::Images, item)?);
+        }
+        match page.next {
+            Some(next) => query.after = Some(next),
+            None => return Ok(heads),
+        }
+    }
+}
+
+/// The policies of a repository that keep this digest out.
+pub async fn keeping_out(
+    store: &dyn Store,
+    repository: &Repository,
+    digest: Option<&Digest>,
+) -> Result<Vec<KeptOut>, EngineError> {
+    let Some(digest) = digest else { return Ok(Vec::new()) };
+    let heads = of_repository(store, repository).await?;
+    Ok(heads.iter().filter_map(|head| head.keeps_out(digest)).collect())
 }
 
 /// Stores the head's next revision, on the condition that the stored one is still the one that was read.

@@ -1,23 +1,15 @@
-//! Policies, and the reservations of their names.
+//! Policies.
 
-use serde_json::Value;
 use tidegate_domain::ids::PolicyId;
 use tidegate_domain::policy::Policy;
 
-use super::codec;
+use super::{codec, policy_names};
 use crate::error::EngineError;
 use crate::ports::{Condition, Freshness, Item, Key, Store, Table, Write};
-
-/// What the keys of reserved names begin with; no id does.
-const NAMES: &str = "name#";
 
 /// The key of a policy.
 pub fn key(policy: &PolicyId) -> Key {
     Key::simple(Table::Policies, policy.as_str())
-}
-
-fn name_key(name: &str) -> Key {
-    Key::simple(Table::Policies, format!("{NAMES}{name}"))
 }
 
 /// Reads a policy; consistent.
@@ -34,7 +26,7 @@ pub async fn all(store: &dyn Store) -> Result<Vec<Policy>, EngineError> {
     let (mut policies, mut after) = (Vec::new(), None);
     loop {
         let page = store.scan(Table::Policies, after.as_deref(), None).await?;
-        let items = page.items.into_iter().filter(|item| !is_name(item));
+        let items = page.items.into_iter().filter(|item| !policy_names::is_name(item));
         policies.extend(items.map(parse).collect::<Result<Vec<_>, _>>()?);
         match page.next {
             Some(next) => after = Some(next),
@@ -43,10 +35,6 @@ pub async fn all(store: &dyn Store) -> Result<Vec<Policy>, EngineError> {
     }
     policies.sort_by(|a: &Policy, b: &Policy| a.name.cmp(&b.name));
     Ok(policies)
-}
-
-fn is_name(item: &Item) -> bool {
-    item.get("id").and_then(Value::as_str).is_some_and(|id| id.starts_with(NAMES))
 }
 
 /// Stores a new policy; refused where one has its id.
@@ -67,19 +55,4 @@ pub fn save(policy: &Policy) -> Write {
 /// Removes a policy; refused where the stored one is another revision.
 pub fn delete(policy: &Policy) -> Write {
     Write::Delete { key: key(&policy.id), condition: Condition::Equals("revision", policy.revision.into()) }
-}
-
-/// Reserves the policy's name; refused where another policy has it.
-pub fn take_name(policy: &Policy) -> Write {
-    let item = Item::from_iter([
-        ("id".to_owned(), name_key(&policy.name).pk.into()),
-        ("policy_id".to_owned(), policy.id.as_str().into()),
-    ]);
-    Write::Put { table: Table::Policies, item, condition: Condition::Absent }
-}
-
-/// Gives the policy's name free; refused where another policy has it.
-pub fn free_name(policy: &Policy) -> Write {
-    let condition = Condition::Equals("policy_id", policy.id.as_str().into());
-    Write::Delete { key: name_key(&policy.name), condition }
 }

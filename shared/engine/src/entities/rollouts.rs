@@ -61,7 +61,7 @@ pub fn save_command(old: &Rollout, next: &Rollout) -> Write {
 }
 
 /// The attributes that a command may change.
-const COMMANDS_WRITE: [&str; 14] = [
+const COMMANDS_WRITE: [&str; 15] = [
     "status",
     "resume_to",
     "command_at",
@@ -70,6 +70,7 @@ const COMMANDS_WRITE: [&str; 14] = [
     "skip_batch",
     "rollback",
     "reason",
+    "decided",
     "completed_at",
     "asked_at",
     "wake_at",
@@ -86,6 +87,7 @@ pub fn supersede(old: &Rollout, reason: &str, now: jiff::Timestamp) -> Write {
         completed_at: Some(now),
         command_at: Some(now),
         resume_to: None,
+        decided: None,
         check_at: None,
         live: Some(LIVE.to_owned()),
         ..old.clone()

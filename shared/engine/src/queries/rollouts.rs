@@ -54,7 +54,12 @@ pub async fn rollouts(
         filter.status.is_none_or(|status| status == rollout.status)
             && filter.image.as_ref().is_none_or(|image| image.meets(&rollout.repository, rollout.target.tag.as_ref()))
     });
-    let wanted: Vec<Rollout> = wanted.collect();
+    let mut wanted: Vec<Rollout> = wanted.collect();
+    // Ids of one millisecond are in no order; the generation is that of creation, within a repository.
+    wanted.sort_by(|a, b| {
+        let order = |rollout: &Rollout| (rollout.created_at, rollout.generation);
+        order(b).cmp(&order(a)).then_with(|| b.rollout_id.cmp(&a.rollout_id))
+    });
     let items = try_join_all(wanted.iter().map(|rollout| crate::rollouts::folded(store, rollout))).await?;
     Ok(Listed { items, next: next.map(|after| RolloutsCursor { after }) })
 }

@@ -7,6 +7,7 @@ use axum::http::request::Parts;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use tidegate_domain::device_tag;
 use tidegate_domain::ids::DeviceUuid;
 use tidegate_domain::image::{ImageRef, Repository};
 use tidegate_engine::queries::ImageFilter;
@@ -79,6 +80,12 @@ impl Default for Limit {
 }
 
 text! {
+    /// `true` or `false`; without the parameter `false`.
+    #[derive(Default, Copy)]
+    Flag(bool), |text| text.parse().map_err(|_| "expected true or false".to_owned())
+}
+
+text! {
     /// Where the page begins.
     Cursor(String), Ok
 }
@@ -105,16 +112,13 @@ text! {
 }
 
 text! {
-    /// A tag, `key:value`.
-    TagText((String, String)), |text| match text.split_once(':') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        Some(_) | None => Err("expected key:value".to_owned()),
-    }
+    /// A tag, `key=value` or `key:value`.
+    TagText((String, String)), |text| device_tag::parse(&text).map_err(|error| error.to_string())
 }
 
 /// One tag, or several that must all be there.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(untagged, expecting = "expected key:value")]
+#[serde(untagged, expecting = "expected a tag, key=value or key:value")]
 pub(crate) enum TagTexts {
     /// One.
     One(TagText),

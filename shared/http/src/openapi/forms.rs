@@ -18,8 +18,12 @@ const BATCHES_MAX: usize = 100;
 pub(crate) const LINE_MAX: usize = 64;
 pub(crate) const TAGS_MAX: usize = 16;
 
-/// No control characters, and something to see.
-const LINE: &str = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
+/// Something to see, and nothing that acts on what shows it: [`tidegate_domain::text::is_unseen`], as far as a pattern of
+/// 16-bit characters can say it.
+const LINE: &str = concat!(
+    r"^(?!\s*$)[^\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e",
+    r"\u2060-\u206f\u3164\ue000-\uf8ff\ufeff\uffa0\ufff0-\ufffb]+$"
+);
 
 /// Schemas under their names. Each is a type that stands for its schema alone.
 macro_rules! forms {
@@ -65,8 +69,8 @@ forms! {
     FleetId, text().pattern(Some("^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")).examples(["production"]);
     /// A name, on one line.
     Line, line();
-    /// A tag and its value: `key:value`.
-    TagFilter, text().pattern(Some("^[^:]+:")).examples(["region:us-east"]);
+    /// A tag and its value: `key=value`, or `key:value`.
+    TagFilter, text().pattern(Some("^[^:=]+[:=](.|\\n)+")).examples(["region:us-east"]);
     /// Tags, by name.
     Tags, tags();
     /// A registry's delivery, in its own words: Docker Hub's, GitHub's, CNCF distribution's.
@@ -102,7 +106,7 @@ fn line() -> ObjectBuilder {
 }
 
 fn tags() -> ObjectBuilder {
-    let name = Schema::Object(text().min_length(Some(1)).max_length(Some(LINE_MAX)).pattern(Some("^[^:]*$")).build());
+    let name = Schema::Object(text().min_length(Some(1)).max_length(Some(LINE_MAX)).pattern(Some("^[^:=]*$")).build());
     let value = AdditionalProperties::RefOr(Ref::from_schema_name(Line::name()).into());
     let object = plain(Type::Object).property_names(Some(name)).additional_properties(Some(value));
     object.max_properties(Some(TAGS_MAX)).examples([serde_json::json!({"region": "us-east"})])

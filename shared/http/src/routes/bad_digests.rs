@@ -75,10 +75,9 @@ async fn clear_bad_digest(
     Ok(Json(Cleared { digest: digest.to_string(), policies }))
 }
 
-/// A name that no policy has may be the id of one that is gone: its head is still there.
+/// What is no name may be the id of a policy that is gone: its head is still there.
 async fn policy(state: &AppState, named: &str) -> Result<PolicyId, Problem> {
-    let all = policies::list(&state.ports).await?;
-    let found = all.into_iter().find(|policy| policy.name == named).map(|policy| policy.id);
+    let found = policies::id_of_name(&state.ports, named).await?;
     Ok(found.unwrap_or_else(|| PolicyId::trusted(named)))
 }
 

@@ -4,6 +4,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
+use tidegate_domain::approval::{NotBound, bound};
 use tidegate_domain::command::Command;
 use tidegate_domain::ids::RolloutId;
 use tidegate_domain::policy::FieldError;
@@ -12,14 +13,11 @@ use tidegate_engine::commands::{Commanded, carry_out};
 use utoipa::ToSchema;
 
 use super::{Api, Use};
-use crate::input::{OperatorBody, OptionalBody, RolloutIdPath};
+use crate::input::{OperatorBody, OptionalBody, RolloutIdPath, reason as reason_of};
 use crate::openapi::forms;
 use crate::problem::Problem;
 use crate::state::AppState;
 use crate::views::{RolloutBrief, RolloutView};
-
-/// Longest reason, in characters.
-const REASON_MAX: usize = 500;
 
 /// Why, for those who look later.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -29,6 +27,20 @@ struct Reasoned {
     /// Why.
     #[schema(max_length = 500)]
     reason: Option<String>,
+}
+
+/// An answer to who asks for approval.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ApprovalBody)]
+struct Answered {
+    /// Why.
+    #[schema(max_length = 500)]
+    reason: Option<String>,
+    /// The seal that was shown with the rollout (`approval`): the answer is for what was seen, or is refused. Needed where
+    /// the rollout's digest is not known.
+    #[schema(max_length = 64)]
+    seal: Option<String>,
 }
 
 /// What resuming needs.
@@ -152,14 +164,15 @@ async fn rollback_all(
 #[utoipa::path(
     post, operation_id = "approveRollout", path = "/api/v1/rollouts/{id}/approve", tag = "rollouts",
     params(("id" = forms::RolloutId, Path, description = "The rollout's id.")),
-    request_body(content = Option<Reasoned>),
+    request_body(content = Option<Answered>),
     responses(
         (status = 200, description = "It goes on.", body = RolloutBrief),
         (status = 404, description = "There is no such rollout."),
-        (status = 409, description = "Its status forbids it."),
+        (status = 409, description = "Its status forbids it, or it is not what was seen."),
     )
 )]
-async fn approve(state: State<AppState>, id: RolloutIdPath, OptionalBody(body): OptionalBody<Reasoned>) -> Answer {
+async fn approve(state: State<AppState>, id: RolloutIdPath, OptionalBody(body): OptionalBody<Answered>) -> Answer {
+    is_for_what_was_seen(&state, &id, body.seal.as_deref()).await?;
     run(state, id, Command::Approve, body.reason).await
 }
 
@@ -169,15 +182,34 @@ async fn approve(state: State<AppState>, id: RolloutIdPath, OptionalBody(body): 
 #[utoipa::path(
     post, operation_id = "rejectRollout", path = "/api/v1/rollouts/{id}/reject", tag = "rollouts",
     params(("id" = forms::RolloutId, Path, description = "The rollout's id.")),
-    request_body(content = Option<Reasoned>),
+    request_body(content = Option<Answered>),
     responses(
         (status = 200, description = "It is rejected.", body = RolloutBrief),
         (status = 404, description = "There is no such rollout."),
-        (status = 409, description = "Its status forbids it."),
+        (status = 409, description = "Its status forbids it, or it is not what was seen."),
     )
 )]
-async fn reject(state: State<AppState>, id: RolloutIdPath, OptionalBody(body): OptionalBody<Reasoned>) -> Answer {
+async fn reject(state: State<AppState>, id: RolloutIdPath, OptionalBody(body): OptionalBody<Answered>) -> Answer {
+    is_for_what_was_seen(&state, &id, body.seal.as_deref()).await?;
     run(state, id, Command::Reject, body.reason).await
+}
+
+/// Refuses an answer that is for something else than the rollout as it stands. What a waiting rollout brings, and to whom,
+/// is frozen: nothing can change between this look and the command but its status.
+async fn is_for_what_was_seen(
+    state: &AppState,
+    RolloutIdPath(id): &RolloutIdPath,
+    seal: Option<&str>,
+) -> Result<(), Problem> {
+    let view = tidegate_engine::rollouts::view(&*state.ports.store, id, state.now()).await?;
+    let view = view.ok_or_else(|| Problem::missing("rollout"))?;
+    bound(&view.rollout, &view.plan.policy, seal).map_err(|error| {
+        let fields = vec![FieldError::new("/seal", &error)];
+        match error {
+            NotBound::Needed => Problem::conflict("seal_needed", error.to_string()).about(fields),
+            NotBound::Changed => Problem::conflict("changed", error.to_string()).about(fields),
+        }
+    })
 }
 
 async fn run(
@@ -186,12 +218,8 @@ async fn run(
     command: Command,
     reason: Option<String>,
 ) -> Answer {
-    if reason.as_deref().is_some_and(|reason| reason.chars().count() > REASON_MAX) {
-        let detail = format!("expected at most {REASON_MAX} characters");
-        return Err(Problem::invalid(vec![FieldError::new("/reason", detail)]));
-    }
+    let reason = reason_of(reason).map_err(|error| Problem::invalid(vec![error]))?;
     let now = state.now();
-    let reason = reason.filter(|reason| !reason.trim().is_empty());
     match carry_out(&state.ports, &id, &command, reason.as_deref(), now).await? {
         Commanded::Done { changed, .. } => {
             tracing::info!(rollout_id = id.as_str(), command = command.name(), changed, "command");

@@ -29,7 +29,7 @@ use crate::views::{DevicePage, DeviceView, Page, position};
 struct ListParams {
     /// Only devices of this fleet.
     fleet_id: Option<String>,
-    /// Only devices with this tag, `key:value`; given several times, with all of them.
+    /// Only devices with this tag, `key=value` or `key:value`; given several times, with all of them.
     #[param(value_type = Option<Vec<TagFilter>>)]
     tag: Option<TagTexts>,
     /// Only devices with a service of this repository, or of this image where it has a tag.

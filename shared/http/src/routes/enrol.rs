@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
 use serde::Deserialize;
+use tidegate_domain::device_tag;
 use tidegate_domain::ids::DeviceUuid;
 use tidegate_domain::image::ImageRef;
 use tidegate_domain::policy::FieldError;
@@ -159,9 +160,10 @@ impl Checks {
 
     /// A text that is not empty, not long, and has nothing in it that would not show.
     pub(super) fn text(&mut self, pointer: &str, text: &str) {
-        let plain = !text.trim().is_empty() && text.chars().count() <= LINE_MAX && !text.chars().any(char::is_control);
-        if !plain {
+        if text.trim().is_empty() || text.chars().count() > LINE_MAX {
             self.wrong(pointer, format!("expected 1 to {LINE_MAX} characters on one line"));
+        } else if let Err(unseen) = tidegate_domain::text::name(text) {
+            self.wrong(pointer, unseen);
         }
     }
 
@@ -203,8 +205,8 @@ impl Checks {
             let pointer = FieldError::pointer_to("/tags", key);
             self.text(&pointer, key);
             self.text(&pointer, value);
-            if key.contains(':') {
-                self.wrong(pointer, "expected a key without a colon: filters write key:value");
+            if key.contains(device_tag::divides) {
+                self.wrong(pointer, "expected a key without a colon or an equals sign: filters write key=value");
             }
         }
     }

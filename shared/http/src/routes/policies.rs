@@ -12,12 +12,12 @@ use tidegate_engine::queries::Listed;
 use utoipa::IntoParams;
 
 use super::{Api, Use};
-use crate::input::{Cursor, Limit, OperatorBody, Params, PolicyIdPath};
+use crate::input::{Cursor, Flag, Limit, OperatorBody, Params, PolicyIdPath};
 use crate::openapi::forms::EntityTag;
 use crate::openapi::words::PolicyOrigin;
 use crate::problem::Problem;
 use crate::state::AppState;
-use crate::views::{Page, PolicyAnswer, PolicyBody, PolicyPage, position};
+use crate::views::{Page, PolicyAnswer, PolicyBody, PolicyPage, RemovalView, position};
 
 /// A policy with its ETag.
 type Answer = ([(HeaderName, String); 1], Json<PolicyAnswer>);
@@ -42,6 +42,16 @@ struct WriteParams {
     /// Where the policy comes from: `file` (policies.yaml) or `api`, the default.
     #[param(value_type = Option<PolicyOrigin>)]
     origin: Option<Origin>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct DeleteParams {
+    /// `true`: only say which rollouts it would touch.
+    #[serde(default)]
+    #[param(value_type = Option<bool>)]
+    dry_run: Flag,
 }
 
 /// Behind this policy.
@@ -159,7 +169,9 @@ async fn replace(
 
 /// Removes a policy
 ///
-/// Rollouts that follow it go on by the copy that they have.
+/// Its rollouts that are under way go on by the copy that they have; the answer names them, and with `dry_run` it says
+/// so before. The name keeps the policy's id: created again under that name, it is the same policy, with all that is
+/// known of its images.
 #[utoipa::path(
     delete,
     operation_id = "deletePolicy",
@@ -168,9 +180,10 @@ async fn replace(
     params(
         ("id" = String, Path, description = "The policy's id.", max_length = 64, pattern = "^[A-Za-z0-9._-]+$"),
         ("If-Match" = Option<EntityTag>, Header, description = "The ETag of the revision that was read."),
+        DeleteParams,
     ),
     responses(
-        (status = 204, description = "Removed."),
+        (status = 200, description = "Removed, or with `dry_run` what would be touched.", body = RemovalView),
         (status = 404, description = "There is none."),
         (status = 412, description = "It is at another revision."),
     )
@@ -179,9 +192,15 @@ async fn delete(
     State(state): State<AppState>,
     PolicyIdPath(id): PolicyIdPath,
     headers: HeaderMap,
-) -> Result<StatusCode, Problem> {
-    policies::delete(&state.ports, &wanted(id, &headers)?, state.now()).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Params(params): Params<DeleteParams>,
+) -> Result<Json<RemovalView>, Problem> {
+    let wanted = wanted(id, &headers)?;
+    let removal = if params.dry_run.0 {
+        policies::look_before_delete(&state.ports, &wanted).await?
+    } else {
+        policies::delete(&state.ports, &wanted, state.now()).await?
+    };
+    Ok(Json(RemovalView::new(removal, params.dry_run.0)))
 }
 
 fn raw(body: &Value) -> Result<RawPolicy, Problem> {

@@ -1,19 +1,20 @@
 //! A person triggers an update.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use tidegate_domain::device_tag;
 use tidegate_domain::image::ImageRef;
-use tidegate_domain::policy::{FieldError, Strategy};
-use tidegate_engine::trigger::{Retry, TriggerError, TriggerRequest, dry_run, trigger};
+use tidegate_domain::policy::{FieldError, Safeguard, Strategy, Wish};
+use tidegate_engine::trigger::{PassedOver, Retry, TriggerError, TriggerRequest, dry_run, trigger};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{Api, Use};
-use crate::input::{OperatorBody, Params};
+use crate::input::{OperatorBody, Params, reason as reason_of};
 use crate::openapi::forms::TagFilter;
 use crate::openapi::words;
 use crate::problem::Problem;
@@ -24,17 +25,51 @@ use crate::views::{DryRunView, TriggerAnswer};
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct TriggerBody {
-    /// The image.
+    /// The image, with a tag or a digest.
     #[schema(example = "docker.io/iotistic/myapp:v2.0.1")]
     image: String,
     /// Another strategy than the policies'.
     #[schema(value_type = Option<words::Strategy>)]
     strategy: Option<Strategy>,
+    /// Which safeguards of the policies may be passed over. A trigger that would pass over one that is not said here is
+    /// refused.
+    #[serde(default, rename = "override")]
+    overriding: Overriding,
+    /// Why. Needed where something may be passed over.
+    #[schema(max_length = 500)]
+    reason: Option<String>,
     /// Although the digest is kept out or proven: `failed` devices of the last rollout, or `all`.
     retry: Option<RetryWord>,
     /// Which devices; without it, all that run the image's repository.
     #[serde(default)]
     filters: Filters,
+}
+
+/// Safeguards that may be passed over. What is said is passed over, also where no strategy is asked for.
+#[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
+#[schema(as = TriggerOverride)]
+#[serde(deny_unknown_fields)]
+struct Overriding {
+    /// Nobody is asked for a yes.
+    #[serde(default)]
+    approval: bool,
+    /// All devices at once.
+    #[serde(default)]
+    batches: bool,
+    /// Also outside the maintenance windows.
+    #[serde(default)]
+    window: bool,
+}
+
+impl Overriding {
+    fn safeguards(self) -> BTreeSet<Safeguard> {
+        let said = |safeguard: &Safeguard| match safeguard {
+            Safeguard::Approval => self.approval,
+            Safeguard::Batches => self.batches,
+            Safeguard::Window => self.window,
+        };
+        Safeguard::ALL.into_iter().filter(said).collect()
+    }
 }
 
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
@@ -52,7 +87,7 @@ enum RetryWord {
 struct Filters {
     /// Of this fleet.
     fleet_id: Option<String>,
-    /// With all of these tags, each as `key:value`.
+    /// With all of these tags, each as `key=value` or `key:value`.
     #[serde(default)]
     #[schema(value_type = Vec<TagFilter>)]
     device_tags: Vec<String>,
@@ -76,7 +111,9 @@ enum Truth {
 
 /// Rolls an image out by hand
 ///
-/// The devices are split by the policies that have them, one rollout each; `default` where no policy has them.
+/// The devices are split by the policies that have them, one rollout each; `default` where no policy has them. It may be
+/// stricter than a policy as it likes; to be laxer, `override` must say by what, with a reason. A dry run tells what would
+/// be passed over.
 #[utoipa::path(
     post,
     operation_id = "triggerUpdate",
@@ -87,7 +124,7 @@ enum Truth {
     responses(
         (status = 200, description = "With `dry_run`: what would happen.", body = DryRunView),
         (status = 202, description = "The rollouts.", body = TriggerAnswer),
-        (status = 409, description = "The digest is kept out."),
+        (status = 409, description = "A safeguard would be passed over that `override` does not name, the digest is kept out, or no device is concerned."),
         (status = 422, description = "Fields are wrong, or the registry is not allowed."),
     )
 )]
@@ -109,23 +146,29 @@ async fn trigger_update(
 
 fn checked(state: &AppState, body: TriggerBody) -> Result<TriggerRequest, Problem> {
     let mut errors = Vec::new();
-    let image = ImageRef::parse(&body.image).map_err(|error| FieldError::new("/image", error)).and_then(|image| {
-        let allowed = state.settings.allowed_registries.allows(&image.repository);
-        allowed.map(|()| image).map_err(|error| FieldError::new("/image", error))
-    });
+    let image =
+        ImageRef::parse_chosen(&body.image).map_err(|error| FieldError::new("/image", error)).and_then(|image| {
+            let allowed = state.settings.allowed_registries.allows(&image.repository);
+            allowed.map(|()| image).map_err(|error| FieldError::new("/image", error))
+        });
+    let reason = reason_of(body.reason).map_err(|error| errors.push(error)).ok().flatten();
+    let wish = Wish { strategy: body.strategy, without: body.overriding.safeguards() };
+    errors.extend(wish.check().err());
+    if !wish.without.is_empty() && reason.is_none() && errors.iter().all(|error| error.pointer != "/reason") {
+        errors.push(FieldError::new("/reason", "expected why this may be passed over, in words"));
+    }
     let mut device_tags = BTreeMap::new();
     for (i, tag) in body.filters.device_tags.iter().enumerate() {
-        match tag.split_once(':') {
-            Some((key, value)) if !key.is_empty() => drop(device_tags.insert(key.to_owned(), value.to_owned())),
-            Some(_) | None => {
-                errors.push(FieldError::new(format!("/filters/device_tags/{i}"), "expected key:value"));
-            }
+        match device_tag::parse(tag) {
+            Ok((key, value)) => drop(device_tags.insert(key, value)),
+            Err(error) => errors.push(FieldError::new(format!("/filters/device_tags/{i}"), error)),
         }
     }
     match image {
         Ok(image) if errors.is_empty() => Ok(TriggerRequest {
             image,
-            strategy: body.strategy,
+            wish,
+            reason,
             retry: body.retry.map(|word| match word {
                 RetryWord::Failed => Retry::Failed,
                 RetryWord::All => Retry::All,
@@ -140,6 +183,18 @@ fn checked(state: &AppState, body: TriggerBody) -> Result<TriggerRequest, Proble
     }
 }
 
+/// What must be said for a policy's safeguards.
+fn unsaid_fields(of: &PassedOver) -> impl Iterator<Item = FieldError> + '_ {
+    of.unsaid.iter().map(|safeguard| {
+        let what = match safeguard {
+            Safeguard::Approval => "wants an approval",
+            Safeguard::Batches => "wants batches",
+            Safeguard::Window => "wants its maintenance windows kept",
+        };
+        FieldError::new(format!("/override/{safeguard}"), format!("the policy {} {what}", of.policy))
+    })
+}
+
 impl From<TriggerError> for Problem {
     fn from(error: TriggerError) -> Self {
         match error {
@@ -148,6 +203,11 @@ impl From<TriggerError> for Problem {
                 let pointer = if field.pointer == "/update_strategy" { "/strategy".to_owned() } else { field.pointer };
                 Self::invalid(vec![FieldError::new(pointer, field.detail)])
             }
+            TriggerError::Unsaid(ref all) => {
+                let fields = all.iter().flat_map(unsaid_fields).collect();
+                Self::conflict("override_needed", error.to_string()).about(fields)
+            }
+            TriggerError::Nobody(_) => Self::conflict("no_devices", error.to_string()),
             TriggerError::Bad(_) => Self::conflict("bad_digest", error.to_string()),
             TriggerError::Engine(error) => error.into(),
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Serialize;
+use tidegate_domain::assignment::Progress;
 use tidegate_domain::device::{Device, Service};
 use tidegate_domain::ids::DeviceUuid;
 use tidegate_domain::pin::Pin;
@@ -93,7 +94,7 @@ struct ServiceView {
     /// The container's state, in the engine's word.
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<String>,
-    /// Whether it reported itself healthy.
+    /// Whether it is healthy; absent where it never told.
     #[serde(skip_serializing_if = "Option::is_none")]
     healthy: Option<bool>,
     /// Whether it runs another content than it should, and no rollout moves it.
@@ -137,6 +138,10 @@ struct PlaceView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<words::DeviceRolloutReason>)]
     status_reason: Option<&'static str>,
+    /// Until when a lock on the device holds it, where one does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    blocked_until: Option<Timestamp>,
 }
 
 impl DeviceView {
@@ -211,7 +216,7 @@ impl ServiceView {
             image: told.as_ref().or(baseline).map(|pin| pin.image(repository)),
             digest: told.and_then(|pin| pin.digest).map(|digest| digest.to_string()),
             status: running.and_then(|running| running.status.clone()),
-            healthy: running.map(|running| running.healthy),
+            healthy: running.and_then(|running| running.healthy),
             drifted,
             target: target
                 .map(|target| PinView { image: target.image, digest: target.digest.map(|digest| digest.to_string()) }),
@@ -224,6 +229,10 @@ impl ServiceView {
                 batch: place.batch,
                 status: place.progress.class().status(),
                 status_reason: place.progress.reason().map(tidegate_domain::assignment::Reason::name),
+                blocked_until: match place.progress {
+                    Progress::Blocked { until, .. } => Some(until),
+                    _ => None,
+                },
             }),
         }
     }

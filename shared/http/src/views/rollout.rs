@@ -2,9 +2,11 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
-use tidegate_domain::counts::Class;
+use tidegate_domain::approval::seal;
+use tidegate_domain::counts::{Class, Counts};
 use tidegate_domain::ids::RolloutId;
-use tidegate_domain::rollout::{Batch, Rollout, Status, Trigger};
+use tidegate_domain::rollout::{Batch, By, Rollout, Status, Trigger};
+use tidegate_engine::commands::OPERATOR;
 use tidegate_engine::rollouts::View;
 use utoipa::ToSchema;
 
@@ -46,6 +48,8 @@ pub(crate) struct RolloutView {
     updated_devices: u32,
     /// Devices that failed, and are not back on their old image.
     failed_devices: u32,
+    /// Devices that ever failed, back on their old image or not: what the failure rules count.
+    ever_failed_devices: u32,
     /// Devices that are healthy on the new image.
     healthy_devices: u32,
     /// Devices that are back on their old image.
@@ -73,6 +77,9 @@ pub(crate) struct RolloutView {
     triggered_by: &'static str,
     /// The policy that it follows.
     policy: String,
+    /// What of the policy it passes over, because a person said so.
+    #[serde(rename = "override", skip_serializing_if = "Option::is_none")]
+    overridden: Option<OverrideView>,
     /// Devices that told no time zone that was known when it was planned, where the window is in each device's own and
     /// the policy names no fallback: they wait until they tell one.
     #[serde(skip_serializing_if = "is_zero")]
@@ -80,9 +87,47 @@ pub(crate) struct RolloutView {
     /// Such devices, where the policy's fallback counts.
     #[serde(skip_serializing_if = "is_zero")]
     fallback_timezone_devices: u32,
-    /// Why it stopped or ended, where it did not end well.
+    /// Since when it is paused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    paused_at: Option<Timestamp>,
+    /// Who paused it: `an operator`, until operators' tokens have names, or `the failure rules`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paused_by: Option<&'static str>,
+    /// What a yes or no is for, where one is waited for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approval: Option<ApprovalView>,
+    /// Why it stands where it stands: a person's words, or what stopped it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// What went wrong, where failures stopped or ended it.
     #[serde(skip_serializing_if = "Option::is_none")]
     error_message: Option<String>,
+}
+
+/// What a yes or no to a rollout is for.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RolloutApproval)]
+struct ApprovalView {
+    /// Stands for the rollout, its image, its frozen plan and this time of asking. Handed back with `approve` or `reject`,
+    /// the answer counts only while all of that is as it was shown.
+    #[schema(example = "5f3c9a0d7be14c22a9de0317")]
+    seal: String,
+    /// Whether an answer without the seal is refused: the digest is not known, so nothing else says what it is for.
+    seal_needed: bool,
+}
+
+/// What a rollout passes over of its policy.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RolloutOverride)]
+struct OverrideView {
+    /// The policy's safeguards that it goes without.
+    #[schema(value_type = Vec<words::PolicySafeguard>)]
+    passed_over: Vec<&'static str>,
+    /// Why, in the person's words.
+    reason: String,
+    /// Who said so; `an operator` until operators' tokens have names.
+    by: &'static str,
 }
 
 /// A batch of a rollout.
@@ -99,6 +144,8 @@ struct BatchView {
     healthy: u32,
     /// Of them, who failed and is not back on the old one.
     failed: u32,
+    /// Of them, who ever failed.
+    ever_failed: u32,
     /// Of them, who is back on the old one.
     rolled_back: u32,
     /// When its first device could be offered the image.
@@ -112,7 +159,7 @@ struct BatchView {
 }
 
 impl BatchView {
-    fn new(number: u32, batch: &Batch) -> Self {
+    fn new(number: u32, batch: &Batch, taken_back: bool) -> Self {
         let counts = &batch.counts;
         Self {
             number,
@@ -120,6 +167,7 @@ impl BatchView {
             updated: counts.updated(),
             healthy: counts.of(Class::Healthy),
             failed: counts.failed(),
+            ever_failed: ever_failed(counts, taken_back),
             rolled_back: counts.of(Class::RolledBack),
             opened_at: batch.opened_at,
             completed_at: batch.completed_at,
@@ -131,6 +179,10 @@ impl RolloutView {
     /// A rollout whose counts include the journal's newest pages.
     pub(crate) fn new(rollout: &Rollout, waiting_for: Option<String>) -> Self {
         let counts = rollout.counts();
+        let taken_back = rollout.rollback.is_some();
+        let reason = rollout.reason.clone().filter(|_| went_wrong(rollout.status));
+        let by_person = rollout.decided.is_some_and(|decided| decided.by == By::Operator);
+        let paused = rollout.decided.filter(|_| rollout.status == Status::Paused);
         let tag = |tag: &tidegate_domain::image::Tag| tag.as_str().to_owned();
         Self {
             rollout_id: rollout.rollout_id.clone(),
@@ -142,9 +194,13 @@ impl RolloutView {
             status: rollout.status.name(),
             total_devices: counts.devices(),
             current_batch: rollout.batch,
-            batches: (1..).zip(&rollout.batches).map(|(number, batch)| BatchView::new(number, batch)).collect(),
+            batches: (1..)
+                .zip(&rollout.batches)
+                .map(|(number, batch)| BatchView::new(number, batch, taken_back))
+                .collect(),
             updated_devices: counts.updated(),
             failed_devices: counts.failed(),
+            ever_failed_devices: ever_failed(&counts, taken_back),
             healthy_devices: counts.of(Class::Healthy),
             rolled_back_devices: counts.of(Class::RolledBack),
             deferred_devices: counts.of(Class::Deferred) + counts.of(Class::NotSeen),
@@ -158,16 +214,50 @@ impl RolloutView {
                 Trigger::Manual => "manual",
             },
             policy: rollout.policy.clone(),
+            overridden: rollout.overridden.as_ref().map(|told| OverrideView {
+                passed_over: told.passed_over.iter().map(|safeguard| safeguard.name()).collect(),
+                reason: told.reason.clone(),
+                by: OPERATOR,
+            }),
             no_timezone_devices: rollout.zones.missing,
             fallback_timezone_devices: rollout.zones.fallback,
-            error_message: rollout.reason.clone().filter(|_| went_wrong(rollout.status)),
+            paused_at: paused.map(|decided| decided.at),
+            paused_by: paused.map(|decided| decided.by.words()),
+            approval: None,
+            error_message: reason.clone().filter(|_| !by_person && is_failure(rollout.status)),
+            reason,
         }
     }
 }
 
 impl From<View> for RolloutView {
     fn from(view: View) -> Self {
-        Self::new(&view.rollout, Some(view.waiting_for))
+        let approval = seal(&view.rollout, &view.plan.policy)
+            .map(|seal| ApprovalView { seal, seal_needed: view.rollout.target.digest.is_none() });
+        Self { approval, ..Self::new(&view.rollout, Some(view.waiting_for)) }
+    }
+}
+
+/// Devices that ever failed. Rollouts of older versions did not count them; until everything is taken back, who is back
+/// failed.
+fn ever_failed(counts: &Counts, taken_back: bool) -> u32 {
+    let back = if taken_back { 0 } else { counts.of(Class::RolledBack) };
+    counts.ever_failed().max(counts.failed() + back)
+}
+
+/// Whether a rollout of this status may have come there by failures; of some, a person's word is the other way.
+const fn is_failure(status: Status) -> bool {
+    match status {
+        Status::Paused | Status::Failed | Status::RollingBack | Status::RolledBack => true,
+        Status::Pending
+        | Status::AwaitingApproval
+        | Status::Scheduled
+        | Status::InProgress
+        | Status::Completed
+        | Status::Cancelled
+        | Status::Superseded
+        | Status::Rejected
+        | Status::Expired => false,
     }
 }
 

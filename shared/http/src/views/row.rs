@@ -26,6 +26,10 @@ pub(crate) struct RowView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<words::DeviceRolloutReason>)]
     status_reason: Option<&'static str>,
+    /// Until when a lock on the device holds it, where one does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    blocked_until: Option<Timestamp>,
     /// The tag that it ran before.
     #[schema(required = true)]
     old_image_tag: Option<String>,
@@ -68,6 +72,7 @@ impl RowView {
             batch_number: row.batch,
             status: row.class.status(),
             status_reason: row.reason.as_ref().map(tidegate_domain::assignment::Reason::name),
+            blocked_until: row.locked_until,
             old_image_tag: old.map(|tag| tag.as_str().to_owned()),
             new_image_tag: new_tag.map(|tag| tag.as_str().to_owned()),
             health_check_passed: checked.map(|happened| happened.event == HealthCheckPassed),

@@ -1,13 +1,15 @@
 //! The answer to a trigger.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
-use tidegate_engine::trigger::{DryBatch, DryRun, Triggered};
+use tidegate_domain::policy::Safeguard;
+use tidegate_engine::trigger::{DryBatch, DryRun, PassedOver, Triggered};
 use utoipa::ToSchema;
 
+use super::KeptOutView;
 use crate::openapi::forms::RolloutId;
-use crate::openapi::words::DeliveryStatus;
+use crate::openapi::words::{DeliveryStatus, PolicySafeguard};
 
 /// The answer to a trigger. Where it has exactly one rollout, its fields stand here too.
 #[derive(Debug, Serialize, ToSchema)]
@@ -51,6 +53,9 @@ struct TriggeredView {
     reason: Option<String>,
     /// Devices that it is for.
     affected_devices: u32,
+    /// Other policies of the repository that keep this digest out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    bad_for: Vec<KeptOutView>,
 }
 
 impl From<Triggered> for TriggeredView {
@@ -61,6 +66,7 @@ impl From<Triggered> for TriggeredView {
             status: triggered.status,
             reason: triggered.reason,
             affected_devices: triggered.affected_devices,
+            bad_for: triggered.bad_for.into_iter().map(KeptOutView::from).collect(),
         }
     }
 }
@@ -89,8 +95,34 @@ pub(crate) struct DryRunView {
     total_devices: u32,
     /// The batches that there would be, policy by policy.
     batches: Vec<DryBatchView>,
+    /// What would be passed over, for each policy that would not be followed as it is written.
+    passed_over: Vec<PassedOverView>,
     /// Devices that would be skipped, by reason.
     skipped: BTreeMap<String, u32>,
+    /// Policies of the repository that keep the digest out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    bad_for: Vec<KeptOutView>,
+}
+
+/// What would be passed over of a policy.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PassedOver)]
+struct PassedOverView {
+    /// The policy's name.
+    policy: String,
+    /// Its safeguards that the rollout would go without.
+    #[schema(value_type = Vec<PolicySafeguard>)]
+    safeguards: Vec<&'static str>,
+    /// Of these, those that `override` does not name: with any, the trigger is refused.
+    #[schema(value_type = Vec<PolicySafeguard>)]
+    unsaid: Vec<&'static str>,
+}
+
+impl From<PassedOver> for PassedOverView {
+    fn from(over: PassedOver) -> Self {
+        let names = |safeguards: BTreeSet<Safeguard>| safeguards.into_iter().map(Safeguard::name).collect();
+        Self { policy: over.policy, safeguards: names(over.safeguards), unsaid: names(over.unsaid) }
+    }
 }
 
 /// A batch that there would be.
@@ -111,7 +143,9 @@ impl From<DryRun> for DryRunView {
         Self {
             total_devices: run.total_devices,
             batches: run.batches.into_iter().map(view).collect(),
+            passed_over: run.passed_over.into_iter().map(PassedOverView::from).collect(),
             skipped: run.skipped,
+            bad_for: run.bad_for.into_iter().map(KeptOutView::from).collect(),
         }
     }
 }

@@ -4,6 +4,7 @@ use serde::Serialize;
 use tidegate_engine::webhook::{Ingested, Told};
 use utoipa::ToSchema;
 
+use super::KeptOutView;
 use crate::openapi::forms::RolloutId;
 use crate::openapi::words::DeliveryStatus;
 
@@ -56,6 +57,9 @@ struct DeliveryEntry {
     /// Devices that it is for.
     #[serde(skip_serializing_if = "Option::is_none")]
     affected_devices: Option<u32>,
+    /// Other policies of the repository that keep this digest out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    bad_for: Vec<KeptOutView>,
 }
 
 impl From<Told> for DeliveryEntry {
@@ -69,6 +73,7 @@ impl From<Told> for DeliveryEntry {
             reason: told.reason,
             rollout_id: told.rollout_id.map(|id| id.to_string()),
             affected_devices: told.affected_devices,
+            bad_for: told.bad_for.into_iter().map(KeptOutView::from).collect(),
         }
     }
 }

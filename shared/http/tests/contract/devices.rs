@@ -67,6 +67,12 @@ async fn keys_may_be_bound_to_fleets_and_fields_are_checked() {
         (json!({"fleet_id": "north", "platform": "aarch64"}), "/platform"),
         (json!({"fleet_id": "north", "platform": "linux/quantum"}), "/platform"),
         (json!({"fleet_id": "north", "tags": {"a:b": "c"}}), "/tags/a:b"),
+        (json!({"fleet_id": "north", "tags": {"a=b": "c"}}), "/tags/a=b"),
+        (json!({"fleet_id": "north", "name": "gate\u{1b}]0;owned\u{7}"}), "/name"),
+        (json!({"fleet_id": "north", "name": "gate\u{202e}21"}), "/name"),
+        (json!({"fleet_id": "north", "tags": {"region": "e\u{200b}u"}}), "/tags/region"),
+        (json!({"fleet_id": "north", "tags": {"re\rgion": "eu"}}), "/tags/re\rgion"),
+        (json!({"fleet_id": "north", "services": {"w\u{9b}2Jeb": {"image": "acme/app:v1"}}}), "/services/w\u{9b}2Jeb"),
         (json!({"fleet_id": "north", "tags": {"a": "x".repeat(100)}}), "/tags/a"),
     ];
     for (body, pointer) in cases {

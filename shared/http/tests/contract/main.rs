@@ -5,6 +5,7 @@ mod devices;
 mod document;
 mod doors;
 mod leaks;
+mod names;
 mod policies;
 mod rollouts;
 mod shapes;

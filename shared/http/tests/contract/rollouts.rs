@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use crate::world::{DIGEST_2, OPERATOR, World};
+use crate::world::{DIGEST_1, DIGEST_2, OPERATOR, World};
 
 /// What a device has to know to take part.
 struct Participant {
@@ -156,6 +156,126 @@ async fn commands_hold_change_or_are_refused() {
 }
 
 #[tokio::test]
+async fn a_pause_says_who_when_and_how_it_goes_on() {
+    let world = World::new();
+    world.policy("production", "north").await;
+    fleet(&world, 2).await;
+    let id = world.push("e1", "v2", DIGEST_2).await.is(202)["rollout_id"].as_str().unwrap().to_owned();
+    world.settle().await;
+    let path = format!("/api/v1/rollouts/{id}");
+    assert!(world.get(&path).await.is(200)["paused_at"].is_null());
+    world.post(&format!("{path}/pause"), json!({"reason": "looking"})).await.is(200);
+    let paused = world.get(&path).await.is(200);
+    assert_eq!((&paused["paused_by"], &paused["reason"]), (&json!("an operator"), &json!("looking")), "{paused}");
+    assert!(
+        paused["paused_at"].is_string() && paused["error_message"].is_null(),
+        "a person's reason is no error: {paused}"
+    );
+    let words = paused["waiting_for"].as_str().unwrap();
+    assert!(words.starts_with("paused by an operator at 2") && words.contains("looking; it goes on when"), "{words}");
+    let events = items(&world, &format!("{path}/events?type=image.rollout_paused")).await;
+    assert_eq!(events[0]["details"], json!({"reason": "looking", "by": "an operator"}));
+    world.post(&format!("{path}/resume"), json!({"reason": "seen"})).await.is(200);
+    assert!(world.get(&path).await.is(200)["paused_by"].is_null());
+}
+
+#[tokio::test]
+async fn who_failed_counts_as_failed_though_it_is_back() {
+    let world = World::new();
+    world.policy("production", "north").await;
+    let devices = fleet(&world, 1).await;
+    let id = world.push("e1", "v2", DIGEST_2).await.is(202)["rollout_id"].as_str().unwrap().to_owned();
+    world.settle().await;
+    devices[0].get(&world).await;
+    devices[0].tell(&world, &id, &[(1, "device.image_pulled")], DIGEST_1).await;
+    devices[0].get(&world).await;
+    let failed = [(2, "device.container_updating"), (3, "device.update_completed"), (4, "device.health_check_failed")];
+    devices[0].tell(&world, &id, &failed, DIGEST_2).await;
+    devices[0].tell(&world, &id, &[(5, "device.rolled_back")], DIGEST_1).await;
+    world.settle().await;
+    world.nudge(&id).await;
+    let rollout = world.get(&format!("/api/v1/rollouts/{id}")).await.is(200);
+    let counts = ["ever_failed_devices", "failed_devices", "rolled_back_devices"].map(|name| rollout[name].clone());
+    assert_eq!(counts, [json!(1), json!(0), json!(1)], "{rollout}");
+    assert_eq!(rollout["batches"][0]["ever_failed"], 1, "{rollout}");
+}
+
+#[tokio::test]
+async fn a_lock_says_until_when() {
+    let world = World::new();
+    world.policy("production", "north").await;
+    let devices = fleet(&world, 1).await;
+    let id = world.push("e1", "v2", DIGEST_2).await.is(202)["rollout_id"].as_str().unwrap().to_owned();
+    world.settle().await;
+    devices[0].get(&world).await;
+    let until = "2027-01-01T06:00:00Z";
+    let locked = json!({"reports": [{"id": "x", "service": "web", "rollout_id": id, "attempt": 1, "seq": 1,
+                                     "event": "device.update_blocked", "details": {"until": until}}]});
+    world.call(Method::PATCH, &devices[0].path, &devices[0].token, Some(locked)).await.is(200);
+    world.settle().await;
+    let rows = items(&world, &format!("/api/v1/rollouts/{id}/devices?status=blocked")).await;
+    assert_eq!(rows[0]["blocked_until"], until, "{rows:?}");
+    let uuid = devices[0].path.split('/').nth(4).unwrap();
+    let device = world.get(&format!("/api/v1/devices/{uuid}")).await.is(200);
+    assert_eq!(device["services"]["web"]["rollout"]["blocked_until"], until, "{device}");
+    assert!(device["services"]["web"]["healthy"].is_null(), "it never told: {device}");
+    devices[0].tell(&world, &id, &[(2, "device.image_pulling")], DIGEST_1).await;
+    world.settle().await;
+    let rows = items(&world, &format!("/api/v1/rollouts/{id}/devices")).await;
+    assert!(rows[0]["blocked_until"].is_null(), "{rows:?}");
+}
+
+#[tokio::test]
+async fn a_yes_is_for_what_was_seen() {
+    let world = World::new();
+    let policy = json!({"name": "careful", "image_pattern": "acme/app:*", "update_strategy": "manual"});
+    world.post("/api/v1/image-policies", policy).await.is(201);
+    fleet(&world, 2).await;
+    // By tag alone: the registry of these tests cannot be asked.
+    let body = json!({"image": "acme/app:v2"});
+    let id = world.post("/api/v1/images/trigger-update", body).await.is(202)["rollout_id"].as_str().unwrap().to_owned();
+    world.settle().await;
+    world.pass(180);
+    world.nudge(&id).await;
+    let path = format!("/api/v1/rollouts/{id}");
+    let asked = world.get(&path).await.is(200);
+    assert_eq!(
+        (&asked["status"], &asked["approval"]["seal_needed"]),
+        (&json!("awaiting_approval"), &json!(true)),
+        "{asked}"
+    );
+    for answer in ["approve", "reject"] {
+        let route = format!("{path}/{answer}");
+        let refused = world.post(&route, json!({})).await.is_problem(409, "/seal");
+        assert!(refused["type"].as_str().unwrap().ends_with(":seal_needed"), "{refused}");
+        let refused = world.post(&route, json!({"seal": "of something else"})).await.is_problem(409, "/seal");
+        assert!(refused["type"].as_str().unwrap().ends_with(":changed"), "{refused}");
+    }
+    let approved = world.post(&format!("{path}/approve"), json!({"seal": asked["approval"]["seal"]})).await.is(200);
+    assert_eq!((&approved["status"], &approved["changed"]), (&json!("scheduled"), &json!(true)), "{approved}");
+    let again = world.post(&format!("{path}/approve"), json!({"seal": asked["approval"]["seal"]})).await.is(200);
+    assert_eq!(again["changed"], false);
+    let events = items(&world, &format!("{path}/events?type=image.rollout_approved")).await;
+    assert_eq!(events[0]["details"], json!({"by": "an operator", "tag": "v2"}), "{events:?}");
+}
+
+#[tokio::test]
+async fn rollouts_of_one_millisecond_are_listed_in_the_order_of_creation() {
+    let world = World::new();
+    world.policy("production", "north").await;
+    fleet(&world, 2).await;
+    let mut made = Vec::new();
+    for n in 0..6 {
+        let digest = format!("sha256:{}", n.to_string().repeat(64));
+        let answer = world.push(&format!("e{n}"), &format!("v{n}"), &digest).await.is(202);
+        made.insert(0, answer["rollout_id"].clone());
+    }
+    let listed: Vec<Value> =
+        items(&world, "/api/v1/rollouts").await.iter().map(|rollout| rollout["rollout_id"].clone()).collect();
+    assert_eq!(listed, made);
+}
+
+#[tokio::test]
 async fn a_trigger_by_hand() {
     let world = World::new();
     fleet(&world, 3).await;
@@ -169,6 +289,16 @@ async fn a_trigger_by_hand() {
     assert_eq!(triggered["rollouts"][0]["rollout_id"], triggered["rollout_id"]);
     let cases = [
         (json!({"image": "quay.io/a/b:1"}), "/image"),
+        (json!({"image": "acme/app"}), "/image"),
+        (json!({"image": "localhost:5000/acme/app"}), "/image"),
+        (json!({"image": "acme/app:v2", "override": {"aproval": true}}), "/override/aproval"),
+        (json!({"image": "acme/app:v2", "override": {"approval": true}}), "/reason"),
+        (json!({"image": "acme/app:v2", "override": {"approval": true}, "reason": " "}), "/reason"),
+        (json!({"image": "acme/app:v2", "reason": "x".repeat(501)}), "/reason"),
+        (
+            json!({"image": "acme/app:v2", "strategy": "manual", "override": {"approval": true}, "reason": "x"}),
+            "/override/approval",
+        ),
         (json!({"image": "acme/app:v2", "strategy": "yolo"}), "/strategy"),
         (json!({"image": "acme/app:v2", "strategy": "scheduled"}), "/strategy"),
         (json!({"image": "acme/app:v2", "retry": "some"}), "/retry"),
@@ -176,6 +306,68 @@ async fn a_trigger_by_hand() {
     ];
     for (body, pointer) in cases {
         world.post("/api/v1/images/trigger-update", body).await.is_problem(422, pointer);
+    }
+}
+
+#[tokio::test]
+async fn a_trigger_is_laxer_than_a_policy_only_where_a_person_says_so() {
+    let world = World::new();
+    let policy = json!({"name": "careful", "image_pattern": "acme/app:*", "update_strategy": "manual",
+                        "maintenance_window_start": "02:00:00", "maintenance_window_end": "04:00:00"});
+    world.post("/api/v1/image-policies", policy).await.is(201);
+    fleet(&world, 4).await;
+    let route = "/api/v1/images/trigger-update";
+
+    let lax = json!({"image": "acme/app:v2", "strategy": "auto"});
+    let refused = world.post(route, lax.clone()).await.is_problem(409, "/override/approval");
+    assert!(refused["type"].as_str().unwrap().ends_with(":override_needed"), "{refused}");
+    let pointers: Vec<&Value> = refused["errors"].as_array().unwrap().iter().map(|error| &error["pointer"]).collect();
+    assert_eq!(pointers, ["/override/approval", "/override/batches"], "{refused}");
+    let detail = refused["detail"].as_str().unwrap();
+    assert!(detail.contains("careful: approval, batches") && detail.contains(r#""approval": true"#), "{detail}");
+    let run = world.post("/api/v1/images/trigger-update?dry_run=true", lax.clone()).await.is(200);
+    let over = json!([{"policy": "careful", "safeguards": ["approval", "batches"], "unsaid": ["approval", "batches"]}]);
+    assert_eq!(run["passed_over"], over, "{run}");
+    let half = json!({"image": "acme/app:v2", "strategy": "auto", "override": {"batches": true}, "reason": "hotfix"});
+    world.post(route, half).await.is_problem(409, "/override/approval");
+    assert_eq!(world.get("/api/v1/rollouts").await.is(200)["items"], json!([]), "what is refused creates nothing");
+
+    let mut said = lax;
+    said["override"] = json!({"approval": true, "batches": true, "window": true});
+    said["reason"] = json!("hotfix for CVE-2026-1");
+    let id = world.post(route, said).await.is(202)["rollout_id"].as_str().unwrap().to_owned();
+    world.settle().await;
+    let path = format!("/api/v1/rollouts/{id}");
+    let rollout = world.get(&path).await.is(200);
+    assert_eq!((&rollout["status"], &rollout["strategy"]), (&json!("in_progress"), &json!("auto")), "{rollout}");
+    let told = json!({"passed_over": ["approval", "batches", "window"], "reason": "hotfix for CVE-2026-1", "by": "an operator"});
+    assert_eq!(rollout["override"], told, "{rollout}");
+    let events = items(&world, &format!("{path}/events?type=image.policy_overridden")).await;
+    assert_eq!(events.len(), 1, "{events:?}");
+    assert_eq!(events[0]["details"]["passed_over"], told["passed_over"], "{events:?}");
+    assert_eq!(events[0]["details"]["reason"], told["reason"], "{events:?}");
+
+    let strict = json!({"image": "acme/app:v3", "strategy": "manual", "filters": {"fleet_id": "north"}});
+    let id = world.post(route, strict).await.is(202)["rollout_id"].as_str().unwrap().to_owned();
+    world.settle().await;
+    let rollout = world.get(&format!("/api/v1/rollouts/{id}")).await.is(200);
+    assert!(rollout["override"].is_null(), "a narrower selection passes nothing over: {rollout}");
+}
+
+#[tokio::test]
+async fn a_trigger_that_concerns_nobody_is_refused() {
+    let world = World::new();
+    fleet(&world, 2).await;
+    for (body, words) in [
+        (json!({"image": "acme/other:v2"}), "no device runs docker.io/acme/other"),
+        (json!({"image": "acme/app:v2", "filters": {"fleet_id": "south"}}), "in the fleet south"),
+        (json!({"image": "acme/app:v2", "filters": {"device_tags": ["region:eu"]}}), "tagged region:eu"),
+    ] {
+        for route in ["/api/v1/images/trigger-update", "/api/v1/images/trigger-update?dry_run=true"] {
+            let refused = world.post(route, body.clone()).await.is_problem(409, "");
+            assert!(refused["type"].as_str().unwrap().ends_with(":no_devices"), "{refused}");
+            assert!(refused["detail"].as_str().unwrap().contains(words), "{refused}");
+        }
     }
 }
 

@@ -26,6 +26,7 @@ pub(crate) const NEXT_WEBHOOK: &str = "webhook-secret-after-the-next-rotation";
 pub(crate) const SIGNING: &str = "signing-key-for-tests-0123456789abcdef";
 
 pub(crate) const V1: &str = "docker.io/acme/app:v1";
+pub(crate) const DIGEST_1: &str = "sha256:1111111111111111111111111111111111111111111111111111111111111111";
 pub(crate) const DIGEST_2: &str = "sha256:2222222222222222222222222222222222222222222222222222222222222222";
 
 /// A stack in this process.

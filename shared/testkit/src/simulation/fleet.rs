@@ -10,7 +10,7 @@ use tidegate_domain::image::{ImageRef, Repository, Tag};
 use tidegate_domain::pin::Pin;
 use tidegate_engine::enrol;
 use tidegate_engine::entities::device_images::{self, DeviceImage};
-use tidegate_engine::entities::{devices, policies};
+use tidegate_engine::entities::{devices, policies, policy_names};
 use tidegate_engine::error::EngineError;
 use tidegate_engine::ports::{Resolved, Store};
 
@@ -55,8 +55,10 @@ impl Stage {
     pub(super) fn set_up_fleet(&mut self) {
         let store = Arc::clone(&self.memory.store);
         for policy in &self.scenario.policies {
-            ready(store.write(&[policies::create(policy)])).expect("an empty store takes a policy");
+            let name = policy_names::take(policy, &policy_names::NameRecord::default());
+            ready(store.write(&[policies::create(policy), name])).expect("an empty store takes a policy");
         }
+        self.oracle.watch_policies(&store);
         for push in self.scenario.pushes.clone() {
             let tag = Tag::parse(&format!("v{}", push.version)).expect("a tag");
             let image = ImageRef::tagged(repository(), tag);
@@ -88,7 +90,7 @@ impl Stage {
     fn new_device(&mut self, fleet: &str) -> Device {
         let uuid = uuid::Builder::from_random_bytes(self.rng.random()).into_uuid();
         let pin = Pin { tag: Some(Tag::parse("v1").expect("a tag")), digest: Some(digest(1)) };
-        let running = Running { tag: pin.tag.clone(), digest: pin.digest.clone(), status: None, healthy: true };
+        let running = Running { tag: pin.tag.clone(), digest: pin.digest.clone(), status: None, healthy: Some(true) };
         // Some enrol with a tag alone; their first report tells the digest.
         let told = self.rng.random_range(0..4) > 0;
         let pin = Pin { digest: pin.digest.filter(|_| told), ..pin };

@@ -2,12 +2,14 @@
 
 mod device;
 mod ending;
+mod lines;
 mod progress;
 mod proof;
+mod safeguards;
 mod stored;
 
 pub(super) use ending::is_at_rest;
-pub(super) use stored::{all_rows, rollouts};
+pub(super) use stored::{all_rows, rollouts, stored_policies};
 
 use std::collections::BTreeMap;
 
@@ -19,6 +21,7 @@ use tidegate_domain::policy::Policy;
 use tidegate_domain::rollout::{Rollout, Status};
 
 use crate::memory::MemoryStore;
+use lines::Lines;
 use stored::pages;
 
 /// How far clocks may differ, in milliseconds.
@@ -38,6 +41,8 @@ pub(super) struct Oracle {
     history: BTreeMap<RolloutId, Vec<(i64, Rollout)>>,
     /// Rounds in a row in which nothing moved.
     pub quiet: u32,
+    /// Which policies are one to people.
+    lines: Lines,
     /// Whether some push is told under two ids.
     twins: bool,
     /// Whether some content is pushed under several tags.
@@ -50,6 +55,7 @@ impl Oracle {
     pub(super) fn new(twins: bool, pushes_again: bool) -> Self {
         Self {
             policies: BTreeMap::new(),
+            lines: Lines::default(),
             twins,
             pushes_again,
             violations: Vec::new(),
@@ -108,6 +114,8 @@ impl Oracle {
                     });
                 }
                 self.check_change(store, old, rollout, now);
+            } else {
+                self.check_kept_out(store, rollout);
             }
             self.history.entry(rollout.rollout_id.clone()).or_default().push((now.as_millisecond(), rollout.clone()));
         }
@@ -143,6 +151,7 @@ impl Oracle {
                 let Some(counts) = real.get_mut(row.batch as usize - 1) else { continue };
                 counts.add(row.class, 1);
                 counts.add_updated(i64::from(row.updated));
+                counts.add_ever_failed(i64::from(row.ever_failed()));
             }
             for (n, (batch, real)) in counted.batches.iter().zip(&real).enumerate() {
                 if batch.counts != *real {

@@ -37,8 +37,14 @@ pub enum Mutant {
     CommandLost,
     /// Events of a rollout are not stored.
     EventsLost,
+    /// A rollout that needs a yes is taken for approved.
+    ApprovalForgotten,
+    /// What a trigger passes over of its policy is not kept: it looks as if nothing was.
+    OverrideUntold,
     /// A batch is taken for complete while devices are still at work.
     ImpatientBatch,
+    /// A policy that is deleted leaves nothing under its name.
+    NameForgotten,
     /// Nobody tells a row that another policy's rollout took its device.
     TakenOverUntold,
     /// A device that is moved to another fleet keeps its place.
@@ -51,7 +57,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// Every one.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 21] = [
         Self::SkipPauseCheck,
         Self::CountTwice,
         Self::OpenEverything,
@@ -65,7 +71,10 @@ impl Mutant {
         Self::NoWayBack,
         Self::CommandLost,
         Self::EventsLost,
+        Self::ApprovalForgotten,
+        Self::OverrideUntold,
         Self::ImpatientBatch,
+        Self::NameForgotten,
         Self::TakenOverUntold,
         Self::MovedStays,
         Self::ZonelessInUtc,
@@ -114,6 +123,19 @@ impl Sabotaged {
             (Mutant::NoWayBack, Table::Devices, Write::Put { item, .. }) => forget_baselines(item),
             (Mutant::CommandLost, Table::Rollouts, Write::Update { set, .. }) => {
                 set.retain(|(name, _)| *name != "status");
+            }
+            (Mutant::ApprovalForgotten, Table::Rollouts, Write::Put { item, .. })
+                if item.get("status") == Some(&json!("awaiting_approval")) =>
+            {
+                item.insert("status".to_owned(), json!("scheduled"));
+            }
+            (Mutant::OverrideUntold, Table::Rollouts, Write::Put { item, .. }) => {
+                item.remove("override");
+            }
+            (Mutant::NameForgotten, Table::Policies, Write::Put { item, condition, .. })
+                if item.contains_key("left_id") && !item.contains_key("policy_id") =>
+            {
+                return Some(Write::Delete { key: Key::of(table, item)?, condition: condition.clone() });
             }
             (Mutant::EventsLost, Table::Events, Write::Put { .. }) => return None,
             _ => {}

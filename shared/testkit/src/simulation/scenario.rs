@@ -9,6 +9,8 @@ use tidegate_domain::ids::PolicyId;
 use tidegate_domain::image::Digest;
 use tidegate_domain::policy::{Origin, Policy, PolicyDefaults, RawPolicy};
 
+use super::policies::{Edit, edits};
+use super::triggers::{self, ByHand};
 use crate::world::Chances;
 
 /// The one image of the simulation.
@@ -83,9 +85,12 @@ pub(super) struct Scenario {
     pub relocations: Vec<Relocation>,
     /// When a policy for some devices of the first fleet is created.
     pub narrow: Option<(i64, Policy)>,
+    /// What operators do with the policies.
+    pub edits: Vec<(i64, Edit)>,
     pub pushes: Vec<Push>,
     pub orders: Vec<Order>,
     pub hands: Vec<Hand>,
+    pub triggers: Vec<ByHand>,
     pub chances: Chances,
     pub crash: u32,
     pub lose_message: u32,
@@ -165,6 +170,7 @@ impl Scenario {
         let mut pushes = pushes(rng, active);
         push_again(seed, &mut pushes);
         let versions = pushes.len() as u32;
+        let triggers = triggers::drawn(seed, &pushes, active);
         let hands = hands(seed, &pushes, devices, active);
         let Beyond { second, fleets, relocations, narrow } = beyond(seed, start, devices, active);
         let orders = (0..rng.random_range(0..8))
@@ -184,9 +190,11 @@ impl Scenario {
             fleets,
             relocations,
             narrow,
+            edits: edits(seed, active),
             pushes,
             orders,
             hands,
+            triggers,
             chances,
             crash: if heavy == 0 { 0 } else { rng.random_range(0..15) },
             lose_message: some(rng, 50, 80),

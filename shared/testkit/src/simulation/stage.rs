@@ -22,6 +22,7 @@ use tidegate_engine::step;
 
 use super::agent::Agent;
 use super::oracle::Oracle;
+use super::policies::Edit;
 use super::sabotage::Sabotaged;
 use super::scenario::Scenario;
 use super::{Coverage, Mutant, Report};
@@ -56,6 +57,10 @@ pub(super) enum Event {
     Push(usize, usize),
     /// An operator acts.
     Order(u32),
+    /// An operator rolls an image out by hand.
+    Trigger(usize),
+    /// An operator changes the policy.
+    Edit(Edit),
     /// A device asks.
     Poll(usize),
     /// A device's work is done, of that turn.
@@ -78,6 +83,7 @@ pub(super) enum Event {
     Settle(u32),
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "what the stage is at, each by itself")]
 pub(super) struct Stage {
     pub rng: ChaCha8Rng,
     pub now: i64,
@@ -105,6 +111,7 @@ pub(super) struct Stage {
     story: Option<Vec<String>>,
     pub faults: bool,
     rollouts_written: bool,
+    policies_written: bool,
 }
 
 impl Stage {
@@ -145,6 +152,7 @@ impl Stage {
             story: tell.then(Vec::new),
             faults: true,
             rollouts_written: false,
+            policies_written: false,
         };
         stage.settings.pace = tidegate_domain::pace::Pace { idle_seconds: 600, near_seconds: 30 };
         stage.prepare(start);
@@ -164,6 +172,12 @@ impl Stage {
         }
         for order in &scenario.orders {
             self.at(start + order.at, Event::Order(order.dice));
+        }
+        for (n, by_hand) in scenario.triggers.iter().enumerate() {
+            self.at(start + by_hand.at, Event::Trigger(n));
+        }
+        for (at, edit) in &scenario.edits {
+            self.at(start + at, Event::Edit(*edit));
         }
         for at in &scenario.joiners {
             self.at(start + at, Event::Join);
@@ -249,6 +263,8 @@ impl Stage {
             }
             Event::Push(n, repeat) => self.push(n, repeat),
             Event::Order(dice) => self.order(dice),
+            Event::Trigger(n) => self.trigger(n),
+            Event::Edit(edit) => self.edit(edit),
             Event::Poll(agent) => self.poll(agent),
             Event::Worked(agent, turn) => self.worked(agent, turn),
             Event::Tell(agent) => self.report(agent),
@@ -291,6 +307,9 @@ impl Stage {
         self.take_stream();
         self.take_messages();
         let time = self.time();
+        if std::mem::take(&mut self.policies_written) {
+            self.oracle.watch_policies(&self.memory.store);
+        }
         let news = if std::mem::take(&mut self.rollouts_written) {
             self.oracle.watch_rollouts(&self.memory.store, time)
         } else {

@@ -6,11 +6,13 @@ use serde_json::Value;
 
 use super::strategy_fits;
 use crate::{
+    device_tag,
     ids::PolicyId,
     policy::{
         Batches, FieldError, HealthPolicy, ImagePattern, PolicyDefaults, Rate, RateError, RawPolicy, Selector,
         Strategy, timing::parse_duration,
     },
+    text,
     window::{DEFAULT_CUTOFF_MINUTES, Days, Window, WindowZone, time_of_day},
 };
 
@@ -19,6 +21,9 @@ const LONGEST_SECONDS: u32 = 30 * 24 * 3600;
 
 /// Longest grace that a policy may name, in hours: a year.
 const LONGEST_HOURS: u32 = 365 * 24;
+
+/// What stands for the policy of devices that none selects.
+const DEFAULT_NAME: &str = "default";
 
 /// Longest name, in characters.
 const NAME_MAX: usize = 100;
@@ -51,13 +56,21 @@ impl Check {
     }
 
     pub(super) fn name(&mut self, name: Option<&str>) -> Option<String> {
-        let valid = |name: &&str| {
-            let bare = name.trim() == *name && !name.contains(char::is_control);
-            bare && (1..=NAME_MAX).contains(&name.chars().count())
-        };
+        if let Some(Err(unseen)) = name.map(text::name) {
+            self.tell("name", unseen);
+            return None;
+        }
+        let valid = |name: &&str| name.trim() == *name && (1..=NAME_MAX).contains(&name.chars().count());
         let found = name.filter(valid).map(str::to_owned);
-        if found.is_none() {
-            self.tell("name", format_args!("expected a name of 1 to {NAME_MAX} characters, with no space at its ends"));
+        match &found {
+            None => {
+                let expected = format_args!("expected a name of 1 to {NAME_MAX} characters, with no space at its ends");
+                self.tell("name", expected);
+            }
+            Some(name) if name == DEFAULT_NAME => {
+                self.tell("name", "default is what devices follow that no policy selects; choose another name");
+            }
+            Some(_) => {}
         }
         found
     }
@@ -225,9 +238,16 @@ impl Check {
         if let Some(Err(error)) = fleet_id.as_deref().map(crate::fleet::check) {
             self.tell("fleet_id", format!("{error}; leave it out for every fleet"));
         }
-        for key in device_tags.keys() {
-            if key.is_empty() || key.contains(':') {
-                self.errors.push(FieldError::of("/device_tags", key, "expected a tag's name, without a colon"));
+        if let Some(Err(unseen)) = fleet_id.as_deref().map(text::name) {
+            self.tell("fleet_id", unseen);
+        }
+        for (key, value) in &device_tags {
+            if key.is_empty() || key.contains(device_tag::divides) {
+                let detail = "expected a tag's name, without a colon or an equals sign";
+                self.errors.push(FieldError::of("/device_tags", key, detail));
+            }
+            if let Err(unseen) = text::name(key).and_then(|()| text::name(value)) {
+                self.errors.push(FieldError::of("/device_tags", key, unseen.to_string()));
             }
         }
         Selector { fleet_id, device_tags }

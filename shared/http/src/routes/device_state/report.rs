@@ -148,7 +148,10 @@ impl Taken {
             }
         }
         let services = body.get("services").and_then(Value::as_object).into_iter().flatten().take(SERVICES_MAX);
-        let services = services.filter(|(name, _)| (1..=TEXT_MAX).contains(&name.chars().count()));
+        // A name that acts on a terminal is passed over, like a field that nobody knows; the reports count all the same.
+        let services = services.filter(|(name, _)| {
+            (1..=TEXT_MAX).contains(&name.chars().count()) && tidegate_domain::text::name(name).is_ok()
+        });
         let reports = Reports {
             services: services.filter_map(|(name, value)| Some((name.clone(), observed(value)?))).collect(),
             platform: body
@@ -252,6 +255,19 @@ mod tests {
             (None, "unreadable"),
         ];
         assert_eq!(ignored, expected);
+    }
+
+    #[test]
+    fn a_name_that_acts_on_a_terminal_costs_no_report() {
+        let services = ["web", "w\u{1b}[2Jeb", "we\nb", "we\u{202e}b", "we\u{200b}b", "we\u{9b}b"];
+        let services: serde_json::Map<String, Value> =
+            services.into_iter().map(|name| (name.to_owned(), json!({"healthy": true}))).collect();
+        let body = json!({"services": services, "reports": [
+            {"id": "a", "rollout_id": ROLLOUT, "event": "device.image_pulling", "seq": 1, "service": "w\u{1b}[2Jeb"},
+        ]});
+        let taken = Taken::read(&body).unwrap();
+        assert_eq!(taken.reports.services.keys().collect::<Vec<_>>(), ["web"]);
+        assert_eq!(taken.reports.reports.len(), 1);
     }
 
     #[test]

@@ -162,7 +162,7 @@ impl Oracle {
         let bad = image.and_then(|image| head.as_ref()?.bad(image).cloned());
         // What is kept out only now may have been let in before.
         if let Some(bad) = bad.filter(|bad| bad.at.as_millisecond() < rollout.created_at.as_millisecond() - SKEW)
-            && !stored::retried(store, id)
+            && !stored::is_retry(store, id)
         {
             self.wrong(format!("device {device} swaps to {} in {id} at {now}, which is kept out", bad.digest));
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use tidegate_domain::counts::{Class, Counts};
 use tidegate_domain::judge::{Judge, Outcome};
-use tidegate_domain::rollout::{Rollout, Status};
+use tidegate_domain::rollout::{Rollout, Status, Trigger};
 use tidegate_domain::row::Row;
 
 use super::stored::{all_rows, pages};
@@ -13,13 +13,14 @@ use super::{Oracle, SKEW};
 use crate::memory::MemoryStore;
 
 impl Oracle {
-    /// At most one rollout of an image and policy is under way.
+    /// At most one rollout of an image and policy is under way, whatever became of the policy meanwhile.
     pub(super) fn check_owners(&mut self, all: &[Rollout]) {
         let mut owners: BTreeMap<String, Vec<&Rollout>> = BTreeMap::new();
         for rollout in all.iter().filter(|rollout| {
             matches!(rollout.status, Status::AwaitingApproval | Status::Scheduled | Status::InProgress | Status::Paused)
         }) {
-            owners.entry(format!("{}/{}", rollout.repository, rollout.policy_id)).or_default().push(rollout);
+            let line = self.lines.first(&rollout.policy_id);
+            owners.entry(format!("{}/{line}", rollout.repository)).or_default().push(rollout);
         }
         for (image, live) in owners.into_iter().filter(|(_, live)| live.len() > 1) {
             self.wrong(format!("{image} has {} live rollouts", live.len()));
@@ -30,7 +31,9 @@ impl Oracle {
         newest.sort_by_key(|rollout| rollout.generation);
         let same = |one: &Rollout, two: &Rollout| {
             let cancelled = one.status == Status::Cancelled || two.status == Status::Cancelled;
-            let policy = one.policy_id == two.policy_id;
+            // A person may want an image as often as they like.
+            let by_hand = one.triggered_by == Trigger::Manual || two.triggered_by == Trigger::Manual;
+            let policy = one.policy_id == two.policy_id && !by_hand;
             policy && !cancelled && one.target.digest.is_some() && one.target.digest == two.target.digest
         };
         let twice = newest.iter().enumerate().find_map(|(n, rollout)| {
@@ -63,6 +66,7 @@ impl Oracle {
         }
         if new.open_to > old.open_to || new.batch > old.batch {
             self.check_opening(store, old, new, now);
+            self.check_safeguards(store, new);
         }
         if new.cursor > old.cursor || new.status == Status::InProgress {
             self.check_thresholds(store, new);

@@ -1,16 +1,17 @@
 //! What is stored, read past every fault.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use tidegate_domain::device::Device;
 use tidegate_domain::head::Head;
-use tidegate_domain::ids::RolloutId;
+use tidegate_domain::ids::{PolicyId, RolloutId};
 use tidegate_domain::journal::Page;
 use tidegate_domain::policy::Policy;
 use tidegate_domain::rollout::Rollout;
 use tidegate_domain::row::Row;
 use tidegate_engine::entities::{devices, rows};
-use tidegate_engine::ports::{Item, Table};
+use tidegate_engine::ports::{Item, Key, Table};
 
 use crate::memory::MemoryStore;
 
@@ -25,6 +26,28 @@ fn from<T: serde::de::DeserializeOwned>(item: &Item) -> Option<T> {
     serde_json::from_value(serde_json::Value::Object(item.clone())).ok()
 }
 
+/// Every policy as it is stored.
+pub(in crate::simulation) fn stored_policies(store: &MemoryStore) -> BTreeMap<PolicyId, Policy> {
+    let items = store.peek_all(Table::Policies);
+    let all = items.iter().filter_map(|item| from::<Policy>(item));
+    all.map(|policy| (policy.id.clone(), policy)).collect()
+}
+
+/// Every head.
+pub(super) fn heads(store: &MemoryStore) -> Vec<Head> {
+    store.peek_all(Table::Images).iter().filter_map(|item| from(item)).collect()
+}
+
+/// What stands beside a rollout.
+fn plan_of(store: &MemoryStore, id: &RolloutId) -> Option<Arc<Item>> {
+    store.peek(&Key::simple(Table::Rollouts, format!("{id}#plan")))
+}
+
+/// Whether a person has a digest tried again.
+pub(super) fn is_retry(store: &MemoryStore, id: &RolloutId) -> bool {
+    plan_of(store, id).is_some_and(|plan| plan.get("retry").and_then(serde_json::Value::as_bool) == Some(true))
+}
+
 pub(in crate::simulation) fn all_rows(store: &MemoryStore) -> Vec<Row> {
     store.peek_all(Table::DeviceRollouts).iter().filter_map(|item| rows::parse((**item).clone()).ok()).collect()
 }
@@ -33,33 +56,14 @@ pub(super) fn all_devices(store: &MemoryStore) -> Vec<Device> {
     store.peek_all(Table::Devices).iter().filter_map(|item| devices::parse((**item).clone()).ok()).collect()
 }
 
-/// What was frozen with the rollout.
-fn plan(store: &MemoryStore, id: &RolloutId) -> Option<Item> {
-    let key = format!("{id}#plan");
-    let items = store.peek_all(Table::Rollouts);
-    let plan = items.iter().find(|item| item.get("rollout_id").and_then(|v| v.as_str()) == Some(key.as_str()));
-    plan.map(|item| (**item).clone())
+/// The head of the rollout's image and policy.
+pub(super) fn head(store: &MemoryStore, rollout: &Rollout) -> Option<Head> {
+    heads(store).into_iter().find(|head| head.repository == rollout.repository && head.policy_id == rollout.policy_id)
 }
 
 /// The policy as it was frozen with the rollout.
 pub(super) fn policy(store: &MemoryStore, id: &RolloutId) -> Option<Policy> {
-    serde_json::from_value(plan(store, id)?.get("policy")?.clone()).ok()
-}
-
-/// Whether a person asked for the rollout although its digest was kept out.
-pub(super) fn retried(store: &MemoryStore, id: &RolloutId) -> bool {
-    plan(store, id).is_some_and(|plan| plan.get("retry").and_then(serde_json::Value::as_bool) == Some(true))
-}
-
-/// The head of the rollout's image and policy.
-pub(super) fn head(store: &MemoryStore, rollout: &Rollout) -> Option<Head> {
-    let sort = format!("policy#{}", rollout.policy_id);
-    let items = store.peek_all(Table::Images);
-    let own = |item: &&std::sync::Arc<Item>| {
-        let text = |name: &str| item.get(name).and_then(|v| v.as_str());
-        text("repository") == Some(rollout.repository.as_str()) && text("item") == Some(sort.as_str())
-    };
-    items.iter().find(own).and_then(|item| from(item))
+    serde_json::from_value(plan_of(store, id)?.get("policy")?.clone()).ok()
 }
 
 /// Every page of a rollout's journal, by number.
@@ -71,4 +75,11 @@ pub(super) fn pages(store: &MemoryStore, id: &RolloutId) -> BTreeMap<u32, Page> 
         Some((number, from(item)?))
     })
     .collect()
+}
+
+/// A policy as it is written in this revision; `None` where it is another one now, or gone.
+pub(super) fn written(store: &MemoryStore, id: &PolicyId, revision: u64) -> Option<Policy> {
+    let items = store.peek_all(Table::Policies);
+    let policy = items.iter().filter_map(|item| from::<Policy>(item)).find(|policy| policy.id == *id)?;
+    (policy.revision == revision).then_some(policy)
 }

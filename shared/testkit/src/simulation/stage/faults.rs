@@ -35,8 +35,9 @@ impl Stage {
             self.tell(|| format!("{who}: {call} [{decision:?}]"));
         }
         if let Call::Write { writes } = &*waiting.call {
-            self.rollouts_written |=
-                writes.iter().any(|(_, key)| key.as_ref().is_some_and(|key| key.table == Table::Rollouts));
+            let touches = |table| writes.iter().any(|(_, key)| key.as_ref().is_some_and(|key| key.table == table));
+            self.rollouts_written |= touches(Table::Rollouts);
+            self.policies_written |= touches(Table::Policies);
         }
         self.driver.resume(ticket, decision);
     }

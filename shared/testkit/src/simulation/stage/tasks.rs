@@ -4,10 +4,13 @@ use tidegate_domain::command::Command;
 use tidegate_domain::ids::{DeviceUuid, RolloutId};
 use tidegate_engine::commands::Commanded;
 use tidegate_engine::error::EngineError;
+use tidegate_engine::policies::PolicyError;
 use tidegate_engine::poll::Answer;
 use tidegate_engine::report::Accepted;
+use tidegate_engine::trigger::{TriggerError, Triggered};
 use tidegate_engine::webhook::Ingested;
 
+use super::super::policies::Edit;
 use super::{Event, Stage};
 
 /// A message that was not taken back comes again after this, in milliseconds.
@@ -26,11 +29,13 @@ pub(in crate::simulation) enum Owner {
     },
     Sweep,
     Push(usize),
+    Trigger(usize),
     Command {
         rollout: RolloutId,
         command: Command,
         status_before: String,
     },
+    Policy(Edit),
     Poll(usize),
     Report {
         agent: usize,
@@ -51,6 +56,8 @@ pub(in crate::simulation) enum Value {
     Reported(Result<Accepted, EngineError>),
     Commanded(Result<Commanded, EngineError>),
     Ingested(Result<Ingested, EngineError>),
+    Triggered(Result<Vec<Triggered>, TriggerError>),
+    Edited(Result<(), PolicyError>),
 }
 
 impl Stage {
@@ -73,7 +80,9 @@ impl Stage {
             (Owner::Command { rollout, command, status_before }, Value::Commanded(result)) => {
                 self.commanded(&rollout, &command, &status_before, &result, injected);
             }
+            (Owner::Policy(edit), Value::Edited(result)) => self.edited(edit, &result),
             (Owner::Push(n), Value::Ingested(result)) => self.ingested(n, result),
+            (Owner::Trigger(n), Value::Triggered(result)) => self.triggered(n, &result),
             (Owner::Join(uuid), Value::Done(result)) => self.has_joined(uuid, result.is_ok()),
             (Owner::Leave(agent), Value::Done(result)) => {
                 if result.is_ok() {
@@ -136,7 +145,8 @@ impl Stage {
                 self.publishing = false;
                 self.after(1_000, Event::Pump(usize::MAX));
             }
-            Owner::Sweep | Owner::Command { .. } | Owner::Narrow | Owner::Nobody => {}
+            Owner::Sweep | Owner::Command { .. } | Owner::Trigger(_) | Owner::Narrow | Owner::Nobody => {}
+            Owner::Policy(edit) => self.edit_failed(edit),
             // The registry sends again.
             Owner::Push(n) => self.after(15_000, Event::Push(n, 0)),
             Owner::Poll(agent) => {
@@ -163,7 +173,9 @@ pub(super) fn owner_name(owner: &Owner) -> String {
         Owner::Publisher { .. } => "publisher".to_owned(),
         Owner::Sweep => "sweep".to_owned(),
         Owner::Push(n) => format!("push {n}"),
+        Owner::Trigger(n) => format!("trigger {n}"),
         Owner::Command { command, .. } => format!("operator ({})", command.name()),
+        Owner::Policy(edit) => format!("operator ({} of a policy)", edit.what.name()),
         Owner::Poll(agent) => format!("poll of device {agent}"),
         Owner::Report { agent, .. } => format!("report of device {agent}"),
         Owner::Join(_) => "enrolment".to_owned(),

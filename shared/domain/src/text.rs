@@ -1,0 +1,149 @@
+//! What others wrote, made harmless for whoever reads it.
+//!
+//! A message of a device, a registry's words, a colleague's reason may hold characters that a terminal obeys instead of
+//! showing: escape sequences that rename its window, clear it or colour it, a carriage return that writes over what stands
+//! there, marks that turn the direction of the text around or cannot be seen at all. In names they are refused; in
+//! everything else they are shown as escapes.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// Whether a character acts on what shows it, or cannot be seen in it: controls (C0, DEL, C1), line and paragraph
+/// separators, marks of direction, what has no width, tags, and what is set aside for private use.
+pub const fn is_unseen(c: char) -> bool {
+    matches!(c,
+        '\u{0}'..='\u{1f}' | '\u{7f}'..='\u{9f}'
+        | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
+        | '\u{e000}'..='\u{f8ff}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+        | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{10ffff}')
+}
+
+/// A text on one line: every character that acts or cannot be seen stands as its escape.
+pub fn shown(text: &str) -> Cow<'_, str> {
+    escaped(text, is_unseen)
+}
+
+/// A text of several lines that this program put together: its own line breaks stay, all else is as in [`shown`].
+pub fn shown_lines(text: &str) -> Cow<'_, str> {
+    escaped(text, |c| c != '\n' && is_unseen(c))
+}
+
+fn escaped(text: &str, acts: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.chars().any(&acts) {
+        return Cow::Borrowed(text);
+    }
+    let mut harmless = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        match c {
+            c if !acts(c) => harmless.push(c),
+            '\n' => harmless.push_str("\\n"),
+            '\r' => harmless.push_str("\\r"),
+            '\t' => harmless.push_str("\\t"),
+            c => harmless.extend(c.escape_unicode()),
+        }
+    }
+    Cow::Owned(harmless)
+}
+
+/// JSON that is as readable as it was, and means the same: what acts on a terminal stands in JSON's own escapes. Outside
+/// of its strings JSON has no such character but the line breaks and spaces of its layout.
+pub fn shown_json(json: &str) -> Cow<'_, str> {
+    let acts = |c: char| c != '\n' && is_unseen(c);
+    if !json.chars().any(acts) {
+        return Cow::Borrowed(json);
+    }
+    let mut harmless = String::with_capacity(json.len() + 8);
+    for c in json.chars() {
+        if acts(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                harmless.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            harmless.push(c);
+        }
+    }
+    Cow::Owned(harmless)
+}
+
+/// A name that holds a character that acts or cannot be seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unseen(pub char);
+
+impl fmt::Display for Unseen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "expected characters that can be seen, found U+{:04X}", u32::from(self.0))
+    }
+}
+
+impl std::error::Error for Unseen {}
+
+/// Refuses a name with a character that acts or cannot be seen.
+pub fn name(text: &str) -> Result<(), Unseen> {
+    text.chars().find(|c| is_unseen(*c)).map_or(Ok(()), |c| Err(Unseen(c)))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What terminals are attacked with, each with what is shown instead.
+    const SEQUENCES: [(&str, &str, &str); 18] = [
+        ("the window's title", "\u{1b}]0;owned\u{7}", "\\u{1b}]0;owned\\u{7}"),
+        ("clearing", "\u{1b}[2J\u{1b}[H", "\\u{1b}[2J\\u{1b}[H"),
+        ("a colour", "\u{1b}[31mred\u{1b}[0m", "\\u{1b}[31mred\\u{1b}[0m"),
+        ("a link", "\u{1b}]8;;http://x\u{1b}\\y", "\\u{1b}]8;;http://x\\u{1b}\\y"),
+        ("the clipboard", "\u{1b}]52;c;eA==\u{7}", "\\u{1b}]52;c;eA==\\u{7}"),
+        ("a C1 introducer", "\u{9b}2J", "\\u{9b}2J"),
+        ("a C1 command string", "\u{9d}0;x\u{9c}", "\\u{9d}0;x\\u{9c}"),
+        ("writing over a line", "FAILED\rok", "FAILED\\rok"),
+        ("a line of its own", "ok\nerror: none", "ok\\nerror: none"),
+        ("going back", "no\u{8}\u{8}ok", "no\\u{8}\\u{8}ok"),
+        ("a bell and a null", "\u{7}\u{0}", "\\u{7}\\u{0}"),
+        ("delete", "a\u{7f}", "a\\u{7f}"),
+        ("an override of direction", "app\u{202e}gpj.exe", "app\\u{202e}gpj.exe"),
+        ("an isolate", "\u{2066}a\u{2069}", "\\u{2066}a\\u{2069}"),
+        ("marks of direction", "\u{200e}\u{200f}\u{61c}", "\\u{200e}\\u{200f}\\u{61c}"),
+        ("what has no width", "pro\u{200b}duc\u{feff}tion\u{2060}", "pro\\u{200b}duc\\u{feff}tion\\u{2060}"),
+        ("other line breaks", "a\u{85}b\u{2028}c\u{2029}", "a\\u{85}b\\u{2028}c\\u{2029}"),
+        ("tags", "a\u{e0041}", "a\\u{e0041}"),
+    ];
+
+    #[test]
+    fn the_usual_sequences_are_shown_and_refused_in_names() {
+        for (label, text, expected) in SEQUENCES {
+            assert_eq!(shown(text), expected, "{label}");
+            assert!(name(text).is_err(), "{label}");
+        }
+        assert_eq!(shown_lines("a\nb\u{1b}"), "a\nb\\u{1b}");
+    }
+
+    #[test]
+    fn what_people_write_stays_as_it_is() {
+        for text in
+            ["", "gate 12", "Größe: ±3 °C", "東京", "النافذة", "שער", "v1.2.3+build", "🚂 ok", "e\u{301}", "a\\b"]
+        {
+            assert!(matches!(shown(text), Cow::Borrowed(same) if same == text), "{text}");
+            assert_eq!(name(text), Ok(()), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_acts_is_left(text in "\\PC*|(?s).*") {
+            prop_assert!(!shown(&text).chars().any(is_unseen));
+            prop_assert!(!shown_lines(&text).chars().any(|c| c != '\n' && is_unseen(c)));
+        }
+
+        #[test]
+        fn json_means_the_same(text in "(?s).*") {
+            let json = serde_json::to_string_pretty(&serde_json::json!({ text.clone(): [text.clone()] })).unwrap();
+            let harmless = shown_json(&json);
+            prop_assert!(!harmless.chars().any(|c| c != '\n' && is_unseen(c)));
+            let read: serde_json::Value = serde_json::from_str(&harmless).unwrap();
+            prop_assert_eq!(read, serde_json::json!({ text.clone(): [text] }));
+        }
+    }
+}

@@ -142,7 +142,7 @@ make_node_modules() {
 
 # Whether Node is here; without it the TypeScript client is left out, unless nothing may be.
 has_node() {
-    if command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null; then
+    if command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null; then
         return
     fi
     if [[ ${CI:-} == true ]]; then
@@ -151,6 +151,23 @@ has_node() {
     fi
     skipped+=("the TypeScript client: Node 20 or newer, with npm, is not here")
     return 1
+}
+
+# Everything that other people's tools try the contract with; goes on after a failure.
+try_contract() {
+    local check failed_checks=()
+    for check in document_is_valid python_client ${with_node:+typescript_client} fuzz; do
+        printf '\n-- %s\n' "$check"
+        "$check" || failed_checks+=("$check")
+    done
+    if ((${#failed_checks[@]} > 0)); then
+        echo "failed: ${failed_checks[*]}"
+        return 1
+    fi
+}
+
+fuzz() {
+    "$tools/contract-venv/bin/python" tests/contract/fuzz.py
 }
 
 # The document, as validators see it.

@@ -1,11 +1,12 @@
 //! Where the agent's own words go: standard error, or a file that does not grow for ever.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Result, Write};
+use std::io::{Result, Write, stderr};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use tidegate_domain::text::shown;
 use tracing::Level;
 
 use crate::config::Environment;
@@ -19,12 +20,32 @@ pub fn set_up(log_file: Option<&Path>, environment: Environment<'_>) -> Result<(
     let log = tracing_subscriber::fmt().with_max_level(level).with_target(false).with_ansi(false);
     // Only a second one in the same process can fail; then the first one serves.
     let _ = match log_file {
-        Some(path) => log.with_writer(Mutex::new(LogFile::open(path)?)).try_init(),
+        Some(path) => log.with_writer(Mutex::new(Harmless(LogFile::open(path)?))).try_init(),
         // The journal has its own time for each line.
-        None if environment("JOURNAL_STREAM").is_some() => log.without_time().with_writer(std::io::stderr).try_init(),
-        None => log.with_writer(std::io::stderr).try_init(),
+        None if environment("JOURNAL_STREAM").is_some() => {
+            log.without_time().with_writer(|| Harmless(stderr())).try_init()
+        }
+        None => log.with_writer(|| Harmless(stderr())).try_init(),
     };
     Ok(())
+}
+
+/// Takes the log's lines, one at a time, and passes them on with what registries, the engine and the server wrote made
+/// harmless: a line stays one line, and acts on no terminal.
+#[derive(Debug)]
+struct Harmless<W>(W);
+
+impl<W: Write> Write for Harmless<W> {
+    fn write(&mut self, line: &[u8]) -> Result<usize> {
+        let text = String::from_utf8_lossy(line);
+        let text = text.strip_suffix('\n').unwrap_or(&text);
+        self.0.write_all(format!("{}\n", shown(text)).as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.0.flush()
+    }
 }
 
 /// The file before this one.
@@ -76,6 +97,14 @@ fn append_to(path: &Path) -> Result<File> {
 mod tests {
     use super::*;
     use crate::testing::Folder;
+
+    #[test]
+    fn a_line_stays_one_line_and_acts_on_nothing() {
+        let mut log = Harmless(Vec::new());
+        log.write_all("pulled \u{1b}[2J\u{202e}x\n2026-01-01 ERROR forged\r\n".as_bytes()).expect("written");
+        let text = String::from_utf8(log.0).expect("text");
+        assert_eq!(text, "pulled \\u{1b}[2J\\u{202e}x\\n2026-01-01 ERROR forged\\r\n");
+    }
 
     #[test]
     fn keeps_two_files_and_cuts_no_line() {

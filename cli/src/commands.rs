@@ -2,6 +2,7 @@
 
 mod bench;
 mod capacity;
+mod deliveries;
 mod demo;
 mod devices;
 mod down;
@@ -40,7 +41,7 @@ pub(crate) enum Command {
     SimulateEngine(simulate_engine::Arguments),
     /// Count what each operation costs in DynamoDB's units, in small fleets and in large ones.
     Capacity(capacity::Arguments),
-    /// Measure what the functions take as programs.
+    /// Measure things.
     #[command(subcommand)]
     Bench(bench::Command),
     /// The policies that rollouts follow.
@@ -52,6 +53,9 @@ pub(crate) enum Command {
     /// Look at devices, and enrol one.
     #[command(subcommand)]
     Devices(devices::Command),
+    /// What registries told, looked at again.
+    #[command(subcommand)]
+    Deliveries(deliveries::Command),
 }
 
 impl Command {
@@ -71,6 +75,7 @@ impl Command {
             Self::Policies(command) => command.run().await,
             Self::Rollouts(command) => command.run().await,
             Self::Devices(command) => command.run().await,
+            Self::Deliveries(command) => command.run().await,
         }
     }
 }

@@ -48,10 +48,25 @@ async fn main() -> ExitCode {
     match command.run().await {
         Ok(code) => code,
         Err(error) => {
-            stderr::line(format_args!("error: {error:#}"));
+            stderr::line(format_args!("error: {}", in_words(&error)));
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error with its causes, each told once: some messages quote their cause already.
+fn in_words(error: &anyhow::Error) -> String {
+    let mut words = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if words.contains(&cause) {
+            continue;
+        }
+        if !words.is_empty() {
+            words.push_str(": ");
+        }
+        words.push_str(&cause);
+    }
+    words
 }
 
 /// Every command's help names the variables that the command heeds.
@@ -86,6 +101,18 @@ mod tests {
     #[test]
     fn arguments_fit_together() {
         documented(Arguments::command()).debug_assert();
+    }
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let refused = || anyhow::anyhow!("the engine: no such image");
+        let cause = anyhow::anyhow!("no such image");
+        assert_eq!(
+            in_words(&cause.context("the engine: no such image").context("it was not pulled")),
+            "it was not pulled: the engine: no such image"
+        );
+        assert_eq!(in_words(&refused()), "the engine: no such image");
+        assert_eq!(in_words(&refused().context("a").context("b")), "b: a: the engine: no such image");
     }
 
     #[test]

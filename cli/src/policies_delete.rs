@@ -8,7 +8,7 @@ use reqwest::header::IF_MATCH;
 use serde::{Deserialize, Serialize};
 
 use crate::api::{Api, Call, Caller, Connection, Policy};
-use crate::{confirm, stdout};
+use crate::{confirm, stderr, stdout};
 
 /// The route of all policies.
 const ROUTE: &str = "/api/v1/image-policies";
@@ -63,7 +63,7 @@ pub(crate) async fn run(args: &DeleteArgs) -> Result<()> {
         return if args.json { stdout::json(&before) } else { stdout::print(&before) };
     }
     if !before.rollouts.is_empty() && !args.yes {
-        eprint!("{}", Rollouts(&before.rollouts));
+        stderr::line(Rollouts(&before.rollouts));
     }
     if !confirm::ask(&format!("Remove the policy {}?", before.name), args.yes)? {
         bail!("nothing was done");

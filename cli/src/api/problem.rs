@@ -46,12 +46,12 @@ impl Problem {
         match serde_json::from_slice::<Body>(body) {
             Ok(read) => Self {
                 status,
-                title: read.title.map_or_else(title, harmless),
-                detail: read.detail.map(harmless),
+                title: read.title.map_or_else(title, |text| harmless(&text)),
+                detail: read.detail.map(|text| harmless(&text)),
                 errors: read
                     .errors
                     .into_iter()
-                    .map(|field| (harmless(field.pointer), harmless(field.detail)))
+                    .map(|field| (harmless(&field.pointer), harmless(&field.detail)))
                     .collect(),
                 retry_after,
             },
@@ -61,8 +61,8 @@ impl Problem {
 }
 
 /// A server's words may quote what somebody sent it: they stay on their line, and act on nothing.
-fn harmless(text: String) -> String {
-    tidegate_domain::text::shown(&text).into_owned()
+fn harmless(text: &str) -> String {
+    tidegate_domain::text::shown(text).into_owned()
 }
 
 impl fmt::Display for Problem {

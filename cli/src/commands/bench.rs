@@ -1,74 +1,28 @@
-//! `tidegate bench`.
+//! `tidegate bench`: what things take.
 
-use std::path::PathBuf;
+mod deliveries;
+mod functions;
+
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 
-use crate::bench::{self, Figures};
-use crate::progress::Progress;
-use crate::stack::Project;
-use crate::stdout;
-use crate::table::Table;
-
-/// What can be measured.
+/// What can be timed.
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    /// Deliveries in stacks of many devices and policies, on tables in memory
+    Deliveries(deliveries::Arguments),
     /// The functions as they go to AWS: zip, start, and a settled device's poll, under a stub of Lambda's Runtime API
-    Functions(Functions),
-}
-
-/// Arguments of `tidegate bench functions`.
-#[derive(Args)]
-pub(crate) struct Functions {
-    /// A folder with the programs; by default they are built with the profile `lambda`
-    #[arg(long, value_name = "FOLDER")]
-    programs: Option<PathBuf>,
-    /// How many polls are measured
-    #[arg(long, default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..))]
-    polls: u32,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    Functions(functions::Arguments),
 }
 
 impl Command {
-    /// Measures and prints.
+    /// Measures, and prints what came out.
     pub(crate) async fn run(self) -> Result<ExitCode> {
-        let Self::Functions(arguments) = self;
-        let project = Project::find()?;
-        let programs = match arguments.programs {
-            Some(folder) => folder,
-            None => bench::build(&project).await?,
-        };
-        let progress = Progress::new();
-        let step = progress.step("Measuring");
-        let figures = bench::functions(&project, &programs, arguments.polls, |what| step.note(what)).await?;
-        step.done("Measured");
-        if arguments.json {
-            stdout::json(&figures)?
-        } else {
-            print(&figures)?
+        match self {
+            Self::Deliveries(arguments) => arguments.run().await,
+            Self::Functions(arguments) => arguments.run().await,
         }
-        Ok(ExitCode::SUCCESS)
     }
-}
-
-fn print(figures: &Figures) -> Result<()> {
-    let mut table = Table::new(["FUNCTION", "ZIP", "PROGRAM", "START", "MEMORY"]);
-    for taken in &figures.functions {
-        table.row([
-            taken.function.to_owned(),
-            format!("{:.2} MB", taken.zip_bytes as f64 / 1e6),
-            format!("{:.2} MB", taken.program_bytes as f64 / 1e6),
-            format!("{:.1} ms", taken.init_ms),
-            format!("{:.1} MiB", taken.memory_kib as f64 / 1024.0),
-        ]);
-    }
-    stdout::print(table)?;
-    stdout::line(format!(
-        "1,000 polls of a settled device take {:.3} s of processor time ({} measured)",
-        figures.settled_polls_s_per_1000, figures.polls
-    ))
 }

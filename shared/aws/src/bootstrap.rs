@@ -112,28 +112,45 @@ pub fn json_logs() {
     let logs =
         tracing_subscriber::fmt::layer().json().flatten_event(true).with_current_span(true).with_span_list(false);
     // Lambda stamps every line with its time.
-    let logs = logs.without_time().with_target(false).with_writer(|| HarmlessLines).with_filter(filter);
+    let logs = logs.without_time().with_target(false).with_writer(|| HarmlessLines(io::stdout())).with_filter(filter);
     if tracing_subscriber::registry().with(logs).try_init().is_err() {
         tracing::debug!("logs were set up before");
     }
 }
 
-/// Standard output, for lines of JSON. What others wrote is in JSON's own escapes: a log is read in terminals, too.
-struct HarmlessLines;
+/// Takes lines of JSON, one at a time. What others wrote is passed on in JSON's own escapes: a log is read in terminals,
+/// too.
+struct HarmlessLines<W>(W);
 
-impl io::Write for HarmlessLines {
-    /// Takes a whole line: the logs are written one at a time.
+impl<W: io::Write> io::Write for HarmlessLines<W> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        io::stdout().write_all(shown_json(&String::from_utf8_lossy(line)).as_bytes())?;
+        self.0.write_all(shown_json(&String::from_utf8_lossy(line)).as_bytes())?;
         Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        io::stdout().flush()
+        self.0.flush()
     }
 }
 
 /// The time now: read once for each invocation and handed on.
 pub fn now() -> Timestamp {
     Timestamp::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn a_log_line_acts_on_no_terminal_and_means_the_same() {
+        let told = serde_json::json!({"message": "\u{1b}]0;owned\u{7} \u{9b}2J \u{202e} \r\n forged \u{2066}", "rollout": "x"});
+        let mut lines = HarmlessLines(Vec::new());
+        writeln!(lines, "{told}").expect("written");
+        let line = String::from_utf8(lines.0).expect("text");
+        assert!(line.ends_with('\n') && !line.trim_end().chars().any(tidegate_domain::text::is_unseen), "{line:?}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&line).expect("still JSON"), told);
+    }
 }

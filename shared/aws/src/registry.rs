@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Client, Response, StatusCode, Url};
-use tidegate_domain::image::ImageRef;
+use tidegate_domain::image::{ImageRef, Repository};
 use tidegate_domain::registry::{ACCEPTED, BadRealm, Challenge, DIGEST_HEADER, Mismatch, api_host, issued_token};
 use tidegate_engine::ports::{Registry, ResolveError, Resolved};
 
@@ -120,6 +120,15 @@ impl HttpRegistry {
 
 #[async_trait]
 impl Registry for HttpRegistry {
+    fn may_be_asked(&self, repository: &Repository) -> bool {
+        let host = repository.registry();
+        match &self.credentials {
+            Credentials::Given(credentials) => credentials.of(host).is_some(),
+            // Whoever may be asked is asked with what the secret then says.
+            Credentials::Kept(secrets) => secrets.last().is_some_and(|values| values.registries.of(host).is_some()),
+        }
+    }
+
     async fn resolve(&self, image: &ImageRef) -> Result<Resolved, ResolveError> {
         let host = image.repository.registry();
         let Some(access) = self.access(host).await? else {

@@ -67,6 +67,11 @@ impl Secrets {
         }
     }
 
+    /// What it said last, however long ago; none before it was read.
+    pub fn last(&self) -> Option<Arc<SecretValues>> {
+        self.kept().last()
+    }
+
     async fn read(&self) -> Result<SecretValues, SecretsError> {
         let answer = self.client().get_secret_value().secret_id(&self.arn).send().await;
         let answer = answer.map_err(|error| SecretsError::Unread(Box::new(error)))?;

@@ -8,14 +8,15 @@ mod prepared;
 mod range;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::Builder;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
-use aws_sdk_dynamodb::types::{AttributeValue, ConsumedCapacity, ReturnConsumedCapacity};
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, ConsumedCapacity, KeysAndAttributes, ReturnConsumedCapacity, Select};
 use tidegate_engine::entities::retention::{self, EXPIRES_AT};
 use tidegate_engine::ports::{
     Freshness, Item, Key, Meter, Page, Query, Source, Store, StoreError, Table, Write, WriteError,
@@ -24,7 +25,7 @@ use tidegate_engine::ports::{
 use self::attempts::Attempts;
 use self::expression::Placeholders;
 use self::failure::{rejected, store_error, transaction_error, write_error};
-use self::item::{from_attributes, key_attributes};
+use self::item::{ItemError, from_attributes, key_attributes};
 use self::prepared::{Action, Prepared};
 use self::range::Range;
 use crate::bootstrap;
@@ -83,6 +84,93 @@ impl DynamoStore {
                 self.meter.write(write.table(), units);
             }
         }
+    }
+
+    /// The call of a query; none where it can select nothing.
+    fn select(&self, query: &Query) -> Option<Selection> {
+        let (table, index, pk_name, sk_name) = match query.source {
+            Source::Table(table) => {
+                let (pk, sk) = table.key_attributes();
+                (table, None, pk, sk)
+            }
+            Source::Index(index) => {
+                let (pk, sk) = index.key_attributes();
+                (index.table(), Some(index.name()), pk, Some(sk))
+            }
+        };
+        let mut placeholders = Placeholders::default();
+        let pk = placeholders.name(pk_name);
+        let pk_value = placeholders.value(AttributeValue::S(query.pk.clone()));
+        let mut selected = format!("{pk} = {pk_value}");
+        let mut start = None;
+        if let Some(sk_name) = sk_name {
+            let range = Range::of(query)?;
+            if let Some(condition) = range.condition(sk_name, &mut placeholders) {
+                selected.push_str(" AND ");
+                selected.push_str(&condition);
+            }
+            start = range.start().map(|after| {
+                HashMap::from([
+                    (pk_name.to_owned(), AttributeValue::S(query.pk.clone())),
+                    (sk_name.to_owned(), AttributeValue::S(after.to_owned())),
+                ])
+            });
+        }
+        let call = self.client.query().table_name(self.names.physical(table)).set_index_name(index.map(str::to_owned));
+        let call = call.key_condition_expression(selected).scan_index_forward(!query.descending);
+        let call = call.set_expression_attribute_names(placeholders.take_names());
+        let call = call.set_expression_attribute_values(placeholders.take_values()).set_exclusive_start_key(start);
+        let consistent = index.is_none() && query.freshness == Freshness::Consistent;
+        let call = call.consistent_read(consistent).set_limit(query.limit.map(u32::cast_signed));
+        let call = call.return_consumed_capacity(ReturnConsumedCapacity::Total);
+        Some(Selection { table, order_by: sk_name.unwrap_or(pk_name), call })
+    }
+
+    /// Reads at most a hundred items in one call, and again those that it left out.
+    async fn get_batch(
+        &self,
+        keys: &[&Key],
+        freshness: Freshness,
+        found: &mut HashMap<Key, Item>,
+    ) -> Result<(), StoreError> {
+        let mut asked: HashMap<String, KeysAndAttributes> = HashMap::new();
+        for table in keys.iter().map(|key| key.table).collect::<BTreeSet<_>>() {
+            let of_table = keys.iter().filter(|key| key.table == table);
+            let of_table: Vec<_> =
+                of_table.map(|key| key_attributes(key)).collect::<Result<_, _>>().map_err(rejected)?;
+            let of_table = KeysAndAttributes::builder()
+                .set_keys(Some(of_table))
+                .consistent_read(freshness == Freshness::Consistent)
+                .build();
+            asked.insert(
+                self.names.physical(table).to_owned(),
+                of_table.map_err(|error| rejected(ItemError::from(error)))?,
+            );
+        }
+        for _ in 0..BATCH_TRIES {
+            let call = self.client.batch_get_item().set_request_items(Some(asked));
+            let call = call.return_consumed_capacity(ReturnConsumedCapacity::Total);
+            let out = call.send().await.map_err(store_error)?;
+            for capacity in out.consumed_capacity.unwrap_or_default() {
+                if let Some(table) = capacity.table_name().and_then(|name| self.names.logical(name)) {
+                    self.count_read(table, Some(&capacity));
+                }
+            }
+            for (name, items) in out.responses.unwrap_or_default() {
+                let Some(table) = self.names.logical(&name) else { continue };
+                for item in items {
+                    let item = from_attributes(item).map_err(rejected)?;
+                    if let Some(key) = Key::of(table, &item) {
+                        found.insert(key, item);
+                    }
+                }
+            }
+            asked = out.unprocessed_keys.unwrap_or_default();
+            if asked.is_empty() {
+                return Ok(());
+            }
+        }
+        Err(StoreError::Unavailable(Box::new(LeftOut)))
     }
 
     /// One write on its own: half the price of a transaction. The SDK repeats an attempt that got no answer, so a
@@ -145,6 +233,25 @@ impl DynamoStore {
     }
 }
 
+/// A query, ready to be sent.
+struct Selection {
+    table: Table,
+    /// The attribute that says where a page ends.
+    order_by: &'static str,
+    call: QueryFluentBuilder,
+}
+
+/// Keys in one call: DynamoDB's limit.
+const BATCH_KEYS: usize = 100;
+
+/// Calls for one batch: it leaves out what is more than 16 MB, or what was throttled.
+const BATCH_TRIES: u32 = 5;
+
+/// Throttled again and again.
+#[derive(Debug, thiserror::Error)]
+#[error("items were left out of every answer")]
+struct LeftOut;
+
 #[async_trait]
 impl Store for DynamoStore {
     async fn get(&self, key: &Key, freshness: Freshness) -> Result<Option<Item>, StoreError> {
@@ -157,44 +264,31 @@ impl Store for DynamoStore {
         out.item.map(from_attributes).transpose().map_err(rejected)
     }
 
-    async fn query(&self, query: &Query) -> Result<Page, StoreError> {
-        let (table, index, pk_name, sk_name) = match query.source {
-            Source::Table(table) => {
-                let (pk, sk) = table.key_attributes();
-                (table, None, pk, sk)
-            }
-            Source::Index(index) => {
-                let (pk, sk) = index.key_attributes();
-                (index.table(), Some(index.name()), pk, Some(sk))
-            }
-        };
-        let mut placeholders = Placeholders::default();
-        let pk = placeholders.name(pk_name);
-        let pk_value = placeholders.value(AttributeValue::S(query.pk.clone()));
-        let mut selected = format!("{pk} = {pk_value}");
-        let mut start = None;
-        if let Some(sk_name) = sk_name {
-            let Some(range) = Range::of(query) else { return Ok(Page::default()) };
-            if let Some(condition) = range.condition(sk_name, &mut placeholders) {
-                selected.push_str(" AND ");
-                selected.push_str(&condition);
-            }
-            start = range.start().map(|after| {
-                HashMap::from([
-                    (pk_name.to_owned(), AttributeValue::S(query.pk.clone())),
-                    (sk_name.to_owned(), AttributeValue::S(after.to_owned())),
-                ])
-            });
+    async fn get_many(&self, keys: &[Key], freshness: Freshness) -> Result<Vec<Option<Item>>, StoreError> {
+        if let [key] = keys {
+            return Ok(vec![self.get(key, freshness).await?]);
         }
-        let call = self.client.query().table_name(self.names.physical(table)).set_index_name(index.map(str::to_owned));
-        let call = call.key_condition_expression(selected).scan_index_forward(!query.descending);
-        let call = call.set_expression_attribute_names(placeholders.take_names());
-        let call = call.set_expression_attribute_values(placeholders.take_values()).set_exclusive_start_key(start);
-        let consistent = index.is_none() && query.freshness == Freshness::Consistent;
-        let call = call.consistent_read(consistent).set_limit(query.limit.map(u32::cast_signed));
-        let out = call.return_consumed_capacity(ReturnConsumedCapacity::Total).send().await.map_err(store_error)?;
+        let distinct: BTreeSet<&Key> = keys.iter().collect();
+        let distinct: Vec<&Key> = distinct.into_iter().collect();
+        let mut found = HashMap::new();
+        for keys in distinct.chunks(BATCH_KEYS) {
+            self.get_batch(keys, freshness, &mut found).await?;
+        }
+        Ok(keys.iter().map(|key| found.get(key).cloned()).collect())
+    }
+
+    async fn query(&self, query: &Query) -> Result<Page, StoreError> {
+        let Some(Selection { table, order_by, call }) = self.select(query) else { return Ok(Page::default()) };
+        let out = call.send().await.map_err(store_error)?;
         self.count_read(table, out.consumed_capacity.as_ref());
-        page(out.items, out.last_evaluated_key.as_ref(), sk_name.unwrap_or(pk_name))
+        page(out.items, out.last_evaluated_key.as_ref(), order_by)
+    }
+
+    async fn count(&self, query: &Query) -> Result<(u32, Option<String>), StoreError> {
+        let Some(Selection { table, order_by, call }) = self.select(query) else { return Ok((0, None)) };
+        let out = call.select(Select::Count).send().await.map_err(store_error)?;
+        self.count_read(table, out.consumed_capacity.as_ref());
+        Ok((out.count.max(0).cast_unsigned(), next(out.last_evaluated_key.as_ref(), order_by)))
     }
 
     async fn scan(&self, table: Table, after: Option<&str>, limit: Option<u32>) -> Result<Page, StoreError> {
@@ -235,6 +329,9 @@ fn page(
 ) -> Result<Page, StoreError> {
     let items =
         items.unwrap_or_default().into_iter().map(from_attributes).collect::<Result<_, _>>().map_err(rejected)?;
-    let next = last.and_then(|key| key.get(order_by)).and_then(|value| value.as_s().ok()).cloned();
-    Ok(Page { items, next })
+    Ok(Page { items, next: next(last, order_by) })
+}
+
+fn next(last: Option<&HashMap<String, AttributeValue>>, order_by: &str) -> Option<String> {
+    last.and_then(|key| key.get(order_by)).and_then(|value| value.as_s().ok()).cloned()
 }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use aws_types::SdkConfig;
 use jiff::Timestamp;
 use tidegate_domain::ids::RolloutId;
-use tidegate_domain::image::ImageRef;
+use tidegate_domain::image::{ImageRef, Repository};
 use tidegate_engine::ports::{
     Bus, BusEntry, Freshness, Item, Job, Key, Meter, Page, Ports, Query, QueueError, Queues, Registry, ResolveError,
     Resolved, Scheduler, Store, StoreError, Table, Write, WriteError,
@@ -160,6 +160,10 @@ impl Bus for Absent {
 
 #[async_trait]
 impl Registry for Absent {
+    fn may_be_asked(&self, _: &Repository) -> bool {
+        false
+    }
+
     async fn resolve(&self, _: &ImageRef) -> Result<Resolved, ResolveError> {
         Err(ResolveError::Unavailable(Box::new(*self)))
     }

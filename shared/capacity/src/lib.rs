@@ -2,6 +2,7 @@
 //! call as DynamoDB bills it. Queues, bus, scheduler, registry and the clock are in memory; the consumers of streams
 //! read the tables' own streams, as their functions do.
 
+pub mod deliveries;
 mod error;
 mod fleet;
 mod healthy;

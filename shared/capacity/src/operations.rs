@@ -20,6 +20,10 @@ use crate::tables::Place;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Operation {
+    /// A registry's delivery that begins a rollout, up to the answer.
+    Delivery,
+    /// The same delivery again.
+    DeliveryAgain,
     /// The poll of a device that nothing is to happen on, the rollouts in memory.
     SettledPoll,
     /// The poll that is told of the new image, and what the recorder makes of it.
@@ -44,7 +48,9 @@ pub enum Operation {
 
 impl Operation {
     /// Every operation, in the order of the table.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
+        Self::Delivery,
+        Self::DeliveryAgain,
         Self::SettledPoll,
         Self::FirstOffer,
         Self::ReportProgress,
@@ -60,6 +66,8 @@ impl Operation {
     /// Its name in the table and in JSON.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Delivery => "delivery",
+            Self::DeliveryAgain => "delivery_again",
             Self::SettledPoll => "settled_poll",
             Self::FirstOffer => "first_offer",
             Self::ReportProgress => "report_progress",
@@ -76,7 +84,14 @@ impl Operation {
     /// Whether it controls a whole fleet: it must cost the same whatever the fleet's size.
     pub const fn controls(self) -> bool {
         match self {
-            Self::OpenBatch | Self::Pause | Self::Resume | Self::Cancel | Self::RollbackAll => true,
+            // A delivery's writes are the same as well; what it reads of a large fleet is bounded.
+            Self::OpenBatch
+            | Self::Pause
+            | Self::Resume
+            | Self::Cancel
+            | Self::RollbackAll
+            | Self::Delivery
+            | Self::DeliveryAgain => true,
             Self::SettledPoll | Self::FirstOffer | Self::ReportProgress | Self::ReportFinal | Self::PlanDevice => false,
         }
     }
@@ -86,7 +101,12 @@ impl Operation {
 /// journal page with: the most that they can cost.
 pub async fn operations(place: Place, size: u32) -> Result<BTreeMap<Operation, Units>, CapacityError> {
     let mut fleet = Fleet::enrolled(place, size).await?;
-    let rollout_id = fleet.push().await?;
+    let (pushed, delivery) = fleet.cost(fleet.push()).await;
+    let rollout_id = pushed?;
+    let (again, delivery_again) = fleet.cost(fleet.push()).await;
+    if again? != rollout_id {
+        return Err(CapacityError::Unexpected { wanted: "the first answer", what: "another rollout".to_owned() });
+    }
     fleet.settle().await?;
     let planning = fleet.cost_of(Work::Plan);
     let devices = f64::from(size);
@@ -102,6 +122,8 @@ pub async fn operations(place: Place, size: u32) -> Result<BTreeMap<Operation, U
     update(&mut fleet, &order[1..open], &rollout_id).await?;
 
     let mut costs = BTreeMap::from([
+        (Operation::Delivery, delivery),
+        (Operation::DeliveryAgain, delivery_again),
         (Operation::SettledPoll, settled_poll),
         (Operation::FirstOffer, first_offer),
         (Operation::ReportProgress, report_progress),

@@ -1,15 +1,11 @@
 //! Whether a pushed image becomes a rollout, and in whose place.
 
-use jiff::{SignedDuration, Timestamp};
-
 use crate::head::Head;
 use crate::ids::RolloutId;
+use crate::news::{News, Stale};
 use crate::pin::Pin;
 use crate::policy::OnNewer;
 use crate::rollout::{Rollout, Status};
-
-/// Notices of one tag without a digest are one within this time, in seconds: one push can be told several times.
-const SAME_NOTICE_SECONDS: i64 = 60;
 
 /// What becomes of an image that wants to be rolled out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,59 +21,136 @@ pub enum Admission {
     },
     /// This rollout brings it already.
     Duplicate(RolloutId),
+    /// This rollout is of the same tag and has no content yet: its digest is asked for once more, after this notice.
+    Merge(RolloutId),
     /// This rollout proved it already.
     UpToDate(RolloutId),
     /// It is kept out, for this reason.
     Bad(String),
+    /// It is older than what the head was told of.
+    Stale(Stale),
     /// Another rollout is live, and the policy ignores newer images meanwhile.
     Ignored(RolloutId),
 }
 
-/// Decides. `live` is the head's rollout, `waiting` who waits behind it, both as they are stored now.
-pub fn admit(
-    head: &Head,
-    live: Option<&Rollout>,
-    waiting: Option<&Rollout>,
-    target: &Pin,
-    (on_newer, retry): (OnNewer, bool),
-    now: Timestamp,
-) -> Admission {
-    let live = live.filter(|live| live.status.live());
-    let waiting = waiting.filter(|waiting| waiting.status == Status::Pending);
-    if let Some(digest) = &target.digest
+/// What the head's rollouts are, as they are stored now.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Places<'a> {
+    /// The head's rollout.
+    pub live: Option<&'a Rollout>,
+    /// Who waits behind it.
+    pub waiting: Option<&'a Rollout>,
+    /// Whose image is the proven one.
+    pub promoted: Option<&'a Rollout>,
+}
+
+/// An image that wants to be rolled out, as far as the decision needs it.
+#[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "what is known and what is wished, each by itself")]
+pub struct Wish<'a> {
+    /// The image.
+    pub target: &'a Pin,
+    /// What is told of it.
+    pub news: &'a News,
+    /// What was last heard of its tag, whatever became of that.
+    pub tag_heard: Option<&'a News>,
+    /// What the policy does to a live rollout.
+    pub on_newer: OnNewer,
+    /// A person wants it although it is kept out, or proven.
+    pub retry: bool,
+    /// A person wants it although it is older.
+    pub force: bool,
+    /// The registry can be asked what the tag means now.
+    pub askable: bool,
+    /// A rollout that it may be merged into follows the same policy, as it is now.
+    pub same_terms: bool,
+}
+
+/// Decides.
+///
+/// A notice that is older than what the head was told of is not believed. Where the registry can be asked, what the tag
+/// means now counts and not what the notice says: see [`Wish::content`]. Where it cannot, or where something newer waits,
+/// the notice is stale.
+pub fn admit(head: &Head, places: Places<'_>, wish: &Wish<'_>) -> Admission {
+    let live = places.live.filter(|live| live.status.live());
+    let waiting = places.waiting.filter(|waiting| waiting.status == Status::Pending);
+    if let Some(digest) = &wish.target.digest
         && let Some(bad) = head.bad(digest)
-        && !retry
+        && !wish.retry
     {
         return Admission::Bad(bad.reason.clone());
     }
-    if let Some(twin) = live.into_iter().chain(waiting).find(|other| same(other, target, now)) {
+    // One who waits is newer than the live one: what comes now brings the live one's content back if it is newer still.
+    let goes_back = waiting.is_some_and(|waiting| wish.news.follows(&waiting.heard()));
+    let brings = |other: &&Rollout| wish.target.digest.is_some() && other.target.digest == wish.target.digest;
+    if let Some(twin) = waiting.filter(brings).or(live.filter(|live| brings(live) && !goes_back)) {
         return Admission::Duplicate(twin.rollout_id.clone());
     }
+    if let Some(promoted) = &head.promoted
+        && live.is_none()
+        && wish.target.digest.is_some()
+        && promoted.pin.digest == wish.target.digest
+        && !wish.retry
+        && !goes_back
+    {
+        return Admission::UpToDate(promoted.rollout_id.clone());
+    }
+    if let Some(stale) = wish.older_than(places)
+        // Who waits is newer: what may turn out to be nothing does not take its place.
+        && (!wish.askable || waiting.is_some())
+    {
+        return Admission::Stale(stale);
+    }
+    // News is merged into the latest, never into one that another came after.
+    if let Some(latest) = waiting.or(live)
+        && latest.open_content()
+        && latest.target.tag == wish.target.tag
+        && wish.content(places).digest.is_none()
+        && wish.same_terms
+    {
+        return Admission::Merge(latest.rollout_id.clone());
+    }
+    let replaces = || waiting.map(|waiting| waiting.rollout_id.clone());
     let Some(live) = live else {
-        let promoted =
-            head.promoted.as_ref().filter(|promoted| target.digest.is_some() && promoted.pin.digest == target.digest);
-        return match promoted {
-            Some(promoted) if !retry => Admission::UpToDate(promoted.rollout_id.clone()),
+        let proven = head.promoted.as_ref().and_then(|promoted| promoted.pin.digest.as_ref());
+        // Nothing is to be moved: it only takes the place of who would have moved everybody away.
+        return match &wish.target.digest {
+            Some(digest) if goes_back && proven == Some(digest) && !wish.retry => {
+                Admission::Wait { replaces: replaces() }
+            }
             Some(_) | None => Admission::Start,
         };
     };
-    match on_newer {
+    match wish.on_newer {
         OnNewer::Ignore => Admission::Ignored(live.rollout_id.clone()),
-        OnNewer::Supersede if target.digest.is_some() => Admission::Supersede(live.rollout_id.clone()),
-        OnNewer::Supersede | OnNewer::Queue => {
-            Admission::Wait { replaces: waiting.map(|waiting| waiting.rollout_id.clone()) }
+        OnNewer::Supersede if wish.content(places).digest.is_some() && !brings(&live) => {
+            Admission::Supersede(live.rollout_id.clone())
         }
+        OnNewer::Supersede | OnNewer::Queue => Admission::Wait { replaces: replaces() },
     }
 }
 
-fn same(other: &Rollout, target: &Pin, now: Timestamp) -> bool {
-    match (&other.target.digest, &target.digest) {
-        (Some(theirs), Some(ours)) => theirs == ours,
-        (None, None) => {
-            other.target.tag == target.tag
-                && now.duration_since(other.created_at) < SignedDuration::from_secs(SAME_NOTICE_SECONDS)
+impl Wish<'_> {
+    /// Whether the notice is as new as what the head was told of.
+    pub fn believed(&self, places: Places<'_>) -> bool {
+        self.older_than(places).is_none()
+    }
+
+    /// What a rollout of it is to bring: the image, without the digest where the notice is not believed and the registry
+    /// is asked what the tag means now.
+    pub fn content(&self, places: Places<'_>) -> Pin {
+        let digest = self.target.digest.clone().filter(|_| self.believed(places));
+        Pin { tag: self.target.tag.clone(), digest }
+    }
+
+    /// What is newer, by more than clocks and delays explain.
+    pub fn older_than(&self, places: Places<'_>) -> Option<Stale> {
+        if self.force {
+            return None;
         }
-        (Some(_), None) | (None, Some(_)) => false,
+        let Places { live, waiting, promoted } = places;
+        let heard: Vec<News> = [live, waiting, promoted].into_iter().flatten().map(Rollout::heard).collect();
+        self.news.stale(heard.iter().chain(self.tag_heard))
     }
 }
 

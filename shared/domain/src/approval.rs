@@ -29,7 +29,7 @@ pub fn seal(rollout: &Rollout, policy: &Policy) -> Option<String> {
         | Status::RolledBack => return None,
     }
     let ends: Vec<u32> = rollout.batches.iter().map(|batch| batch.end).collect();
-    let asked = rollout.asked_at.map(|at| at.as_millisecond());
+    let asked = rollout.asked_at.map(jiff::Timestamp::as_millisecond);
     let seen = (
         (rollout.rollout_id.as_str(), rollout.status.name(), asked),
         (&rollout.repository, &rollout.target.tag, &rollout.target.digest),
@@ -59,11 +59,9 @@ pub enum NotBound {
 /// seal, and its status answers for itself.
 pub fn bound(rollout: &Rollout, policy: &Policy, given: Option<&str>) -> Result<(), NotBound> {
     match (seal(rollout, policy), given) {
-        (None, _) => Ok(()),
-        (Some(seal), Some(given)) if seal == given => Ok(()),
-        (Some(_), Some(_)) => Err(NotBound::Changed),
+        (Some(seal), Some(given)) if seal != given => Err(NotBound::Changed),
         (Some(_), None) if rollout.target.digest.is_none() => Err(NotBound::Needed),
-        (Some(_), None) => Ok(()),
+        (None | Some(_), _) => Ok(()),
     }
 }
 

@@ -18,6 +18,7 @@ pub mod image;
 pub mod journal;
 pub mod judge;
 pub mod lateness;
+pub mod news;
 pub mod pace;
 pub mod pin;
 pub mod planning;

@@ -32,7 +32,7 @@ pub use rate::{Rate, RateError};
 pub use raw::RawPolicy;
 pub(crate) use reader::{Reading, raw_object, unknown};
 pub use safeguard::{Followed, Safeguard, Wish, names as safeguard_names};
-pub use selector::{Selector, winner};
+pub use selector::{Contest, Selector, winner};
 pub use view::{PolicyView, WindowView};
 
 /// How much later than `deadline_seconds` a silent device may be given up at the earliest, in seconds.

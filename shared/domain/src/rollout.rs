@@ -11,6 +11,7 @@ use crate::ids::{PolicyId, RolloutId};
 use crate::image::{Digest, Repository, Tag};
 use crate::journal::Zones;
 use crate::judge::Judge;
+use crate::news::News;
 use crate::pin::Pin;
 use crate::policy::{Policy, Safeguard, Strategy};
 
@@ -246,6 +247,9 @@ pub struct Rollout {
     pub strategy: Strategy,
     /// What set it off.
     pub triggered_by: Trigger,
+    /// What it was told of; rollouts of versions that did not keep it have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub news: Option<News>,
     /// What of its policy it passes over.
     #[serde(default, rename = "override", skip_serializing_if = "Option::is_none")]
     pub overridden: Option<Override>,
@@ -333,6 +337,22 @@ fn is_false(b: &bool) -> bool {
 }
 
 impl Rollout {
+    /// What it was told of. One that does not know was told of something when it was created, by whomever.
+    pub fn heard(&self) -> News {
+        let unknown = || News { happened_at: None, sender: None, taken_at: self.created_at, merged: 0, older: false };
+        self.news.clone().unwrap_or_else(unknown)
+    }
+
+    /// How many notices were merged into it.
+    pub fn merged(&self) -> u32 {
+        self.news.as_ref().map_or(0, |news| news.merged)
+    }
+
+    /// Whether nothing fixed its content yet: nobody asked the registry with success, and nobody was offered anything.
+    pub fn open_content(&self) -> bool {
+        self.status == Status::Pending && self.target.digest.is_none()
+    }
+
     /// The counts of all batches.
     pub fn counts(&self) -> Counts {
         let mut all = Counts::default();

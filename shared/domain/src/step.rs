@@ -31,10 +31,14 @@ pub const CHECK_SECONDS: i64 = 300;
 /// How long a digest is asked for before a rollout goes on without it, in seconds.
 pub const RESOLVE_SECONDS: i64 = 120;
 
+/// One that waits behind another is asked for no sooner than this after the last notice of its tag, in seconds: one push
+/// can be told several times.
+pub const QUIET_SECONDS: i64 = 10;
+
 /// What is known of a rollout's preparation.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Preparation {
-    /// What the registry said; absent until it was asked.
+    /// What the registry said; absent until it was asked after the last notice.
     pub resolution: Option<Resolution>,
     /// The frozen order; absent until planned.
     pub order: Option<Order>,

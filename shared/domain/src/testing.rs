@@ -99,6 +99,7 @@ pub(crate) fn rollout(status: Status) -> Rollout {
         old_tag: None,
         strategy: Strategy::Staged,
         triggered_by: Trigger::Webhook,
+        news: None,
         overridden: None,
         created_at: at(0),
         started_at: Some(at(0)),

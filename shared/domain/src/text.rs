@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::fmt::Write as _;
 
 /// Whether a character acts on what shows it, or cannot be seen in it: controls (C0, DEL, C1), line and paragraph
 /// separators, marks of direction, what has no width, tags, and what is set aside for private use.
@@ -57,7 +58,8 @@ pub fn shown_json(json: &str) -> Cow<'_, str> {
     for c in json.chars() {
         if acts(c) {
             for unit in c.encode_utf16(&mut [0; 2]) {
-                harmless.push_str(&format!("\\u{unit:04x}"));
+                // Writing to a text cannot fail.
+                let _ = write!(harmless, "\\u{unit:04x}");
             }
         } else {
             harmless.push(c);

@@ -1,12 +1,13 @@
-//! Creating a rollout: one transaction over the head, whose condition makes twins one.
+//! Creating rollouts: one transaction over their heads, whose conditions make twins one.
 
 use jiff::Timestamp;
-use tidegate_domain::admission::{Admission, admit};
+use tidegate_domain::admission::{Admission, Places, Wish, admit};
 use tidegate_domain::event::ImageEvent;
 use tidegate_domain::head::{Head, KeptOut};
 use tidegate_domain::ids::RolloutId;
 use tidegate_domain::image::{Repository, Tag};
 use tidegate_domain::judge::Judge;
+use tidegate_domain::news::News;
 use tidegate_domain::pin::Pin;
 use tidegate_domain::policy::{Policy, Safeguard};
 use tidegate_domain::rollout::{Override, Rollout, Status, Trigger};
@@ -21,7 +22,7 @@ use crate::ports::{Freshness, Job, Ports, Store, Write, WriteError};
 pub(crate) const TRIES: u32 = 8;
 
 /// An image that wants to be rolled out.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Wanted<'a> {
     /// The policy that it follows, as it is now.
     pub policy: &'a Policy,
@@ -29,12 +30,18 @@ pub struct Wanted<'a> {
     pub repository: &'a Repository,
     /// To what.
     pub target: Pin,
+    /// What is told of it.
+    pub news: News,
+    /// What was last heard of its tag.
+    pub tag_heard: Option<News>,
     /// What set it off.
     pub triggered_by: Trigger,
     /// Only devices that failed in this rollout.
     pub retry_of: Option<RolloutId>,
     /// Also a digest that is kept out, or proven already.
     pub retry: bool,
+    /// Also where it is older than what the head was told of.
+    pub force: bool,
     /// Safeguards of the policy that a person had passed over; `policy` goes without them.
     pub overridden: Option<Override>,
     /// Who keeps the digest out.
@@ -43,8 +50,10 @@ pub struct Wanted<'a> {
     pub cause: &'a str,
     /// The new rollout's id.
     pub id: RolloutId,
-    /// What else is to be written with it, such as the delivery that it comes from.
-    pub with: Vec<Write>,
+    /// A generation that was taken for it, with others for other policies: they are created side by side.
+    pub generation: Option<u64>,
+    /// What else is to be written with the rollout that brings it, such as the delivery that it comes from.
+    pub with: &'a (dyn Fn(&RolloutId) -> Vec<Write> + Send + Sync),
 }
 
 /// What became of it.
@@ -58,6 +67,13 @@ pub struct Created {
     pub bad_for: Vec<KeptOut>,
 }
 
+impl Created {
+    /// No new rollout.
+    pub(crate) const fn none(admission: Admission) -> Self {
+        Self { admission, rollout_id: None, bad_for: Vec::new() }
+    }
+}
+
 impl Wanted<'_> {
     /// Other policies than the one that it follows which keep the digest out: told, and no reason not to go on.
     pub(crate) fn bad_for(&self) -> Vec<KeptOut> {
@@ -65,65 +81,230 @@ impl Wanted<'_> {
     }
 }
 
+/// A head and its rollouts, as they are stored.
+pub(crate) struct Standing {
+    head: Head,
+    live: Option<Rollout>,
+    waiting: Option<Rollout>,
+    promoted: Option<Rollout>,
+}
+
+impl Standing {
+    /// Reads the rollouts of these heads, in their order. Always consistent.
+    pub(crate) async fn read(store: &dyn Store, heads: Vec<Head>) -> Result<Vec<Self>, EngineError> {
+        let named = |head: &Head| {
+            let promoted = head.promoted.as_ref().map(|promoted| promoted.rollout_id.clone());
+            [head.rollout.clone(), head.waiting.clone(), promoted]
+        };
+        let ids: Vec<RolloutId> = heads.iter().flat_map(named).flatten().collect();
+        let found = rollouts::get_many(store, &ids.iter().collect()).await?;
+        let stand = |head: Head| {
+            let [live, waiting, promoted] = named(&head).map(|id| found.get(&id?).cloned());
+            Self { head, live, waiting, promoted }
+        };
+        Ok(heads.into_iter().map(stand).collect())
+    }
+
+    /// Reads those of one policy.
+    async fn read_one(store: &dyn Store, wanted: &Wanted<'_>) -> Result<Self, EngineError> {
+        let head = heads::get(store, wanted.repository, &wanted.policy.id).await?;
+        Self::read(store, vec![head]).await?.pop().ok_or(EngineError::NotFound("head"))
+    }
+
+    fn places(&self) -> Places<'_> {
+        Places { live: self.live.as_ref(), waiting: self.waiting.as_ref(), promoted: self.promoted.as_ref() }
+    }
+
+    fn rollout(&self, id: &RolloutId) -> Option<&Rollout> {
+        [&self.live, &self.waiting, &self.promoted].into_iter().flatten().find(|rollout| rollout.rollout_id == *id)
+    }
+
+    /// Whether the registry was asked for one of its rollouts, and answered. Only the function that asks has access.
+    async fn registry_answers(&self, store: &dyn Store) -> Result<bool, EngineError> {
+        for rollout in [&self.waiting, &self.live, &self.promoted].into_iter().flatten() {
+            if plans::resolved(store, &rollout.rollout_id).await?.is_some_and(|resolved| resolved.asked) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// What would become of it, what a rollout of it would bring, and what that was told of.
+    pub(crate) async fn admit(
+        &self,
+        ports: &Ports,
+        wanted: &Wanted<'_>,
+    ) -> Result<(Admission, Pin, News), EngineError> {
+        let latest = self.waiting.as_ref().or(self.live.as_ref()).filter(|latest| latest.open_content());
+        let same_terms = match latest {
+            Some(latest) if wanted.target.digest.is_none() && wanted.retry_of.is_none() => {
+                let plan = plans::plan(&*ports.store, &latest.rollout_id).await?;
+                plan.is_some_and(|plan| plan.policy == *wanted.policy) && latest.overridden == wanted.overridden
+            }
+            Some(_) | None => false,
+        };
+        let mut wish = Wish {
+            target: &wanted.target,
+            news: &wanted.news,
+            tag_heard: wanted.tag_heard.as_ref(),
+            on_newer: wanted.policy.on_newer,
+            retry: wanted.retry,
+            force: wanted.force,
+            askable: false,
+            same_terms,
+        };
+        let places = self.places();
+        wish.askable = !wish.believed(places) && self.registry_answers(&*ports.store).await?;
+        // One that only looks is no news: what is newer stays what later notices are compared with.
+        let news = match wish.older_than(places) {
+            Some(newer) => {
+                let (happened_at, sender) = (Some(newer.newer_at), newer.sender);
+                News { happened_at, sender, older: true, ..wanted.news.clone() }
+            }
+            None => wanted.news.clone(),
+        };
+        let admission = match kept_out(&*ports.store, wanted, &self.head).await? {
+            Some(reason) => Admission::Bad(reason),
+            None => admit(&self.head, places, &wish),
+        };
+        Ok((admission, wish.content(places), news))
+    }
+}
+
 /// Creates the rollout, unless there is a reason not to.
 pub async fn create(ports: &Ports, wanted: &Wanted<'_>, now: Timestamp) -> Result<Created, EngineError> {
+    let (created, nudged) = create_from(ports, wanted, None, now).await?;
+    if let Some(rollout_id) = nudged {
+        ports.queues.send(&[Job::Step { rollout_id }], 0).await?;
+    }
+    Ok(created)
+}
+
+/// Creates the rollout, unless there is a reason not to. What the head was just read as is tried first. Answers with the
+/// rollout that is to be stepped, too; where that is not asked for, the sweep does it.
+pub(crate) async fn create_from(
+    ports: &Ports,
+    wanted: &Wanted<'_>,
+    mut read: Option<Standing>,
+    now: Timestamp,
+) -> Result<(Created, Option<RolloutId>), EngineError> {
     let store = &*ports.store;
-    let id = wanted.id.clone();
     for _ in 0..TRIES {
-        let head = heads::get(store, wanted.repository, &wanted.policy.id).await?;
-        let live = find(store, head.rollout.as_ref()).await?;
-        let waiting = find(store, head.waiting.as_ref()).await?;
-        let modes = (wanted.policy.on_newer, wanted.retry);
-        if let Some(reason) = kept_out(store, wanted, &head).await? {
-            return Ok(Created { admission: Admission::Bad(reason), rollout_id: None, bad_for: Vec::new() });
-        }
-        let admission = admit(&head, live.as_ref(), waiting.as_ref(), &wanted.target, modes, now);
-        if matches!(
-            admission,
-            Admission::Duplicate(_) | Admission::UpToDate(_) | Admission::Bad(_) | Admission::Ignored(_)
-        ) {
-            return Ok(Created { admission, rollout_id: None, bad_for: Vec::new() });
-        }
-        let generation = heads::generation(store, wanted.repository).await?;
-        let rollout = new_rollout(wanted, &id, generation + 1, &head, now);
-        let mut next = Head { policy: Some(wanted.policy.name.clone()), ..head.clone() };
-        let mut writes = vec![
-            heads::take_generation(wanted.repository, generation),
-            rollouts::create(&rollout),
-            plans::put_policy(&id, wanted.policy, wanted.retry, wanted.retry_of.as_ref()),
-            events::put(&announced(wanted, &rollout, now)),
-        ];
-        writes.extend(wanted.overridden.as_ref().map(|told| events::put(&overridden(wanted, told, now))));
-        match &admission {
-            Admission::Wait { .. } => {
-                next.waiting = Some(id.clone());
-                if let Some(waiting) = waiting.filter(|waiting| waiting.status == Status::Pending) {
-                    writes.extend(superseded(&waiting, &id, now));
-                }
+        let standing = match read.take() {
+            Some(standing) => standing,
+            None => Standing::read_one(store, wanted).await?,
+        };
+        let (admission, content, news) = standing.admit(ports, wanted).await?;
+        let (writes, rollout_id, step) = match &admission {
+            Admission::Bad(_) | Admission::Ignored(_) | Admission::Stale(_) => {
+                return Ok((Created::none(admission), None));
             }
-            _ => {
-                next.rollout = Some(id.clone());
-                // Whoever waited is older than this one; and an expired one gives up its place.
-                let gone = live.into_iter().chain(waiting);
-                let gone = gone.filter(|old| old.status.live() || old.status == Status::Expired);
-                next.waiting = None;
-                for old in gone {
-                    writes.extend(superseded(&old, &id, now));
-                }
+            Admission::Duplicate(twin) | Admission::UpToDate(twin) => {
+                let told = standing.rollout(twin).and_then(|twin| told_later(twin, &news));
+                (told.into_iter().collect(), None, None)
             }
-        }
-        writes.push(heads::save(&next));
-        writes.extend(wanted.with.iter().cloned());
-        match store.write(&writes).await {
+            Admission::Merge(into) => {
+                let Some(into) = standing.rollout(into) else { continue };
+                let mut writes = vec![tell(into, &news, true)];
+                writes.extend((wanted.with)(&into.rollout_id));
+                (writes, None, Some(into.rollout_id.clone()))
+            }
+            Admission::Start | Admission::Supersede(_) | Admission::Wait { .. } => {
+                let writes = takes_its_place(store, wanted, &standing, &admission, (content, news), now).await?;
+                (writes, Some(wanted.id.clone()), Some(wanted.id.clone()))
+            }
+        };
+        let written = if writes.is_empty() { Ok(()) } else { store.write(&writes).await };
+        match written {
             Ok(()) => {
-                ports.queues.send(&[Job::Step { rollout_id: id.clone() }], 0).await?;
-                return Ok(Created { admission, rollout_id: Some(id), bad_for: wanted.bad_for() });
+                let bad_for = if rollout_id.is_some() { wanted.bad_for() } else { Vec::new() };
+                return Ok((Created { admission, rollout_id, bad_for }, step));
             }
             Err(WriteError::Refused(_) | WriteError::Conflict) => {}
             Err(WriteError::Store(error)) => return Err(error.into()),
         }
     }
     Err(EngineError::Contended { what: "the image's head" })
+}
+
+/// Takes generations for rollouts of several policies, so that these do not wait for one another; answers with the first.
+pub(crate) async fn take_generations(
+    store: &dyn Store,
+    repository: &Repository,
+    so_many: u64,
+) -> Result<u64, EngineError> {
+    for _ in 0..TRIES {
+        let last = heads::generation(store, repository).await?;
+        match store.write(&[heads::take_generations(repository, last, so_many)]).await {
+            Ok(()) => return Ok(last + 1),
+            Err(WriteError::Refused(_) | WriteError::Conflict) => {}
+            Err(WriteError::Store(error)) => return Err(error.into()),
+        }
+    }
+    Err(EngineError::Contended { what: "the repository's generation" })
+}
+
+/// The writes by which a new rollout takes the live place, or the one behind it.
+async fn takes_its_place(
+    store: &dyn Store,
+    wanted: &Wanted<'_>,
+    standing: &Standing,
+    admission: &Admission,
+    (content, news): (Pin, News),
+    now: Timestamp,
+) -> Result<Vec<Write>, EngineError> {
+    let (head, id) = (&standing.head, &wanted.id);
+    // A generation that was taken before somebody else's rollout came is too old.
+    let newest = standing.live.iter().chain(&standing.waiting).map(|rollout| rollout.generation).max();
+    let (generation, take) = match wanted.generation.filter(|taken| newest.is_none_or(|newest| newest < *taken)) {
+        Some(taken) => (taken, None),
+        None => {
+            let last = heads::generation(store, wanted.repository).await?;
+            (last + 1, Some(heads::take_generation(wanted.repository, last)))
+        }
+    };
+    let old_tag = head.promoted.as_ref().and_then(|promoted| promoted.pin.tag.clone());
+    let rollout = Rollout { old_tag, target: content, news: Some(news), ..draft(wanted, id, generation, now) };
+    let mut next = Head { policy: Some(wanted.policy.name.clone()), ..head.clone() };
+    let mut writes = vec![
+        rollouts::create(&rollout),
+        plans::put_policy(id, wanted.policy, wanted.retry, wanted.retry_of.as_ref()),
+        events::put(&announced(wanted, &rollout, now)),
+    ];
+    writes.extend(take);
+    writes.extend(wanted.overridden.as_ref().map(|told| events::put(&overridden(wanted, told, now))));
+    let (live, waiting) = (standing.live.as_ref(), standing.waiting.as_ref());
+    if let Admission::Wait { .. } = admission {
+        next.waiting = Some(id.clone());
+        if let Some(waiting) = waiting.filter(|waiting| waiting.status == Status::Pending) {
+            writes.extend(superseded(waiting, id, now));
+        }
+    } else {
+        next.rollout = Some(id.clone());
+        next.waiting = None;
+        // Whoever waited is older than this one; and an expired one gives up its place.
+        let gone = live.into_iter().chain(waiting);
+        for old in gone.filter(|old| old.status.live() || old.status == Status::Expired) {
+            writes.extend(superseded(old, id, now));
+        }
+    }
+    writes.push(heads::save(&next));
+    writes.extend((wanted.with)(id));
+    Ok(writes)
+}
+
+/// Keeps the newest of what a rollout was told of, where this is newer: an older notice that comes later must not count
+/// as newer than it.
+fn told_later(rollout: &Rollout, news: &News) -> Option<Write> {
+    let (heard, next) = (rollout.heard(), rollout.heard().with(news, false));
+    let other = (next.happened_at, &next.sender) != (heard.happened_at, &heard.sender);
+    other.then(|| tell(rollout, news, false))
+}
+
+/// The write by which a rollout is told once more.
+fn tell(rollout: &Rollout, news: &News, merged: bool) -> Write {
+    let news = Some(rollout.heard().with(news, merged));
+    rollouts::save_step(&Rollout { news, revision: rollout.revision + 1, ..rollout.clone() })
 }
 
 /// Why what a person asked for by its tag is kept out, as far as the tag's last delivery told what it means. A delivery
@@ -156,8 +337,8 @@ pub(crate) fn superseded(old: &Rollout, by: &RolloutId, now: Timestamp) -> [Writ
 fn announced(wanted: &Wanted<'_>, rollout: &Rollout, now: Timestamp) -> Event {
     Event::of_rollout(&rollout.rollout_id, ImageEvent::UpdateAvailable.name(), now, wanted.cause)
         .with("image", wanted.repository.as_str())
-        .with("tag", wanted.target.tag.as_ref().map(Tag::as_str))
-        .with("digest", wanted.target.digest.as_ref().map(tidegate_domain::image::Digest::as_str))
+        .with("tag", rollout.target.tag.as_ref().map(Tag::as_str))
+        .with("digest", rollout.target.digest.as_ref().map(tidegate_domain::image::Digest::as_str))
         .with("policy", wanted.policy.name.as_str())
         .with("bad_for", bad_for(&wanted.bad_for()))
 }
@@ -179,11 +360,6 @@ fn overridden(wanted: &Wanted<'_>, told: &Override, now: Timestamp) -> Event {
         .with("by", OPERATOR)
 }
 
-fn new_rollout(wanted: &Wanted<'_>, id: &RolloutId, generation: u64, head: &Head, now: Timestamp) -> Rollout {
-    let old_tag = head.promoted.as_ref().and_then(|promoted| promoted.pin.tag.clone());
-    Rollout { old_tag, ..draft(wanted, id, generation, now) }
-}
-
 /// A rollout that nothing was decided about yet.
 pub(crate) fn draft(wanted: &Wanted<'_>, id: &RolloutId, generation: u64, now: Timestamp) -> Rollout {
     Rollout {
@@ -199,6 +375,7 @@ pub(crate) fn draft(wanted: &Wanted<'_>, id: &RolloutId, generation: u64, now: T
         old_tag: None,
         strategy: wanted.policy.update_strategy,
         triggered_by: wanted.triggered_by,
+        news: Some(wanted.news.clone()),
         overridden: wanted.overridden.clone(),
         created_at: now,
         started_at: None,

@@ -10,7 +10,7 @@ use tidegate_domain::ids::{DeviceUuid, PolicyId, RolloutId};
 use tidegate_domain::image::ImageRef;
 use tidegate_domain::journal::{BatchDelta, Page};
 use tidegate_domain::planning::{self, PAGE_SIZE, Placed, place};
-use tidegate_domain::policy::{Policy, winner};
+use tidegate_domain::policy::{Contest, Policy, winner};
 use tidegate_domain::rollout::{Known, Rollout, Status};
 use tidegate_domain::row::Row;
 
@@ -53,15 +53,21 @@ pub async fn freeze(ports: &Ports, rollout_id: &RolloutId) -> Result<(), EngineE
     let Some(rollout) = rollouts::get(store, rollout_id, Freshness::Consistent).await? else { return Ok(()) };
     let Some(plan) = plans::plan(store, rollout_id).await? else { return Ok(()) };
     if rollout.status == Status::Pending && plans::order(store, rollout_id).await?.is_none() {
-        let policies = policies::all(store).await?;
+        let policies = policies::about(store, &[&rollout.repository]).await?;
         let failed = failed_before(store, rollout_id).await?;
-        let image = image(&rollout);
-        let selected = device_images::all(store, &rollout.repository).await?.into_iter().filter(|device| {
-            plan.policy.selector.selects(&device.fleet_id, &device.tags)
-                && owns(&rollout.policy_id, &policies, &image, device)
-                && failed.as_ref().is_none_or(|failed| failed.contains(&device.device_uuid))
-        });
-        let order = planning::order(rollout_id, selected.map(|device| device.device_uuid).collect());
+        let contest = Contest::over(&policies, &image(&rollout));
+        let owns = |device: &DeviceImage| match contest.winner(&device.fleet_id, &device.tags) {
+            Some(winner) => winner.id == rollout.policy_id,
+            None => rollout.policy_id.as_str() == DEFAULT_POLICY,
+        };
+        let takes_part = |device: DeviceImage| {
+            let takes_part = plan.policy.selector.selects(&device.fleet_id, &device.tags)
+                && owns(&device)
+                && failed.as_ref().is_none_or(|failed| failed.contains(&device.device_uuid));
+            takes_part.then_some(device.device_uuid)
+        };
+        let selected = device_images::each(store, &rollout.repository, &takes_part).await?;
+        let order = planning::order(rollout_id, selected);
         let hash = planning::order_hash(&order);
         for (page, devices) in (0..).zip(order.chunks(PAGE_SIZE)) {
             store.write(&[plans::put_page(rollout_id, &hash, page, devices)]).await?;

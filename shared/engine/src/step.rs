@@ -78,7 +78,7 @@ pub(crate) async fn prepared(
         return Ok((Preparation::default(), Standing { kept_out, ..Standing::default() }));
     }
     let id = &rollout.rollout_id;
-    let resolution = plans::resolved(store, id).await?.map(|resolved| match resolved.digest {
+    let resolution = resolved(store, rollout).await?.map(|resolved| match resolved.digest {
         Some(digest) => Resolution::Digest(digest),
         None => Resolution::Unresolved(resolved.why_not.unwrap_or_default()),
     });
@@ -91,6 +91,12 @@ pub(crate) async fn prepared(
         preparation.planned = together(marks.into_iter().map(|(_, page)| page));
     }
     Ok((preparation, standing(store, rollout).await?))
+}
+
+/// What the registry said after the last notice; what it said before may be another content.
+async fn resolved(store: &dyn Store, rollout: &Rollout) -> Result<Option<plans::Resolved>, EngineError> {
+    let resolved = plans::resolved(store, &rollout.rollout_id).await?;
+    Ok(resolved.filter(|resolved| resolved.merged >= rollout.merged()))
 }
 
 /// Of what devices told of an unpinned rollout's content, what the head keeps out.
@@ -133,7 +139,7 @@ async fn standing(store: &dyn Store, rollout: &Rollout) -> Result<Standing, Engi
     let policy = plans::plan(store, &rollout.rollout_id).await?.map(|plan| plan.policy);
     let supersedes = policy.is_some_and(|policy| policy.on_newer == tidegate_domain::policy::OnNewer::Supersede);
     let digest = rollout.target.digest.clone();
-    let resolved = plans::resolved(store, &rollout.rollout_id).await?.and_then(|resolved| resolved.digest);
+    let resolved = resolved(store, rollout).await?.and_then(|resolved| resolved.digest);
     // Where nobody else knows, what the tag's last delivery told is what it probably brings.
     let told = match &rollout.target.tag {
         Some(tag) if digest.is_none() && resolved.is_none() => {

@@ -9,6 +9,7 @@ use tidegate_domain::counts::Class;
 use tidegate_domain::head::KeptOut;
 use tidegate_domain::ids::{PolicyId, RolloutId};
 use tidegate_domain::image::ImageRef;
+use tidegate_domain::news::News;
 use tidegate_domain::planning::{Placed, place};
 use tidegate_domain::policy::{
     FieldError, Followed, Origin, Policy, RawPolicy, Safeguard, Wish, safeguard_names, winner,
@@ -175,14 +176,18 @@ pub async fn trigger(
             policy: &group.policy,
             repository: &request.image.repository,
             target: tidegate_domain::pin::Pin { tag: request.image.tag.clone(), digest: request.image.digest.clone() },
+            news: News::person(now),
+            tag_heard: None,
             triggered_by: Trigger::Manual,
             retry_of,
             retry: request.retry.is_some(),
+            force: false,
             overridden: overridden(&group, request),
             kept_out: &kept_out,
             cause: "trigger",
             id: RolloutId::new(now, ports.entropy.u128()),
-            with: Vec::new(),
+            generation: None,
+            with: &|_| Vec::new(),
         };
         let created = create(ports, &wanted, now).await?;
         if let Admission::Bad(reason) = &created.admission {
@@ -254,14 +259,18 @@ fn imagined(policy: &Policy, image: &ImageRef, now: Timestamp) -> Known {
         policy,
         repository: &image.repository,
         target: tidegate_domain::pin::Pin { tag: image.tag.clone(), digest: image.digest.clone() },
+        news: News::person(now),
+        tag_heard: None,
         triggered_by: Trigger::Manual,
         retry_of: None,
         retry: false,
+        force: false,
         overridden: None,
         kept_out: &[],
         cause: "dry run",
         id: RolloutId::trusted("dry run"),
-        with: Vec::new(),
+        generation: None,
+        with: &|_| Vec::new(),
     };
     let rollout = crate::create::draft(&wanted, &wanted.id, u64::MAX, now);
     Known { rollout, plan: Plan { policy: policy.clone(), platforms: BTreeMap::new() } }

@@ -19,7 +19,11 @@ const RETRY_AFTER_SECONDS: &str = "5";
 
 /// What went wrong, for the caller.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-#[schema(title = "Problem", description = "Problem details (RFC 9457).")]
+#[schema(title = "Problem", description = "Problem details (RFC 9457).", example = json!({
+    "type": "urn:tidegate:problem:invalid", "title": "Unprocessable Entity", "status": 422,
+    "detail": "/name: expected a name of 1 to 100 characters, with no space at its ends",
+    "errors": [{"pointer": "/name", "detail": "expected a name of 1 to 100 characters, with no space at its ends"}],
+}))]
 pub struct Problem {
     /// Which kind of problem; its last part is a stable word.
     #[serde(rename = "type")]

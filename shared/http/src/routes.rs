@@ -30,6 +30,7 @@ macro_rules! routes {
 
 mod bad_digests;
 mod commands;
+mod deliveries;
 mod device_state;
 mod devices;
 mod enrol;
@@ -170,7 +171,12 @@ pub(crate) fn policies<U: Use>() -> Api<U> {
 
 /// The routes of the function `rollouts`.
 pub(crate) fn rollouts<U: Use>() -> Api<U> {
-    rollouts::api().merge(commands::api()).merge(events::api()).merge(trigger::api()).merge(bad_digests::api())
+    rollouts::api()
+        .merge(commands::api())
+        .merge(events::api())
+        .merge(trigger::api())
+        .merge(bad_digests::api())
+        .merge(deliveries::api())
 }
 
 /// The routes of the function `public`.

@@ -8,6 +8,7 @@
 mod agent;
 mod coverage;
 mod fleet;
+mod news;
 mod operators;
 mod oracle;
 mod policies;

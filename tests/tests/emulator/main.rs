@@ -8,6 +8,7 @@ mod bad_image;
 mod client;
 mod commands;
 mod doors;
+mod envelopes;
 mod faults;
 mod fleet;
 mod harm;

@@ -81,6 +81,12 @@ impl Scene {
         }] }))
     }
 
+    /// What the registry tells of several pushes in one delivery.
+    pub(crate) fn envelope(&self, tags: &[String]) -> Notification {
+        let events: Vec<Value> = tags.iter().map(|tag| self.notification(tag).0["events"][0].take()).collect();
+        Notification(json!({ "events": events }))
+    }
+
     /// Pushes a version; the rollout that it began.
     pub(crate) async fn push(&self, client: &Client, tag: &str) -> String {
         let told = self.notification(tag).send(client).await;
@@ -94,11 +100,16 @@ impl Scene {
 }
 
 impl Notification {
-    /// Sends it; the one delivery that it makes.
-    pub(crate) async fn send(&self, client: &Client) -> Value {
+    /// Sends it; its entries.
+    pub(crate) async fn deliver(&self, client: &Client) -> Value {
         let secret = &client.stack.webhook;
         let path = "/api/v1/webhooks/docker-registry";
-        let mut answer = client.call(Method::POST, path, secret, Some(&self.0)).await.is(202);
+        client.call(Method::POST, path, secret, Some(&self.0)).await.is(202)
+    }
+
+    /// Sends it; the one delivery that it makes.
+    pub(crate) async fn send(&self, client: &Client) -> Value {
+        let mut answer = self.deliver(client).await;
         assert_eq!(answer["deliveries"].as_array().map(Vec::len), Some(1), "{answer}");
         answer["deliveries"][0].take()
     }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::document::{Template, suffix, target};
 
-const ROUTES: [(&str, &str); 12] = [
+const ROUTES: [(&str, &str); 13] = [
     ("ANY /api/v1/webhooks/{proxy+}", "webhooks"),
     ("ANY /api/v1/image-policies", "policies"),
     ("ANY /api/v1/image-policies/{proxy+}", "policies"),
@@ -16,6 +16,7 @@ const ROUTES: [(&str, &str); 12] = [
     ("ANY /api/v1/rollouts", "rollouts"),
     ("ANY /api/v1/rollouts/{proxy+}", "rollouts"),
     ("ANY /api/v1/images/{proxy+}", "rollouts"),
+    ("ANY /api/v1/deliveries/{proxy+}", "rollouts"),
     ("ANY /api/v1/health", "public"),
     ("ANY /api/v1/openapi.json", "public"),
     ("$default", "public"),

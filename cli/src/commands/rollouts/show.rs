@@ -214,9 +214,9 @@ pub(super) fn triggered(answer: &Value, json: bool) -> Result<()> {
             list("safeguards")
         ))?;
         let flags = over["unsaid"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        let flags = flags.map(|safeguard| format!("--override-{safeguard} ")).collect::<String>();
+        let flags: Vec<String> = flags.map(|safeguard| format!("--override-{safeguard}")).collect();
         if !flags.is_empty() {
-            stdout::line(format_args!("  and is refused without {flags}--reason WHY"))?;
+            stdout::line(format_args!("  and is refused without {} --reason WHY", flags.join(" ")))?;
         }
     }
     for (reason, count) in answer["skipped"].as_object().into_iter().flatten() {

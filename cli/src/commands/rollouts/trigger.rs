@@ -13,6 +13,7 @@ use crate::arguments;
 
 /// A manual trigger.
 #[derive(Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command")]
 pub(crate) struct Trigger {
     /// The image with its tag or digest, such as ghcr.io/owner/app:1.4.2
     image: String,

@@ -44,6 +44,11 @@ impl<T> Kept<T> {
         self.failed = Some(now);
     }
 
+    /// The last value, however old.
+    pub(super) fn last(&self) -> Option<Arc<T>> {
+        self.read.as_ref().map(|(_, value)| Arc::clone(value))
+    }
+
     /// The last value, unless it is too old.
     pub(super) fn value(&self, now: Timestamp) -> Option<Arc<T>> {
         let (at, value) = self.read.as_ref()?;

@@ -1,5 +1,6 @@
 use super::*;
 use crate::head::Promoted;
+use crate::image::Tag;
 use crate::testing::{at, digest, id, pin, rollout};
 
 fn head() -> Head {
@@ -14,12 +15,31 @@ fn other(name: &str, status: Status, target: Pin) -> Rollout {
     Rollout { rollout_id: id(name), target, ..rollout(status) }
 }
 
+fn told(seconds: i64) -> News {
+    News::told("docker-registry/distribution", Some(at(seconds)), at(seconds))
+}
+
+/// One that was told of something that happened then.
+fn heard(rollout: Rollout, seconds: i64) -> Rollout {
+    Rollout { news: Some(told(seconds)), created_at: at(seconds), ..rollout }
+}
+
 fn unpinned(n: u8) -> Pin {
     Pin { digest: None, ..pin(n) }
 }
 
+/// What is the same in most cases.
+fn wish<'a>(target: &'a Pin, news: &'a News, on_newer: OnNewer) -> Wish<'a> {
+    Wish { target, news, tag_heard: None, on_newer, retry: false, force: false, askable: false, same_terms: true }
+}
+
 fn admitted(live: Option<&Rollout>, waiting: Option<&Rollout>, target: &Pin, on_newer: OnNewer) -> Admission {
-    admit(&head(), live, waiting, target, (on_newer, false), at(30))
+    let news = told(30);
+    admit(&head(), Places { live, waiting, promoted: None }, &wish(target, &news, on_newer))
+}
+
+fn waits(replaces: Option<&str>) -> Admission {
+    Admission::Wait { replaces: replaces.map(id) }
 }
 
 #[test]
@@ -39,7 +59,6 @@ fn a_free_place() {
 fn a_taken_place() {
     for status in Status::ALL.into_iter().filter(|status| status.live()) {
         let live = other("L", status, pin(2));
-        let waits = |replaces| Admission::Wait { replaces };
         let cases = [
             (OnNewer::Supersede, pin(3), Admission::Supersede(id("L"))),
             (OnNewer::Supersede, unpinned(3), waits(None)),
@@ -48,6 +67,8 @@ fn a_taken_place() {
             (OnNewer::Ignore, pin(3), Admission::Ignored(id("L"))),
             (OnNewer::Supersede, pin(2), Admission::Duplicate(id("L"))),
             (OnNewer::Ignore, pin(2), Admission::Duplicate(id("L"))),
+            // Its content is fixed, whatever the tag means by now.
+            (OnNewer::Supersede, unpinned(2), waits(None)),
             // That is how people go back: an older image while a newer one is rolled out.
             (OnNewer::Supersede, pin(1), Admission::Supersede(id("L"))),
         ];
@@ -62,20 +83,110 @@ fn only_the_newest_waits() {
     let live = other("L", Status::InProgress, pin(2));
     let waiting = other("W", Status::Pending, pin(3));
     let admitted = |waiting: &Rollout, target| admitted(Some(&live), Some(waiting), &target, OnNewer::Queue);
-    assert_eq!(admitted(&waiting, pin(4)), Admission::Wait { replaces: Some(id("W")) });
+    assert_eq!(admitted(&waiting, pin(4)), waits(Some("W")));
     assert_eq!(admitted(&waiting, pin(3)), Admission::Duplicate(id("W")));
     let cancelled = other("W", Status::Cancelled, pin(3));
-    assert_eq!(admitted(&cancelled, pin(3)), Admission::Wait { replaces: None });
+    assert_eq!(admitted(&cancelled, pin(3)), waits(None));
 }
 
 #[test]
-fn notices_without_a_digest() {
+fn who_goes_back_replaces_who_waits() {
+    let live = heard(other("L", Status::InProgress, pin(2)), 0);
+    let waiting = heard(other("W", Status::Pending, pin(3)), 20);
+    let at_second = |live: Option<&Rollout>, target: &Pin, second: i64| {
+        let places = Places { live, waiting: Some(&waiting), promoted: None };
+        admit(&head(), places, &wish(target, &told(second), OnNewer::Supersede))
+    };
+    assert_eq!(at_second(Some(&live), &pin(2), 0), Admission::Duplicate(id("L")), "its twin, late");
+    assert_eq!(at_second(Some(&live), &pin(2), 20), Admission::Duplicate(id("L")), "nobody knows which came first");
+    assert_eq!(at_second(Some(&live), &pin(2), 21), waits(Some("W")), "pushed again after the other");
+    assert_eq!(at_second(None, &pin(1), 20), Admission::UpToDate(id("P")));
+    assert_eq!(at_second(None, &pin(1), 21), waits(Some("W")), "what is proven, pushed again after the other");
+    let no_time = News { happened_at: None, ..told(40) };
+    let places = Places { live: Some(&live), waiting: Some(&waiting), promoted: None };
+    assert_eq!(admit(&head(), places, &wish(&pin(2), &no_time, OnNewer::Queue)), Admission::Duplicate(id("L")));
+}
+
+#[test]
+fn news_is_merged_into_the_latest() {
+    let none = News { happened_at: None, ..told(0) };
+    for seconds in [0, 59, 60, 86_400] {
+        let news = told(seconds);
+        let at_terms = |live: &Rollout, waiting: Option<&Rollout>, target: &Pin, same_terms| {
+            let wish = Wish { same_terms, ..wish(target, &news, OnNewer::Supersede) };
+            admit(&head(), Places { live: Some(live), waiting, promoted: None }, &wish)
+        };
+        let live = other("L", Status::Pending, unpinned(3));
+        let merged = |target: &Pin| at_terms(&live, None, target, true);
+        assert_eq!(merged(&unpinned(3)), Admission::Merge(id("L")), "asked for after it");
+        assert_eq!(merged(&unpinned(4)), waits(None), "another tag");
+        assert_eq!(merged(&pin(3)), Admission::Supersede(id("L")), "its content may be another");
+        assert_eq!(at_terms(&live, None, &unpinned(3), false), waits(None), "under another policy");
+        let waiting = other("W", Status::Pending, unpinned(4));
+        let behind = |target: &Pin| at_terms(&live, Some(&waiting), target, true);
+        assert_eq!(behind(&unpinned(4)), Admission::Merge(id("W")));
+        assert_eq!(behind(&unpinned(3)), waits(Some("W")), "never into one that another came after");
+        for status in [Status::AwaitingApproval, Status::Scheduled, Status::InProgress, Status::Paused] {
+            let fixed = other("L", status, unpinned(3));
+            assert_eq!(at_terms(&fixed, None, &unpinned(3), true), waits(None), "{status:?}: devices may have pulled");
+        }
+    }
     let live = other("L", Status::Pending, unpinned(3));
-    let at_second = |target: &Pin, now| admit(&head(), Some(&live), None, target, (OnNewer::Supersede, false), at(now));
-    assert_eq!(at_second(&unpinned(3), 59), Admission::Duplicate(id("L")), "one push, told twice");
-    assert_eq!(at_second(&unpinned(3), 60), Admission::Wait { replaces: None });
-    assert_eq!(at_second(&unpinned(4), 1), Admission::Wait { replaces: None }, "another tag");
-    assert_eq!(at_second(&pin(3), 1), Admission::Supersede(id("L")), "its content may be another");
+    let places = Places { live: Some(&live), ..Places::default() };
+    assert_eq!(admit(&head(), places, &wish(&unpinned(3), &none, OnNewer::Ignore)), Admission::Merge(id("L")));
+}
+
+#[test]
+fn what_is_older_does_not_supersede() {
+    let day = 86_400;
+    let live = heard(other("L", Status::InProgress, pin(2)), 10 * day);
+    let done = heard(other("P", Status::Completed, pin(1)), 9 * day);
+    let superseded = || Admission::Supersede(id("L"));
+    let stale = |at_day: i64| {
+        Admission::Stale(Stale { newer_at: at(at_day * day), sender: Some("docker-registry/distribution".to_owned()) })
+    };
+    let cases = [
+        ("of years ago", -1_000 * day, Some(&live), stale(10)),
+        ("more than five minutes older", 10 * day - 301, Some(&live), stale(10)),
+        ("five minutes older", 10 * day - 300, Some(&live), superseded()),
+        ("newer", 10 * day + 1, Some(&live), superseded()),
+        ("older than what is proven, nothing live", 9 * day - 301, None, stale(9)),
+        ("newer than what is proven, nothing live", 9 * day + 1, None, Admission::Start),
+    ];
+    for (label, seconds, live, expected) in cases {
+        let (target, news) = (Pin { tag: Tag::parse("never-seen").ok(), ..pin(3) }, told(seconds));
+        let places = Places { live, waiting: None, promoted: Some(&done) };
+        let plain = wish(&target, &news, OnNewer::Supersede);
+        assert_eq!(admit(&head(), places, &plain), expected, "{label}");
+        let forced = admit(&head(), places, &Wish { force: true, ..plain });
+        assert_eq!(forced, if live.is_some() { superseded() } else { Admission::Start }, "{label}, forced");
+        // Where the registry can be asked, it decides: without the digest that the notice tells.
+        let asked = Wish { askable: true, ..plain };
+        let believed = !matches!(expected, Admission::Stale(_));
+        assert_eq!(asked.content(places).digest.is_some(), believed, "{label}, asked");
+        let waits_for_it = match live {
+            Some(_) if !believed => waits(None),
+            Some(_) => superseded(),
+            None => Admission::Start,
+        };
+        assert_eq!(admit(&head(), places, &asked), waits_for_it, "{label}, asked");
+    }
+    let waiting = heard(other("W", Status::Pending, pin(4)), 10 * day + 60);
+    let (target, news) = (pin(3), told(0));
+    let places = Places { live: Some(&live), waiting: Some(&waiting), promoted: None };
+    let asked = Wish { askable: true, ..wish(&target, &news, OnNewer::Queue) };
+    assert!(matches!(admit(&head(), places, &asked), Admission::Stale(_)), "who waits keeps its place");
+    let (target, news) = (pin(2), told(0));
+    let places = Places { live: Some(&live), waiting: None, promoted: Some(&done) };
+    let old_twin = admit(&head(), places, &wish(&target, &news, OnNewer::Supersede));
+    assert_eq!(old_twin, Admission::Duplicate(id("L")), "what is there already is there already");
+    let elsewhere = News { sender: Some("docker-registry/docker-hub".to_owned()), ..told(9 * day) };
+    let target = unpinned(4);
+    let from_elsewhere = wish(&target, &elsewhere, OnNewer::Supersede);
+    assert_eq!(admit(&head(), places, &from_elsewhere), waits(None), "by another clock a day is not much");
+    let tag = told(11 * day);
+    let of_tag = Wish { tag_heard: Some(&tag), ..from_elsewhere };
+    assert!(matches!(admit(&head(), places, &of_tag), Admission::Stale(_)), "its own tag was told of since");
 }
 
 #[test]
@@ -84,7 +195,10 @@ fn what_is_kept_out() {
     assert_eq!(admitted(None, None, &pin(6), OnNewer::Supersede), bad);
     let live = other("L", Status::InProgress, pin(2));
     assert_eq!(admitted(Some(&live), None, &pin(6), OnNewer::Supersede), bad);
-    let retried = |target| admit(&head(), None, None, &target, (OnNewer::Supersede, true), at(0));
+    let retried = |target| {
+        let news = told(0);
+        admit(&head(), Places::default(), &Wish { retry: true, ..wish(&target, &news, OnNewer::Supersede) })
+    };
     assert_eq!(retried(pin(6)), Admission::Start, "a person tries it again");
     assert_eq!(retried(pin(1)), Admission::Start);
 }

@@ -217,7 +217,7 @@ mod tests {
             assert_eq!(followed.unsaid, unsaid.iter().copied().collect(), "{label}");
             assert_eq!(
                 followed.policy.boundaries(10).len() == 1,
-                Safeguard::of(&followed.policy).contains(&B) == false,
+                !Safeguard::of(&followed.policy).contains(&B),
                 "{label}"
             );
         }

@@ -1,6 +1,7 @@
 //! Which devices a policy selects, and which of several policies has a device.
 
-use std::{cmp::Reverse, collections::BTreeMap};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -57,10 +58,75 @@ pub fn winner<'a>(
         .max_by_key(|policy| (policy.selector.rank(), policy.image_pattern.is_exact(), Reverse(&policy.name)))
 }
 
+/// The policies that are about one image, arranged so that each device's winner is found without looking at all of
+/// them: patterns are matched once, and a device is compared with the policies of its own fleet and of none.
+#[derive(Debug, Clone)]
+pub struct Contest<'a> {
+    /// The narrowest first.
+    of_fleet: HashMap<&'a str, Vec<&'a Policy>>,
+    of_any: Vec<&'a Policy>,
+}
+
+impl<'a> Contest<'a> {
+    /// Of those that are about this image.
+    pub fn over(policies: impl IntoIterator<Item = &'a Policy>, image: &ImageRef) -> Self {
+        let mut matching: Vec<&Policy> =
+            policies.into_iter().filter(|policy| policy.image_pattern.matches(image)).collect();
+        matching
+            .sort_by_key(|policy| (Reverse((policy.selector.rank(), policy.image_pattern.is_exact())), &policy.name));
+        let mut contest = Self { of_fleet: HashMap::new(), of_any: Vec::new() };
+        for policy in matching {
+            match &policy.selector.fleet_id {
+                Some(fleet) => contest.of_fleet.entry(fleet).or_default().push(policy),
+                None => contest.of_any.push(policy),
+            }
+        }
+        contest
+    }
+
+    /// The policy that has the image on a device of this fleet with these tags; as [`winner`] finds it.
+    pub fn winner(&self, fleet_id: &str, tags: &BTreeMap<String, String>) -> Option<&'a Policy> {
+        // One that names a fleet is narrower than any that names none.
+        let of_fleet = self.of_fleet.get(fleet_id).into_iter().flatten();
+        of_fleet.chain(&self.of_any).copied().find(|policy| policy.selector.selects(fleet_id, tags))
+    }
+
+    /// Whether no policy is about the image.
+    pub fn is_empty(&self) -> bool {
+        self.of_fleet.is_empty() && self.of_any.is_empty()
+    }
+
+    /// Those that are about it, in no order.
+    pub fn policies(&self) -> impl Iterator<Item = &'a Policy> {
+        self.of_fleet.values().flatten().chain(&self.of_any).copied()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::policy::tests::policy;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_contest_finds_the_winner(
+            policies in prop::collection::vec((0..3u8, 0..3u8, 0..4u8), 0..12),
+            fleet in 0..4u8,
+            tag in 0..3u8,
+        ) {
+            let made: Vec<Policy> = policies.iter().enumerate().map(|(n, (pattern, fleet, tag))| {
+                let pattern = ["o/app:*", "o/app:1", "o/other:*"][*pattern as usize];
+                let fleet = ["f1", "f2"].get(*fleet as usize).copied();
+                let tag: &[(&str, &str)] = match tag { 0 => &[("a", "1")], 1 => &[("a", "2")], _ => &[] };
+                policy(&format!("p{n:02}"), pattern, fleet, tag)
+            }).collect();
+            let image = ImageRef::parse("o/app:1").unwrap();
+            let (fleet, tags) = (format!("f{fleet}"), tags(&[("a", &tag.to_string())]));
+            let found = Contest::over(&made, &image).winner(&fleet, &tags).map(|policy| &policy.name);
+            prop_assert_eq!(found, winner(&made, &image, &fleet, &tags).map(|policy| &policy.name));
+        }
+    }
 
     fn tags(list: &[(&str, &str)]) -> BTreeMap<String, String> {
         list.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect()

@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 
 use super::batch::seconds;
-use super::{Detail, Effect, RESOLVE_SECONDS, Resolution, Stepping, later};
+use super::{Detail, Effect, QUIET_SECONDS, RESOLVE_SECONDS, Resolution, Stepping, later};
 use crate::event::ImageEvent;
 use crate::policy::Strategy;
 use crate::poll::{SwapTime, swap_time};
@@ -14,14 +14,22 @@ impl Stepping<'_> {
     /// Resolves, takes the head's place, plans. Nothing is offered before every page of the plan is assigned.
     pub(super) fn prepare(&mut self) -> String {
         let unresolved = self.next.target.digest.is_none();
+        let news = self.next.heard();
         match &self.inputs.preparation.resolution {
-            None if later(self.next.created_at, RESOLVE_SECONDS) > self.now => {
+            None if unresolved && self.inputs.standing.waits && later(news.taken_at, QUIET_SECONDS) > self.now => {
+                self.wake(later(news.taken_at, QUIET_SECONDS));
+                return "waiting until nothing more is told of the tag".to_owned();
+            }
+            None if later(news.taken_at, RESOLVE_SECONDS) > self.now => {
                 self.effects.push(Effect::Resolve);
                 self.wake(later(self.now, 30));
                 return "asking the registry which digest the tag means".to_owned();
             }
             Some(Resolution::Digest(digest)) if self.next.target.digest.is_none() => {
                 self.next.target.digest = Some(digest.clone());
+            }
+            None | Some(Resolution::Unresolved(_)) if unresolved && news.older => {
+                return self.needless_because("stale");
             }
             None | Some(Resolution::Digest(_) | Resolution::Unresolved(_)) => {}
         }
@@ -51,9 +59,13 @@ impl Stepping<'_> {
             }
             (None, _) => return None,
         };
-        self.end(Status::Cancelled, &reason);
-        self.emit(ImageEvent::RolloutCancelled, Detail::because(&reason));
-        Some(reason)
+        Some(self.needless_because(&reason))
+    }
+
+    fn needless_because(&mut self, reason: &str) -> String {
+        self.end(Status::Cancelled, reason);
+        self.emit(ImageEvent::RolloutCancelled, Detail::because(reason));
+        reason.to_owned()
     }
 
     fn planned(&mut self) -> String {

@@ -53,6 +53,9 @@ pub struct PushNotice {
     /// This notice was delivered before if *any* of these is known for the source. Empty where the sender gives
     /// nothing to tell two pushes apart.
     pub keys: Vec<DeliveryKey>,
+    /// The keys tell the second of a push and no more: another push within it has the same.
+    #[serde(default)]
+    pub by_second: bool,
 }
 
 impl PushNotice {

@@ -58,6 +58,7 @@ fn entry(event: &Value, configured_host: Option<&str>) -> Entry {
         event_time: field::hint_at(event, "/timestamp").and_then(field::time),
         noted_host: located.noted_host,
         keys,
+        by_second: false,
     })
 }
 

@@ -56,6 +56,7 @@ fn entry(body: &Value, configured_host: Option<&str>) -> Entry {
         event_time,
         noted_host: None,
         keys,
+        by_second: true,
     })
 }
 

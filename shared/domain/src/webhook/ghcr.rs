@@ -93,6 +93,7 @@ fn package_entry(body: &Value, package: &Value, keys: Vec<DeliveryKey>, configur
         event_time: event_time(package),
         noted_host: located.noted_host,
         keys,
+        by_second: false,
     })
 }
 

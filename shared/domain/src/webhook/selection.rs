@@ -77,6 +77,7 @@ mod tests {
             event_time: time.map(|t| t.parse().unwrap()),
             noted_host: None,
             keys: Vec::new(),
+            by_second: false,
         })
     }
 

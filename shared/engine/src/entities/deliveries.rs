@@ -1,7 +1,12 @@
 //! Webhook deliveries: what came before, and what was answered.
 
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::fmt::serde::timestamp::millisecond::optional as ms_opt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tidegate_domain::webhook::PushNotice;
 
 use super::codec;
 use crate::error::EngineError;
@@ -15,6 +20,15 @@ const KEPT_SECONDS: i64 = 8 * 86_400;
 pub struct Delivered {
     /// The entries of the first answer.
     pub answer: Vec<Value>,
+    /// When it was taken.
+    #[serde(with = "ms_opt", default, skip_serializing_if = "Option::is_none")]
+    pub taken_at: Option<Timestamp>,
+    /// What it told, so that it can be replayed; a mark of one policy's rollout has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<PushNotice>,
+    /// Who sent it: a source and its kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sender: Option<String>,
 }
 
 fn key(source: &str, id: &str) -> Key {
@@ -27,8 +41,20 @@ pub async fn get(store: &dyn Store, source: &str, id: &str) -> Result<Option<Del
     item.map(|item| codec::read(Table::Deliveries, item)).transpose()
 }
 
+/// The first answers to those of these deliveries that were answered, by their ids.
+pub async fn get_many(
+    store: &dyn Store,
+    source: &str,
+    ids: &[&str],
+) -> Result<BTreeMap<String, Delivered>, EngineError> {
+    let keys: Vec<Key> = ids.iter().map(|id| key(source, id)).collect();
+    let items = store.get_many(&keys, Freshness::Consistent).await?;
+    let known = ids.iter().zip(items).filter_map(|(id, item)| Some((*id, item?)));
+    known.map(|(id, item)| Ok((id.to_owned(), codec::read(Table::Deliveries, item)?))).collect()
+}
+
 /// Stores the first answer to a delivery; refused where there is one.
-pub fn put(source: &str, id: &str, delivered: &Delivered, now: jiff::Timestamp) -> Write {
+pub fn put(source: &str, id: &str, delivered: &Delivered, now: Timestamp) -> Write {
     let attributes = [("delivery", key(source, id).pk.into()), ("expires_at", (now.as_second() + KEPT_SECONDS).into())];
     Write::Put { table: Table::Deliveries, item: codec::write(delivered, attributes), condition: Condition::Absent }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 use tidegate_domain::ids::DeviceUuid;
 use tidegate_domain::image::Repository;
@@ -12,6 +13,9 @@ use crate::ports::{Condition, Freshness, Key, Query, Source, Store, Table, Write
 
 /// Shards per repository.
 pub const SHARDS: u32 = 16;
+
+/// Shards that are read at a time where all of them are.
+const SHARDS_AT_ONCE: usize = 4;
 
 /// One device's use of one repository.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,6 +74,49 @@ pub async fn page(
     let page = store.query(&query).await?;
     let items = page.items.into_iter().map(|item| codec::read(Table::DeviceImages, item)).collect::<Result<_, _>>()?;
     Ok((items, page.next))
+}
+
+/// At most so many devices of each shard of a repository, and how many there are beside them.
+pub async fn some(
+    store: &dyn Store,
+    repository: &Repository,
+    of_shard: u32,
+) -> Result<(Vec<DeviceImage>, u32), EngineError> {
+    let shards = (0..SHARDS).map(|shard| async move {
+        let (devices, mut after) = page(store, repository, shard, None, Some(of_shard)).await?;
+        let mut others = 0;
+        while after.is_some() {
+            let query = Query { after, ..Query::partition(Table::DeviceImages, partition(repository, shard)) };
+            let (counted, next) = store.count(&Query { freshness: Freshness::Eventual, ..query }).await?;
+            others += counted;
+            after = next;
+        }
+        Ok::<_, EngineError>((devices, others))
+    });
+    let shards = futures::future::try_join_all(shards).await?;
+    let others = shards.iter().map(|(_, others)| others).sum();
+    Ok((shards.into_iter().flat_map(|(devices, _)| devices).collect(), others))
+}
+
+/// What is made of every device of a repository, shard by shard: no more than some pages are held at a time.
+pub async fn each<T: Send>(
+    store: &dyn Store,
+    repository: &Repository,
+    of: &(dyn Fn(DeviceImage) -> Option<T> + Send + Sync),
+) -> Result<Vec<T>, EngineError> {
+    let shards = (0..SHARDS).map(|shard| async move {
+        let (mut made, mut after) = (Vec::new(), None);
+        loop {
+            let (items, next) = page(store, repository, shard, after, None).await?;
+            made.extend(items.into_iter().filter_map(of));
+            if next.is_none() {
+                return Ok::<_, EngineError>(made);
+            }
+            after = next;
+        }
+    });
+    let made: Vec<Vec<T>> = stream::iter(shards).buffered(SHARDS_AT_ONCE).try_collect().await?;
+    Ok(made.into_iter().flatten().collect())
 }
 
 /// Every device of a repository.

@@ -78,13 +78,18 @@ pub async fn generation(store: &dyn Store, repository: &Repository) -> Result<u6
 
 /// Takes the generation after `last`; refused where somebody else took it.
 pub fn take_generation(repository: &Repository, last: u64) -> Write {
+    take_generations(repository, last, 1)
+}
+
+/// Takes so many generations after `last`; refused where somebody else took one.
+pub fn take_generations(repository: &Repository, last: u64, so_many: u64) -> Write {
     let condition = match last {
         0 => Condition::Absent,
         last => Condition::Equals("generation", last.into()),
     };
     Write::Update {
         key: counter(repository),
-        set: vec![("generation", (last + 1).into())],
+        set: vec![("generation", (last + so_many).into())],
         add: Vec::new(),
         remove: Vec::new(),
         condition,

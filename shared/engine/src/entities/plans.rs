@@ -26,6 +26,12 @@ pub struct Resolved {
     /// Why there is no digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why_not: Option<String>,
+    /// How many notices were merged into the rollout before the registry was asked.
+    #[serde(default)]
+    pub merged: u32,
+    /// The registry itself answered, and nobody else: it can say what another tag means.
+    #[serde(default)]
+    pub asked: bool,
 }
 
 /// The frozen order of a rollout's devices.
@@ -86,9 +92,15 @@ pub async fn retry_of(store: &dyn Store, rollout: &RolloutId) -> Result<Option<R
     Ok(item.and_then(|item| item.retry_of))
 }
 
-/// Stores what the registry said; the first answer stays.
+/// Stores what the registry said; the first answer since the last notice stays.
 pub fn put_resolved(rollout: &RolloutId, resolved: &Resolved) -> Write {
-    put_once(&beside(rollout, "resolved"), resolved)
+    let key = beside(rollout, "resolved");
+    let item = codec::write(resolved, [("rollout_id", key.pk.into())]);
+    let condition = match resolved.merged {
+        0 => Condition::Absent,
+        merged => Condition::Any(vec![Condition::Missing("merged"), Condition::Below("merged", merged.into())]),
+    };
+    Write::Put { table: Table::Rollouts, item, condition }
 }
 
 /// Freezes the order; the first one stays.

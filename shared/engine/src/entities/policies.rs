@@ -1,7 +1,9 @@
 //! Policies.
 
+use serde_json::Value;
 use tidegate_domain::ids::PolicyId;
-use tidegate_domain::policy::Policy;
+use tidegate_domain::image::Repository;
+use tidegate_domain::policy::{ImagePattern, Policy};
 
 use super::{codec, policy_names};
 use crate::error::EngineError;
@@ -23,10 +25,26 @@ fn parse(item: Item) -> Result<Policy, EngineError> {
 
 /// Every policy, by name; eventual. Policies are written by people, so there are few of them.
 pub async fn all(store: &dyn Store) -> Result<Vec<Policy>, EngineError> {
+    those(store, &|_| true).await
+}
+
+/// The policies whose patterns are about one of these repositories, by name; eventual. The others are not even read as
+/// policies: there can be a thousand of them.
+pub async fn about(store: &dyn Store, repositories: &[&Repository]) -> Result<Vec<Policy>, EngineError> {
+    let about = |item: &Item| {
+        let pattern = item.get("image_pattern").and_then(Value::as_str).map(ImagePattern::parse);
+        // What cannot be read is left to the reading of it, which says so.
+        let Some(Ok(pattern)) = pattern else { return true };
+        repositories.iter().any(|repository| pattern.matches_repository(repository))
+    };
+    those(store, &about).await
+}
+
+async fn those(store: &dyn Store, wanted: &(dyn Fn(&Item) -> bool + Send + Sync)) -> Result<Vec<Policy>, EngineError> {
     let (mut policies, mut after) = (Vec::new(), None);
     loop {
         let page = store.scan(Table::Policies, after.as_deref(), None).await?;
-        let items = page.items.into_iter().filter(|item| !policy_names::is_name(item));
+        let items = page.items.into_iter().filter(|item| !policy_names::is_name(item) && wanted(item));
         policies.extend(items.map(parse).collect::<Result<Vec<_>, _>>()?);
         match page.next {
             Some(next) => after = Some(next),

@@ -1,5 +1,7 @@
 //! A rollout's own item.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::Value;
 use tidegate_domain::ids::RolloutId;
 use tidegate_domain::rollout::{Rollout, Status};
@@ -21,6 +23,17 @@ pub fn key(rollout: &RolloutId) -> Key {
 pub async fn get(store: &dyn Store, rollout: &RolloutId, freshness: Freshness) -> Result<Option<Rollout>, EngineError> {
     let item = store.get(&key(rollout), freshness).await?;
     item.map(|item| codec::read(Table::Rollouts, item)).transpose()
+}
+
+/// Those of these rollouts that there are, by their ids; consistent.
+pub async fn get_many(
+    store: &dyn Store,
+    ids: &BTreeSet<&RolloutId>,
+) -> Result<BTreeMap<RolloutId, Rollout>, EngineError> {
+    let keys: Vec<Key> = ids.iter().map(|id| key(id)).collect();
+    let items = store.get_many(&keys, Freshness::Consistent).await?;
+    let found = items.into_iter().flatten().map(|item| codec::read::<Rollout>(Table::Rollouts, item));
+    found.map(|found| found.map(|rollout| (rollout.rollout_id.clone(), rollout))).collect()
 }
 
 fn item(rollout: &Rollout) -> Item {

@@ -1,9 +1,10 @@
-//! What was last heard of a tag: stale and repeated notices are told by it. Kept for a while only.
+//! What was last heard of a tag: stale notices are told by it. Kept for a while only.
 
 use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond::{optional as ms_opt, required as ms};
 use serde::{Deserialize, Serialize};
 use tidegate_domain::image::{Digest, Repository, Tag};
+use tidegate_domain::news::News;
 
 use super::codec;
 use crate::error::EngineError;
@@ -24,9 +25,17 @@ pub struct TagNotice {
     /// When it was accepted.
     #[serde(with = "ms")]
     pub accepted_at: Timestamp,
-    /// The rollouts that it led to, by policy name: the first answer, for equal notices soon after.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub answer: Vec<serde_json::Value>,
+    /// Who told it: a source and its kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sender: Option<String>,
+}
+
+impl TagNotice {
+    /// As what a later notice is compared with.
+    pub fn heard(&self) -> News {
+        let sender = Some(self.sender.clone().unwrap_or_default());
+        News { happened_at: self.event_time, sender, taken_at: self.accepted_at, merged: 0, older: false }
+    }
 }
 
 /// The key of a tag's last notice.
@@ -38,6 +47,13 @@ pub fn key(repository: &Repository, tag: &Tag) -> Key {
 pub async fn get(store: &dyn Store, repository: &Repository, tag: &Tag) -> Result<Option<TagNotice>, EngineError> {
     let item = store.get(&key(repository, tag), Freshness::Consistent).await?;
     item.map(|item| codec::read(Table::Images, item)).transpose()
+}
+
+/// The last notices of these tags, in their order.
+pub async fn get_many(store: &dyn Store, names: &[(&Repository, &Tag)]) -> Result<Vec<Option<TagNotice>>, EngineError> {
+    let keys: Vec<Key> = names.iter().map(|(repository, tag)| key(repository, tag)).collect();
+    let items = store.get_many(&keys, Freshness::Consistent).await?;
+    items.into_iter().map(|item| item.map(|item| codec::read(Table::Images, item)).transpose()).collect()
 }
 
 /// Stores a tag's last notice. The condition keeps an older one from replacing a newer.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use tidegate_domain::image::{Digest, ImageRef};
+use tidegate_domain::image::{Digest, ImageRef, Repository};
 
 /// What a reference points to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +31,9 @@ pub enum ResolveError {
 /// Registries, by the host of the reference.
 #[async_trait]
 pub trait Registry: Send + Sync {
+    /// Whether access to the repository's registry is configured, so that it can say what a tag means now.
+    fn may_be_asked(&self, repository: &Repository) -> bool;
+
     /// Resolves the reference's tag (a reference with a digest is answered with it).
     async fn resolve(&self, image: &ImageRef) -> Result<Resolved, ResolveError>;
 }

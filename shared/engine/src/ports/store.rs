@@ -6,6 +6,7 @@
 use std::fmt;
 
 use async_trait::async_trait;
+use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Map, Value};
 
 /// One item: attribute names to values. Numbers are integers; binary data does not occur.
@@ -322,14 +323,31 @@ pub enum WriteError {
     Store(#[from] StoreError),
 }
 
+/// Single reads at a time, where a store cannot read several in one call.
+const GETS_AT_ONCE: usize = 16;
+
 /// The tables.
 #[async_trait]
 pub trait Store: Send + Sync {
     /// One item by its key.
     async fn get(&self, key: &Key, freshness: Freshness) -> Result<Option<Item>, StoreError>;
 
+    /// Several items by their keys, in the order of the keys. Each is read as [`Store::get`] reads it; together they
+    /// are no snapshot.
+    async fn get_many(&self, keys: &[Key], freshness: Freshness) -> Result<Vec<Option<Item>>, StoreError> {
+        let gets = keys.iter().cloned().map(|key| async move { self.get(&key, freshness).await });
+        stream::iter(gets).buffered(GETS_AT_ONCE).try_collect().await
+    }
+
     /// A page of one partition.
     async fn query(&self, query: &Query) -> Result<Page, StoreError>;
+
+    /// How many items a query selects, counted where they are: a page's number, and where to go on when there may be
+    /// more. It costs what reading them costs, and brings none of them.
+    async fn count(&self, query: &Query) -> Result<(u32, Option<String>), StoreError> {
+        let page = self.query(query).await?;
+        Ok((page.items.len() as u32, page.next))
+    }
 
     /// A page of a whole table without a sort key, in no order, eventually consistent; `after` continues behind that
     /// partition key.

@@ -18,12 +18,18 @@ const BATCHES_MAX: usize = 100;
 pub(crate) const LINE_MAX: usize = 64;
 pub(crate) const TAGS_MAX: usize = 16;
 
-/// Something to see, and nothing that acts on what shows it: [`tidegate_domain::text::is_unseen`], as far as a pattern of
-/// 16-bit characters can say it.
-const LINE: &str = concat!(
-    r"^(?!\s*$)[^\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e",
-    r"\u2060-\u206f\u3164\ue000-\uf8ff\ufeff\uffa0\ufff0-\ufffb]+$"
-);
+/// [`tidegate_domain::text::is_unseen`], as far as a pattern of 16-bit characters can say it.
+macro_rules! unseen {
+    () => {
+        concat!(
+            r"\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e",
+            r"\u2060-\u206f\u3164\ue000-\uf8ff\ufeff\uffa0\ufff0-\ufffb"
+        )
+    };
+}
+
+/// Something to see, and nothing that acts on what shows it. Without looking ahead, which not every engine can.
+const LINE: &str = concat!("^[^", unseen!(), "]*[^\\s", unseen!(), "][^", unseen!(), "]*$");
 
 /// Schemas under their names. Each is a type that stands for its schema alone.
 macro_rules! forms {
@@ -60,9 +66,9 @@ forms! {
         .pattern(Some("^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$"))
         .examples(["sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"]);
     /// How far one batch reaches, all before it included: a percentage, or a number of devices.
-    BatchStep, step();
+    BatchStep, any_of([percentage(), whole(1, u32::MAX).into_schema()]);
     /// A count of batches (3 are 10, 50 and 100 %, another count is equal steps), or how far each one reaches; the last is `100%`.
-    StagedBatches, one_of([whole(1, BATCHES_MAX as u32).into_schema(), steps()]);
+    StagedBatches, batches();
     /// The ETag of a revision, or `*` for any.
     EntityTag, text().pattern(Some("^(\"[0-9]+\"|\\*)$")).examples(["\"3\""]);
     /// A fleet's id.
@@ -112,19 +118,23 @@ fn tags() -> ObjectBuilder {
     object.max_properties(Some(TAGS_MAX)).examples([serde_json::json!({"region": "us-east"})])
 }
 
-fn step() -> RefOr<Schema> {
-    // Not `oneOf`: generators that tell the alternatives of a list in a `oneOf` apart stumble over a second one in it.
-    let mut any_of = AnyOf::new();
-    any_of.items =
-        vec![text().pattern(Some(PERCENTAGE)).examples(["10%"]).into_schema(), whole(1, u32::MAX).into_schema()];
-    Schema::AnyOf(any_of).into()
+fn batches() -> RefOr<Schema> {
+    let list = |items: RefOr<Schema>, examples: Vec<serde_json::Value>| {
+        let mut array = Array::new(items);
+        (array.min_items, array.max_items, array.examples) = (Some(1), Some(BATCHES_MAX), examples);
+        RefOr::T(Schema::Array(array))
+    };
+    // A list of percentages is one of steps too. It has an alternative of its own, since what generators make of a list of
+    // several types cannot always be read back.
+    any_of([
+        whole(1, BATCHES_MAX as u32).into_schema(),
+        list(percentage(), vec![serde_json::json!(["10%", "50%", "100%"])]),
+        list(Ref::from_schema_name(BatchStep::name()).into(), vec![serde_json::json!([1, "10%", "100%"])]),
+    ])
 }
 
-fn steps() -> RefOr<Schema> {
-    let mut array = Array::new(Ref::from_schema_name("BatchStep"));
-    (array.min_items, array.max_items) = (Some(1), Some(BATCHES_MAX));
-    array.examples = vec![serde_json::json!(["10%", "50%", "100%"]), serde_json::json!([1, "10%", "100%"])];
-    Schema::Array(array).into()
+fn percentage() -> RefOr<Schema> {
+    text().pattern(Some(PERCENTAGE)).examples(["10%"]).into_schema()
 }
 
 /// Whatever becomes a schema.
@@ -177,6 +187,12 @@ pub(crate) fn one_of<const N: usize>(schemas: [RefOr<Schema>; N]) -> RefOr<Schem
     let mut one_of = OneOf::new();
     one_of.items = schemas.into();
     Schema::OneOf(one_of).into()
+}
+
+fn any_of<const N: usize>(schemas: [RefOr<Schema>; N]) -> RefOr<Schema> {
+    let mut any_of = AnyOf::new();
+    any_of.items = schemas.into();
+    Schema::AnyOf(any_of).into()
 }
 
 /// The schema with a description.

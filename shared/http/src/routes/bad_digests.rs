@@ -41,6 +41,8 @@ struct Cleared {
 }
 
 /// Lets a digest in again
+///
+/// A digest is kept out of a policy after its rollout failed, was rejected or was taken back.
 #[utoipa::path(
     delete,
     operation_id = "clearBadDigest",

@@ -72,6 +72,8 @@ fn naming<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Naming, D
 }
 
 /// Devices, in no order
+///
+/// The filters are joined by *and*. Deleted devices are not among them.
 #[utoipa::path(
     get,
     operation_id = "listDevices",
@@ -106,6 +108,8 @@ async fn list(
 }
 
 /// One device
+///
+/// For each service what it runs, what it should run, its way back, and its place in the newest rollout.
 #[utoipa::path(
     get,
     operation_id = "getDevice",

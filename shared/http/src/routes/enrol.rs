@@ -28,6 +28,10 @@ const SERVICES_MAX: usize = 16;
 
 /// A device that wants to be known. Unknown fields are passed over.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(example = json!({
+    "fleet_id": "production", "name": "gate 12", "timezone": "Europe/Berlin", "platform": "linux/arm64/v8",
+    "tags": {"region": "eu"}, "services": {"web": {"image": "docker.io/iotistic/app:v1.0.0"}},
+}))]
 struct EnrolBody {
     /// Its uuid, version 4 or 7; without it the server makes one.
     #[schema(format = Uuid)]

@@ -27,6 +27,8 @@ async fn health() -> Json<Health> {
 }
 
 /// This document
+///
+/// As of the running version; it is the same for every caller.
 #[utoipa::path(
     get,
     operation_id = "getOpenApiDocument",

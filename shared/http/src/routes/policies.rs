@@ -61,6 +61,8 @@ struct PoliciesCursor {
 }
 
 /// Policies, by name
+///
+/// Each under the fields that it is written with; a page can be read, changed and sent back policy by policy.
 #[utoipa::path(
     get,
     operation_id = "listPolicies",
@@ -85,6 +87,8 @@ async fn list(
 }
 
 /// One policy
+///
+/// Its `ETag` is for `If-Match`, so that nobody overwrites what they have not read.
 #[utoipa::path(
     get,
     operation_id = "getPolicy",

@@ -70,6 +70,8 @@ impl TryFrom<String> for BatchText {
 }
 
 /// Rollouts, newest first
+///
+/// The filters are joined by *and*. `waiting_for` is told only of rollouts that still move.
 #[utoipa::path(
     get,
     operation_id = "listRollouts",
@@ -124,6 +126,8 @@ async fn get(State(state): State<AppState>, RolloutIdPath(id): RolloutIdPath) ->
 }
 
 /// A rollout's devices
+///
+/// A row for each device that was planned, with where it stands and why.
 #[utoipa::path(
     get,
     operation_id = "listRolloutDevices",

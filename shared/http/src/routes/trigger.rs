@@ -24,6 +24,9 @@ use crate::views::{DryRunView, TriggerAnswer};
 /// What is to be rolled out, to whom.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "image": "docker.io/iotistic/app:v2.0.1", "strategy": "staged", "filters": {"fleet_id": "production"},
+}))]
 struct TriggerBody {
     /// The image, with a tag or a digest.
     #[schema(example = "docker.io/iotistic/myapp:v2.0.1")]

@@ -35,6 +35,8 @@ async fn deliver(state: State<AppState>, caller: RegistryCaller) -> Result<(Stat
 }
 
 /// A registry that cannot sign tells of a push, with the webhook secret as the last part of the path
+///
+/// For Docker Hub. Otherwise as with the proof in the headers; access logs do not have the path.
 #[utoipa::path(
     post,
     operation_id = "deliverWebhookByPath",

@@ -11,7 +11,22 @@ use crate::openapi::{forms, words};
 
 /// What a device should run.
 #[derive(ToSchema)]
-#[schema(as = TargetState)]
+#[schema(as = TargetState, example = json!({
+    "device_uuid": "01935f2c-7c1e-7b7a-9d6a-0d6c1c2f7b11",
+    "services": {"web": {
+        "image": "docker.io/iotistic/app:v2.0.1",
+        "digest": "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "health_check": {
+            "type": "http", "endpoint": "http://localhost:8080/health", "expected_status": 200,
+            "timeout_seconds": 30, "retry_count": 3, "interval_seconds": 10,
+        },
+        "rollout": {
+            "rollout_id": "01JDE8Z0V4Q6W3T5X7Y9A1B2C3", "batch": 1, "attempt": 1, "action": "update",
+            "phase": "download", "previous": {"image": "docker.io/iotistic/app:v1.0.0"}, "auto_rollback": true,
+            "healthy_for_seconds": 60, "health_check_timeout_seconds": 300, "deadline_seconds": 900,
+        },
+    }},
+}))]
 pub(crate) struct TargetStateSchema {
     /// The device.
     #[schema(format = Uuid)]

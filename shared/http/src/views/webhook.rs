@@ -27,6 +27,9 @@ pub(crate) struct WebhookAnswer {
     /// Of the one entry.
     #[serde(skip_serializing_if = "Option::is_none")]
     affected_devices: Option<u32>,
+    /// Of the one entry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    affected_devices_at_most: Option<u32>,
 }
 
 /// What became of one image under one policy.
@@ -57,6 +60,12 @@ struct DeliveryEntry {
     /// Devices that it is for.
     #[serde(skip_serializing_if = "Option::is_none")]
     affected_devices: Option<u32>,
+    /// Instead, where they are some thousands: so many at most. The rollout's `total_devices` is exact once it is planned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    affected_devices_at_most: Option<u32>,
+    /// Of a `stale` one, the id by which it can be replayed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replay: Option<String>,
     /// Other policies of the repository that keep this digest out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     bad_for: Vec<KeptOutView>,
@@ -73,6 +82,8 @@ impl From<Told> for DeliveryEntry {
             reason: told.reason,
             rollout_id: told.rollout_id.map(|id| id.to_string()),
             affected_devices: told.affected_devices,
+            affected_devices_at_most: told.affected_devices_at_most,
+            replay: told.replay,
             bad_for: told.bad_for.into_iter().map(KeptOutView::from).collect(),
         }
     }
@@ -90,6 +101,7 @@ impl From<Ingested> for WebhookAnswer {
             rollout_id: only.and_then(|entry| entry.rollout_id.clone()),
             status: only.map(|entry| entry.status.clone()),
             affected_devices: only.and_then(|entry| entry.affected_devices),
+            affected_devices_at_most: only.and_then(|entry| entry.affected_devices_at_most),
             deliveries,
         }
     }

@@ -2,9 +2,12 @@
 
 mod distribution;
 mod docker_hub;
+mod envelopes;
 mod ghcr;
+mod merged;
 mod order;
 mod proofs;
+mod stale;
 
 use axum::body::Body;
 use axum::http::{Method, Request};

@@ -53,6 +53,7 @@ async fn the_document_names_every_route_of_the_contract_with_its_caller() {
         ["POST /api/v1/webhooks/{source}", "POST /api/v1/webhooks/{source}/{token}"]
     );
     let expected = [
+        "POST /api/v1/deliveries/replay",
         "GET /api/v1/devices",
         "DELETE /api/v1/devices/{uuid}",
         "GET /api/v1/devices/{uuid}",

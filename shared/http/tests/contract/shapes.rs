@@ -116,6 +116,8 @@ async fn an_operators_unknown_fields_are_refused_by_name_and_a_devices_passed_ov
             "/filters/tags",
         ),
         ("/api/v1/images/trigger-update", Method::POST, json!({}), "/image"),
+        ("/api/v1/deliveries/replay", Method::POST, json!({}), "/delivery_id"),
+        ("/api/v1/deliveries/replay", Method::POST, json!({"delivery_id": "x", "forced": true}), "/forced"),
         (&format!("{rollout}/pause"), Method::POST, json!({"reasons": "x"}), "/reasons"),
         (&format!("{rollout}/resume"), Method::POST, json!({}), "/reason"),
         (&format!("{rollout}/resume"), Method::POST, json!({"reason": "x", "skip_batch": "yes"}), "/skip_batch"),

@@ -7,7 +7,10 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use tidegate_domain::ids::DeviceUuid;
+use tidegate_domain::image::{Digest, ImageRef, Repository};
 use tidegate_domain::webhook::Secrets;
+use tidegate_engine::entities::device_images::{self, DeviceImage};
 use tidegate_engine::entities::events;
 use tidegate_engine::ports::Ports;
 use tidegate_engine::settings::Settings;
@@ -15,7 +18,7 @@ use tidegate_engine::step;
 use tidegate_http::AppState;
 use tidegate_http::auth::{Access, ProvisioningKey, SigningKey, TokenHash, TokenList};
 use tidegate_testkit::entropy::SeededEntropy;
-use tidegate_testkit::memory::MemoryPorts;
+use tidegate_testkit::memory::{Answer as RegistryAnswer, MemoryPorts};
 use tower::ServiceExt;
 
 pub(crate) const OPERATOR: &str = "operator-token-for-tests";
@@ -110,6 +113,25 @@ impl World {
         *self.now.lock().unwrap()
     }
 
+    /// From now on a registry that can be asked says that the tag means this content, or that there is no such tag.
+    pub(crate) fn registry_says(&self, image: &str, digest: Option<&str>) {
+        let image = ImageRef::parse(image).unwrap();
+        match digest {
+            Some(digest) => {
+                let digest = Digest::parse(digest).unwrap();
+                self.memory.registry.set(image, RegistryAnswer::manifest(digest));
+            }
+            None => self.memory.registry.remove(&image),
+        }
+    }
+
+    /// What became of a rollout: its status, what is said of that, and its digest.
+    pub(crate) async fn rollout(&self, id: &str) -> (String, String, String) {
+        let rollout = self.get(&format!("/api/v1/rollouts/{id}")).await.is(200);
+        let text = |name: &str| rollout[name].as_str().unwrap_or_default().to_owned();
+        (text("status"), text("waiting_for"), text("new_digest"))
+    }
+
     /// Read units of every call so far.
     pub(crate) fn reads(&self) -> f64 {
         self.memory.store.meter().total().reads
@@ -168,6 +190,17 @@ impl World {
         let answer = self.call(Method::POST, "/api/v1/devices", PROVISIONING, Some(body)).await.is(201);
         let text = |name: &str| answer[name].as_str().unwrap().to_owned();
         (text("uuid"), text("token"))
+    }
+
+    /// So many devices more of the fleet `north` that run a repository; nobody hears of them.
+    pub(crate) async fn crowd(&self, repository: &str, devices: u32) {
+        let repository = Repository::parse(repository).unwrap();
+        for n in 0..devices {
+            let random = self.ports.entropy.u128() ^ u128::from(n);
+            let device_uuid = DeviceUuid(uuid::Builder::from_random_bytes(random.to_be_bytes()).into_uuid());
+            let image = DeviceImage { device_uuid, fleet_id: "north".to_owned(), tags: [].into() };
+            self.ports.store.write(&[device_images::put(&repository, &image)]).await.unwrap();
+        }
     }
 
     /// A policy for `acme/app` of a fleet.

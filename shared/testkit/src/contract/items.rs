@@ -27,6 +27,28 @@ pub(super) async fn an_item_comes_back_as_it_was(store: &dyn Store, scope: &str)
     }
 }
 
+pub(super) async fn several_items_come_in_the_order_of_their_keys(store: &dyn Store, scope: &str) {
+    let key = |n: u32| Key::simple(Table::Deliveries, format!("{scope}-{n}"));
+    let other = Key::composite(Table::Images, scope, "tag#1");
+    // More than one call of DynamoDB's takes.
+    let stored: Vec<Key> = (0..130).filter(|n| n % 3 > 0).map(key).chain([other.clone()]).collect();
+    for keys in stored.chunks(50) {
+        let writes: Vec<Write> = keys.iter().map(|key| put(item(key, &[("is", json!(key.pk))]), key.table)).collect();
+        store.write(&writes).await.expect("unconditional writes are made");
+    }
+    let mut asked: Vec<Key> = (0..130).rev().map(key).collect();
+    asked.extend([other, key(1), key(1)]);
+    for freshness in [Freshness::Consistent, Freshness::Eventual] {
+        let found = store.get_many(&asked, freshness).await.unwrap();
+        assert_eq!(found.len(), asked.len());
+        for (key, found) in asked.iter().zip(found) {
+            assert_eq!(found.is_some(), stored.contains(key), "{key}");
+            assert!(found.is_none_or(|item| item["is"] == json!(key.pk)), "{key}");
+        }
+    }
+    assert_eq!(store.get_many(&[], Freshness::Consistent).await.unwrap(), Vec::new());
+}
+
 pub(super) async fn what_is_not_there_is_none(store: &dyn Store, scope: &str) {
     let key = Key::simple(Table::Devices, scope);
     assert_eq!(store.get(&key, Freshness::Consistent).await.unwrap(), None);

@@ -120,3 +120,18 @@ pub(super) async fn a_scan_sees_every_item(store: &dyn Store, scope: &str) {
     let sorted = store.scan(Table::Events, None, None).await;
     assert!(matches!(sorted, Err(StoreError::Rejected(_))), "{sorted:?}");
 }
+
+pub(super) async fn what_a_query_selects_is_counted(store: &dyn Store, scope: &str) {
+    for n in 0..7 {
+        let key = Key::composite(Table::DeviceImages, scope, format!("{n}"));
+        put_all(store, vec![put(item(&key, &[]), Table::DeviceImages)]).await;
+    }
+    let all = Query::partition(Table::DeviceImages, scope);
+    assert_eq!(store.count(&all).await.unwrap(), (7, None));
+    let after = Query { after: Some("2".to_owned()), ..all.clone() };
+    assert_eq!(store.count(&after).await.unwrap(), (4, None));
+    let some = Query { limit: Some(3), ..after };
+    let (counted, next) = store.count(&some).await.unwrap();
+    assert_eq!((counted, next.as_deref()), (3, Some("5")));
+    assert_eq!(store.count(&Query::partition(Table::DeviceImages, "nobody")).await.unwrap(), (0, None));
+}

@@ -39,6 +39,32 @@ pub(super) fn table_page(table: Table, partition: &Partition, query: &Query, vie
     fill(query.limit, records.filter_map(|(i, (sk, record))| Some((sk, record.seen(view, i as u64)?))))
 }
 
+/// How many items a page has, where it ends, and how many bytes were read for it.
+#[derive(Debug, Default)]
+pub(super) struct Counted {
+    pub(super) items: u32,
+    pub(super) next: Option<String>,
+    pub(super) bytes: usize,
+}
+
+/// What [`table_page`] would read, counted.
+pub(super) fn table_count(table: Table, partition: &Partition, query: &Query, view: View) -> Result<Counted, BadRead> {
+    if table.key_attributes().1.is_none() && (query.after.is_some() || query.prefix.is_some()) {
+        return Err(BadRead::NoSortKey(table.name()));
+    }
+    let mut counted = Counted::default();
+    for (i, (sk, record)) in in_range(partition, query).enumerate() {
+        let Some(stored) = record.seen(view, i as u64) else { continue };
+        counted.items += 1;
+        counted.bytes += stored.bytes;
+        if query.limit.is_some_and(|limit| counted.items >= limit) || counted.bytes >= PAGE_MAX_BYTES {
+            counted.next = Some(sk.clone());
+            break;
+        }
+    }
+    Ok(counted)
+}
+
 /// A page of one partition of an index.
 pub(super) fn index_page(index: Index, state: &State, query: &Query, view: View) -> Result<Filled, BadRead> {
     let entries = match view {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use tidegate_domain::image::{Digest, ImageRef};
+use tidegate_domain::image::{Digest, ImageRef, Repository};
 use tidegate_engine::ports::{Registry, ResolveError, Resolved};
 
 /// What the registry says about a reference.
@@ -53,6 +53,12 @@ struct Down;
 
 #[async_trait]
 impl Registry for MemoryRegistry {
+    fn may_be_asked(&self, repository: &Repository) -> bool {
+        let answers = self.answers();
+        let mut of_host = answers.iter().filter(|(image, _)| image.repository.registry() == repository.registry());
+        of_host.any(|(_, answer)| *answer != Answer::NotPossible)
+    }
+
     async fn resolve(&self, image: &ImageRef) -> Result<Resolved, ResolveError> {
         let answer = self.answers().get(image).cloned();
         match (answer, &image.digest) {

@@ -12,7 +12,7 @@ use tidegate_engine::ports::{
 use super::capacity::{item_bytes, read_units, write_units};
 use super::change::{self, After, BadWrite};
 use super::condition::holds;
-use super::page::{BadRead, Filled, index_page, scan_page, table_page};
+use super::page::{BadRead, Filled, index_page, scan_page, table_count, table_page};
 use super::state::{Partition, State, View};
 use super::stream::StreamRecord;
 
@@ -237,6 +237,20 @@ impl Store for MemoryStore {
 
     async fn query(&self, query: &Query) -> Result<Page, StoreError> {
         self.page(query, |_| View::Current)
+    }
+
+    async fn count(&self, query: &Query) -> Result<(u32, Option<String>), StoreError> {
+        let state = self.state();
+        let Source::Table(table) = query.source else {
+            drop(state);
+            let page = self.query(query).await?;
+            return Ok((page.items.len() as u32, page.next));
+        };
+        let partition = state.partitions(table).get(&query.pk);
+        let counted = partition.map(|partition| table_count(table, partition, query, View::Current)).transpose();
+        let counted = counted.map_err(rejected)?.unwrap_or_default();
+        self.meter.read(table, read_units(counted.bytes, query.freshness == Freshness::Consistent));
+        Ok((counted.items, counted.next))
     }
 
     async fn scan(&self, table: Table, after: Option<&str>, limit: Option<u32>) -> Result<Page, StoreError> {

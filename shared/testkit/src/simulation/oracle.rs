@@ -3,6 +3,7 @@
 mod device;
 mod ending;
 mod lines;
+mod news;
 mod progress;
 mod proof;
 mod safeguards;
@@ -17,15 +18,20 @@ use jiff::Timestamp;
 use tidegate_domain::command::Command;
 use tidegate_domain::counts::Counts;
 use tidegate_domain::ids::{DeviceUuid, RolloutId};
+use tidegate_domain::image::Digest;
 use tidegate_domain::policy::Policy;
 use tidegate_domain::rollout::{Rollout, Status};
 
+use super::scenario::{Push, Scenario, digest};
 use crate::memory::MemoryStore;
 use lines::Lines;
 use stored::pages;
 
 /// How far clocks may differ, in milliseconds.
 const SKEW: i64 = 1_700;
+
+/// How old what a function acts on may be, in milliseconds: it is ended after this.
+const READ_MS: i64 = 10_000;
 
 /// Something new that is worth a line and a count.
 pub(super) struct News {
@@ -45,22 +51,32 @@ pub(super) struct Oracle {
     lines: Lines,
     /// Whether some push is told under two ids.
     twins: bool,
+    /// When each version was pushed, by its sender's clock, and what.
+    pushes: BTreeMap<u32, (i64, Digest)>,
+    /// Rollouts that were named to who pushed this version's tag a second time.
+    repushed: BTreeMap<RolloutId, u32>,
     /// Whether some content is pushed under several tags.
     pushes_again: bool,
+    /// When another rollout's place took the place of this one on a device, in milliseconds.
+    left: BTreeMap<(DeviceUuid, RolloutId), i64>,
     /// Rows that were waited for though their devices have no place, and for how many rounds in a row.
     placeless: BTreeMap<(RolloutId, DeviceUuid), u32>,
 }
 
 impl Oracle {
-    pub(super) fn new(twins: bool, pushes_again: bool) -> Self {
+    pub(super) fn new(scenario: &Scenario) -> Self {
+        let pushed = |push: &Push| (push.version, (push.at + push.clock, digest(push.content)));
         Self {
             policies: BTreeMap::new(),
             lines: Lines::default(),
-            twins,
-            pushes_again,
+            twins: scenario.twins(),
+            pushes: scenario.pushes.iter().map(pushed).collect(),
+            repushed: BTreeMap::new(),
+            pushes_again: scenario.pushes_again(),
             violations: Vec::new(),
             history: BTreeMap::new(),
             quiet: 0,
+            left: BTreeMap::new(),
             placeless: BTreeMap::new(),
         }
     }
@@ -122,6 +138,7 @@ impl Oracle {
         if !news.is_empty() {
             self.check_owners(&all);
         }
+        self.check_news(&all);
         news
     }
 

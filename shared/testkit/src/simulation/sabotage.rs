@@ -43,6 +43,10 @@ pub enum Mutant {
     OverrideUntold,
     /// A batch is taken for complete while devices are still at work.
     ImpatientBatch,
+    /// What rollouts and tags were told of is forgotten: old news counts as new.
+    OldNews,
+    /// What the registry said before the last push counts as said after it.
+    OldAnswer,
     /// A policy that is deleted leaves nothing under its name.
     NameForgotten,
     /// Nobody tells a row that another policy's rollout took its device.
@@ -57,7 +61,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// Every one.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::SkipPauseCheck,
         Self::CountTwice,
         Self::OpenEverything,
@@ -74,6 +78,8 @@ impl Mutant {
         Self::ApprovalForgotten,
         Self::OverrideUntold,
         Self::ImpatientBatch,
+        Self::OldNews,
+        Self::OldAnswer,
         Self::NameForgotten,
         Self::TakenOverUntold,
         Self::MovedStays,
@@ -124,6 +130,12 @@ impl Sabotaged {
             (Mutant::CommandLost, Table::Rollouts, Write::Update { set, .. }) => {
                 set.retain(|(name, _)| *name != "status");
             }
+            (Mutant::OldNews, Table::Rollouts, Write::Put { item, .. }) => {
+                item.remove("news");
+            }
+            (Mutant::OldNews, Table::Images, Write::Put { item, .. }) => {
+                item.remove("event_time");
+            }
             (Mutant::ApprovalForgotten, Table::Rollouts, Write::Put { item, .. })
                 if item.get("status") == Some(&json!("awaiting_approval")) =>
             {
@@ -154,6 +166,9 @@ impl Sabotaged {
                     policy.insert("max_failure_rate".to_owned(), json!(1_000_000));
                     policy.insert("max_consecutive_failures".to_owned(), json!(1_000_000));
                 }
+            }
+            (Mutant::OldAnswer, Table::Rollouts) if item.contains_key("merged") => {
+                item.insert("merged".to_owned(), json!(1_000));
             }
             (Mutant::ZonelessInUtc, Table::Rollouts) => {
                 if let Some(Value::Object(window)) = item.get_mut("policy").and_then(|policy| policy.get_mut("window"))

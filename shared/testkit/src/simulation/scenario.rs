@@ -9,6 +9,7 @@ use tidegate_domain::ids::PolicyId;
 use tidegate_domain::image::Digest;
 use tidegate_domain::policy::{Origin, Policy, PolicyDefaults, RawPolicy};
 
+use super::news::{Notice, notices};
 use super::policies::{Edit, edits};
 use super::triggers::{self, ByHand};
 use crate::world::Chances;
@@ -38,6 +39,8 @@ pub(super) struct Push {
     pub resolvable: bool,
     /// When each repeat of the delivery comes, in milliseconds from the first.
     pub repeats: Vec<i64>,
+    /// How far the sender's clock is off, in milliseconds.
+    pub clock: i64,
 }
 
 /// Somebody changes a device's image by hand.
@@ -88,6 +91,7 @@ pub(super) struct Scenario {
     /// What operators do with the policies.
     pub edits: Vec<(i64, Edit)>,
     pub pushes: Vec<Push>,
+    pub notices: Vec<Notice>,
     pub orders: Vec<Order>,
     pub hands: Vec<Hand>,
     pub triggers: Vec<ByHand>,
@@ -122,6 +126,11 @@ pub(super) fn other_digest(version: u32) -> Digest {
     digest(version + 1_000)
 }
 
+/// What a tag brings that was pushed a second time.
+pub(super) fn repushed(version: u32) -> Digest {
+    digest(version + 2_000)
+}
+
 impl Push {
     /// Whether this repeat is the same push under an id of its own: some senders tell one push twice.
     pub(super) fn has_own_id(&self, repeat: usize) -> bool {
@@ -143,7 +152,8 @@ impl Scenario {
 
     /// Whether some push is told under two ids.
     pub(super) fn twins(&self) -> bool {
-        self.pushes.iter().any(|push| (0..=push.repeats.len()).any(|repeat| push.has_own_id(repeat)))
+        let twice = |push: &Push| (0..=push.repeats.len()).any(|repeat| push.has_own_id(repeat));
+        !self.notices.is_empty() || self.pushes.iter().any(twice)
     }
 
     pub(super) fn new(rng: &mut ChaCha8Rng, seed: u64) -> Self {
@@ -169,6 +179,7 @@ impl Scenario {
         };
         let mut pushes = pushes(rng, active);
         push_again(seed, &mut pushes);
+        let notices = notices(seed, &mut pushes, active);
         let versions = pushes.len() as u32;
         let triggers = triggers::drawn(seed, &pushes, active);
         let hands = hands(seed, &pushes, devices, active);
@@ -192,6 +203,7 @@ impl Scenario {
             narrow,
             edits: edits(seed, active),
             pushes,
+            notices,
             orders,
             hands,
             triggers,
@@ -233,6 +245,7 @@ fn pushes(rng: &mut ChaCha8Rng, active: i64) -> Vec<Push> {
             pinned: always_pinned || rng.random_range(0..2) == 0,
             resolvable: rng.random_range(0..3) > 0,
             repeats,
+            clock: 0,
         });
         at += match rng.random_range(0..5) {
             0 => rng.random_range(0..5_000),

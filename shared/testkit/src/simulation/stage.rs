@@ -55,6 +55,8 @@ pub(super) enum Event {
     Sweep,
     /// A delivery of push `.0`, by its place among the repeats.
     Push(usize, usize),
+    /// Something is told beside that.
+    Notice(usize),
     /// An operator acts.
     Order(u32),
     /// An operator rolls an image out by hand.
@@ -106,6 +108,8 @@ pub(super) struct Stage {
     outbox: VecDeque<StreamRecord>,
     publishing: bool,
     pub scenario: Scenario,
+    /// Versions whose tags have other content by now.
+    pub repushed: BTreeSet<u32>,
     pub oracle: Oracle,
     pub coverage: Coverage,
     story: Option<Vec<String>>,
@@ -146,7 +150,8 @@ impl Stage {
             shards: (0..3).map(|_| Shard::default()).collect(),
             outbox: VecDeque::new(),
             publishing: false,
-            oracle: Oracle::new(scenario.twins(), scenario.pushes_again()),
+            oracle: Oracle::new(&scenario),
+            repushed: BTreeSet::new(),
             scenario,
             coverage: Coverage::default(),
             story: tell.then(Vec::new),
@@ -169,6 +174,9 @@ impl Stage {
             for (k, repeat) in push.repeats.iter().enumerate() {
                 self.at(start + push.at + repeat, Event::Push(n, k + 1));
             }
+        }
+        for (n, notice) in scenario.notices.iter().enumerate() {
+            self.at(start + notice.at, Event::Notice(n));
         }
         for order in &scenario.orders {
             self.at(start + order.at, Event::Order(order.dice));
@@ -262,6 +270,7 @@ impl Stage {
                 self.after(SWEEP, Event::Sweep);
             }
             Event::Push(n, repeat) => self.push(n, repeat),
+            Event::Notice(n) => self.notice(n),
             Event::Order(dice) => self.order(dice),
             Event::Trigger(n) => self.trigger(n),
             Event::Edit(edit) => self.edit(edit),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use tidegate_domain::ids::RolloutId;
-use tidegate_domain::image::ImageRef;
+use tidegate_domain::image::{ImageRef, Repository};
 use tidegate_engine::ports::{
     Bus, BusEntry, Freshness, Item, Job, Key, Page, Query, QueueError, Queues, Registry, ResolveError, Resolved,
     Scheduler, Store, StoreError, Table, Write, WriteError,
@@ -155,6 +155,10 @@ fn answered(decision: Decision) -> Result<(), QueueError> {
 
 #[async_trait]
 impl Registry for Faulty<MemoryRegistry> {
+    fn may_be_asked(&self, repository: &Repository) -> bool {
+        self.inner.may_be_asked(repository)
+    }
+
     async fn resolve(&self, image: &ImageRef) -> Result<Resolved, ResolveError> {
         match self.gate.pass(Call::Resolve { image: image.clone() }).await {
             Decision::Proceed | Decision::Stale { .. } | Decision::ShortPage { .. } => self.inner.resolve(image).await,

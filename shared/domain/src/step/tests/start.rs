@@ -40,6 +40,34 @@ fn a_digest_is_asked_for_and_then_gone_without() {
 }
 
 #[test]
+fn what_is_told_of_a_tag_again_is_asked_for_again() {
+    let told_at = |second: i64, older: bool| {
+        let mut rollout = pending();
+        rollout.target.digest = None;
+        let news = crate::news::News { taken_at: at(second), merged: 3, older, ..rollout.heard() };
+        Rollout { news: Some(news), ..rollout }
+    };
+    let (nothing, told) = (Preparation::default(), told_at(100, false));
+    assert!(free(&told, json!({}), &nothing, 219).effects.contains(&Effect::Resolve), "since the last notice");
+    assert!(free(&told, json!({}), &nothing, 220).effects.contains(&Effect::Plan));
+    let waits = Standing { waits: true, ..Standing::default() };
+    let quiet = prepared(&told, json!({}), &nothing, &waits, 109);
+    assert_eq!((quiet.effects.contains(&Effect::Resolve), woken(&quiet)), (false, Some(at(110))));
+    assert!(prepared(&told, json!({}), &nothing, &waits, 110).effects.contains(&Effect::Resolve));
+
+    let old = told_at(100, true);
+    let unresolved = Preparation { resolution: Some(Resolution::Unresolved("gone".to_owned())), ..planned() };
+    for (label, preparation, now) in
+        [("the registry does not know it", &unresolved, 101), ("nobody answers", &nothing, 220)]
+    {
+        let ended = free(&old, json!({}), preparation, now).next;
+        assert_eq!((ended.status, ended.reason.as_deref()), (Status::Cancelled, Some("stale")), "{label}");
+        assert_ne!(free(&told, json!({}), preparation, now).next.status, Status::Cancelled, "{label}");
+    }
+    assert_eq!(free(&old, json!({}), &planned(), 101).next.target.digest, Some(digest(2)), "it means this now");
+}
+
+#[test]
 fn nothing_is_offered_before_every_page_is_assigned() {
     let unordered = Preparation { order: None, ..planned() };
     assert!(free(&pending(), json!({}), &unordered, 0).effects.contains(&Effect::Plan));

@@ -29,6 +29,19 @@ pub(crate) const UNREAD_REASONS: [&str; 2] = ["unreadable", "unknown_event"];
 /// What a device tells. Only its description: it is read field by field.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "this type is read by the description alone")]
+#[schema(example = json!({
+    "services": {"web": {
+        "image": "docker.io/iotistic/app:v2.0.1",
+        "digest": "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "status": "running",
+        "healthy": true,
+    }},
+    "reports": [{
+        "id": "8b1c6c6e-1f0a-4c52-9a0c-3f7f5f1f9d10", "at": "2026-11-23T10:15:00Z", "service": "web",
+        "rollout_id": "01JDE8Z0V4Q6W3T5X7Y9A1B2C3", "attempt": 1, "seq": 5,
+        "event": "device.health_check_passed", "details": {"message": "200 in 31 ms"},
+    }],
+}))]
 pub(super) struct ReportBody {
     /// What runs, by service name.
     services: Option<BTreeMap<String, ReportedService>>,

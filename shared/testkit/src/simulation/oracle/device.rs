@@ -12,11 +12,8 @@ use tidegate_domain::step::MEMORY_SECONDS;
 
 use super::super::scenario::{STRANGER, digest};
 use super::stored::{self, all_devices};
-use super::{Oracle, SKEW};
+use super::{Oracle, READ_MS, SKEW};
 use crate::memory::MemoryStore;
-
-/// How old what a function acts on may be, in milliseconds: it is ended after this.
-const READ_MS: i64 = 10_000;
 
 impl Oracle {
     /// A device's item was written: nothing starts that the rollout, as it was a moment ago, does not allow.
@@ -42,6 +39,11 @@ impl Oracle {
                 self.wrong(format!("device {}: waits for an older rollout", new.device_uuid));
             }
             let Some(current) = &track.current else { continue };
+            if let Some(was) = before.and_then(|before| before.current.as_ref())
+                && was.rollout_id != current.rollout_id
+            {
+                self.left.insert((new.device_uuid, was.rollout_id.clone()), now);
+            }
             if let Some((old, before)) = old.zip(before) {
                 self.planned(old, before, new, track);
             }

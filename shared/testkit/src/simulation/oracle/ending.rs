@@ -15,7 +15,7 @@ use tidegate_engine::entities::events;
 use tidegate_engine::ports::{BusEntry, Table};
 
 use super::super::agent::{Agent, SERVICE, Work};
-use super::super::scenario::{digest, other_digest};
+use super::super::scenario::{digest, other_digest, repushed};
 use super::Oracle;
 use super::stored::{all_devices, all_rows, rollouts};
 use crate::memory::MemoryStore;
@@ -70,7 +70,7 @@ impl Oracle {
             return self.wrong(format!("device {} has no target", agent.uuid));
         };
         let runs = &agent.runs.1;
-        let is_known = (0..40).any(|n| *runs == digest(n) || *runs == other_digest(n));
+        let is_known = (0..40).any(|n| *runs == digest(n) || *runs == other_digest(n) || *runs == repushed(n));
         if !is_known {
             self.wrong(format!("device {} runs an image that nobody pushed", agent.uuid));
         }

@@ -34,7 +34,17 @@ impl Oracle {
             // A person may want an image as often as they like.
             let by_hand = one.triggered_by == Trigger::Manual || two.triggered_by == Trigger::Manual;
             let policy = one.policy_id == two.policy_id && !by_hand;
-            policy && !cancelled && one.target.digest.is_some() && one.target.digest == two.target.digest
+            // Of one that came without its digest nobody knew before that it is another's.
+            let first = self.history.get(&two.rollout_id).and_then(|states| states.first());
+            let unknown = self.twins && first.is_none_or(|(_, first)| first.target.digest.is_none());
+            // Nobody approved it in time: told again, it asks again.
+            let of_one = self.history.get(&one.rollout_id);
+            let expired = of_one.is_some_and(|states| states.iter().any(|(_, one)| one.status == Status::Expired));
+            let asks_again = self.twins && expired;
+            policy
+                && !(cancelled || unknown || asks_again)
+                && one.target.digest.is_some()
+                && one.target.digest == two.target.digest
         };
         let twice = newest.iter().enumerate().find_map(|(n, rollout)| {
             let mut later = newest[n + 1..]

@@ -10,7 +10,7 @@ use tidegate_domain::row::Row;
 
 use super::super::agent::Agent;
 use super::stored::all_rows;
-use super::{Oracle, SKEW};
+use super::{Oracle, READ_MS, SKEW};
 use crate::memory::MemoryStore;
 
 impl Oracle {
@@ -55,11 +55,12 @@ impl Oracle {
             self.wrong(format!("device {uuid} ran the image of {id} already, and now runs {}", agent.runs.0));
         }
         let later = |other: &&Rollout| other.status == Status::Completed && other.generation >= rollout.generation;
-        // Taken by another policy's rollout before its own completed, it had proven nothing yet.
-        let replaced = place.is_some_and(|(place, by)| {
-            let completed = rollout.completed_at.is_some_and(|at| at < by.created_at);
-            place.generation > rollout.generation && (completed || by.policy_id == rollout.policy_id)
+        // Taken by another rollout before its own completed, it had proven nothing yet.
+        let left = self.left.get(&(agent.uuid, rollout.rollout_id.clone()));
+        let proved_it = left.is_none_or(|left| {
+            rollout.completed_at.is_some_and(|completed| completed.as_millisecond() + READ_MS < *left)
         });
+        let replaced = place.is_some_and(|(place, _)| place.generation > rollout.generation) && proved_it;
         let adopted =
             agent.hand_at.is_some() && rows.iter().any(|row| self.policy(&row.rollout_id).on_drift == OnDrift::Adopt);
         if replaced && !adopted && !all.iter().filter(later).any(|other| other.target.digest.as_ref() == behind) {

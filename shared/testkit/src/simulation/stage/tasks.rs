@@ -29,6 +29,7 @@ pub(in crate::simulation) enum Owner {
     },
     Sweep,
     Push(usize),
+    Notice(usize),
     Trigger(usize),
     Command {
         rollout: RolloutId,
@@ -81,7 +82,12 @@ impl Stage {
                 self.commanded(&rollout, &command, &status_before, &result, injected);
             }
             (Owner::Policy(edit), Value::Edited(result)) => self.edited(edit, &result),
-            (Owner::Push(n), Value::Ingested(result)) => self.ingested(n, result),
+            (Owner::Push(n), Value::Ingested(result)) => self.ingested(Event::Push(n, 0), None, result),
+            (Owner::Notice(n), Value::Ingested(result)) => {
+                let notice = self.scenario.notices[n];
+                let moved = notice.moves.then(|| self.scenario.pushes[notice.push].version);
+                self.ingested(Event::Notice(n), moved, result);
+            }
             (Owner::Trigger(n), Value::Triggered(result)) => self.triggered(n, &result),
             (Owner::Join(uuid), Value::Done(result)) => self.has_joined(uuid, result.is_ok()),
             (Owner::Leave(agent), Value::Done(result)) => {
@@ -149,6 +155,7 @@ impl Stage {
             Owner::Policy(edit) => self.edit_failed(edit),
             // The registry sends again.
             Owner::Push(n) => self.after(15_000, Event::Push(n, 0)),
+            Owner::Notice(n) => self.notice_again(n),
             Owner::Poll(agent) => {
                 self.agents[agent].asking = false;
                 self.after(5_000, Event::Poll(agent));
@@ -173,6 +180,7 @@ pub(super) fn owner_name(owner: &Owner) -> String {
         Owner::Publisher { .. } => "publisher".to_owned(),
         Owner::Sweep => "sweep".to_owned(),
         Owner::Push(n) => format!("push {n}"),
+        Owner::Notice(n) => format!("notice {n}"),
         Owner::Trigger(n) => format!("trigger {n}"),
         Owner::Command { command, .. } => format!("operator ({})", command.name()),
         Owner::Policy(edit) => format!("operator ({} of a policy)", edit.what.name()),

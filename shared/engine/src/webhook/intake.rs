@@ -1,0 +1,132 @@
+//! The notices of one delivery: which are repeats, and what becomes of the others.
+
+use std::collections::BTreeMap;
+
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
+use tidegate_domain::image::Repository;
+use tidegate_domain::news::News;
+use tidegate_domain::webhook::{DeliveryKey, IgnoreReason, PushNotice};
+
+use super::repository::Settled;
+use super::told::{Told, duplicates};
+use crate::entities::deliveries::{self, Delivered};
+use crate::entities::{policies, tags};
+use crate::error::EngineError;
+use crate::ports::{Job, Ports};
+use crate::settings::Settings;
+
+/// A repeat of a push that is known by its second alone may be another push within it, until this much later, in
+/// seconds.
+const SAME_SECOND_SECONDS: i64 = 60;
+
+/// Repositories of one delivery that are worked on at a time.
+const REPOSITORIES_AT_ONCE: usize = 8;
+
+/// What taking notices needs.
+pub(super) struct Intake<'a> {
+    pub ports: &'a Ports,
+    pub settings: &'a Settings,
+    pub source: &'a str,
+    /// The source and its kind.
+    pub sender: &'a str,
+    pub now: Timestamp,
+    /// A person wants it: that it came before is no reason to leave it.
+    pub replay: bool,
+    /// A person wants it although it is older.
+    pub force: bool,
+}
+
+/// A notice that is no repeat.
+pub(super) struct Fresh<'a> {
+    /// Its place in the delivery.
+    pub n: usize,
+    pub notice: &'a PushNotice,
+    pub news: News,
+    pub tag_heard: Option<News>,
+    /// Its keys are taken; it may be another push all the same.
+    pub unmarked: bool,
+}
+
+impl Fresh<'_> {
+    /// What names it.
+    pub(super) fn id(&self) -> &str {
+        self.notice.keys.first().map_or(self.notice.tag.as_str(), DeliveryKey::as_str)
+    }
+}
+
+impl Intake<'_> {
+    /// Takes the notices of one delivery; the answers in their order.
+    pub(super) async fn take(&self, notices: &[&PushNotice]) -> Result<Vec<Vec<Told>>, EngineError> {
+        let mut told: Vec<Vec<Told>> = vec![Vec::new(); notices.len()];
+        let fresh = self.fresh(notices, &mut told).await?;
+        if fresh.is_empty() {
+            return Ok(told);
+        }
+        let mut of_repository: BTreeMap<&Repository, Vec<&Fresh<'_>>> = BTreeMap::new();
+        for fresh in &fresh {
+            of_repository.entry(&fresh.notice.repository).or_default().push(fresh);
+        }
+        let repositories: Vec<&Repository> = of_repository.keys().copied().collect();
+        let policies = policies::about(&*self.ports.store, &repositories).await?;
+        let mut work: Vec<BoxFuture<'_, Result<Settled, EngineError>>> = Vec::new();
+        for (repository, fresh) in of_repository {
+            work.push(self.settle(repository, fresh, &policies).boxed());
+        }
+        let settled: Vec<Settled> = stream::iter(work).buffered(REPOSITORIES_AT_ONCE).try_collect().await?;
+        let (mut events, mut steps) = (Vec::new(), Vec::new());
+        for settled in settled {
+            steps.extend(settled.steps.into_iter().map(|rollout_id| Job::Step { rollout_id }));
+            events.extend(settled.events);
+            for (n, entry) in settled.told {
+                told[n].push(entry);
+            }
+        }
+        if !steps.is_empty() {
+            self.ports.queues.send(&steps, 0).await?;
+        }
+        self.remember(&fresh, &told, &events).await?;
+        Ok(told)
+    }
+
+    /// Those that are no repeats and are allowed; the others are told at once.
+    async fn fresh<'n>(
+        &self,
+        notices: &[&'n PushNotice],
+        told: &mut [Vec<Told>],
+    ) -> Result<Vec<Fresh<'n>>, EngineError> {
+        let store = &*self.ports.store;
+        let all_keys: Vec<&str> = notices.iter().flat_map(|notice| &notice.keys).map(DeliveryKey::as_str).collect();
+        let known =
+            if self.replay { BTreeMap::new() } else { deliveries::get_many(store, self.source, &all_keys).await? };
+        let mut fresh = Vec::new();
+        for (n, notice) in notices.iter().copied().enumerate() {
+            if self.settings.allowed_registries.allows(&notice.repository).is_err() {
+                told[n].push(Told::of(notice, "ignored").because(IgnoreReason::RepositoryNotAllowed.as_str()));
+                continue;
+            }
+            let before = notice.keys.iter().find_map(|key| known.get(key.as_str()));
+            match before {
+                Some(before) if !self.may_be_another(notice, before) => told[n].extend(duplicates(&before.answer)),
+                Some(_) | None => {
+                    let news = News::told(self.sender, notice.event_time, self.now);
+                    let unmarked = before.is_some() || self.replay;
+                    fresh.push(Fresh { n, notice, news, tag_heard: None, unmarked });
+                }
+            }
+        }
+        let names: Vec<_> = fresh.iter().map(|fresh| (&fresh.notice.repository, &fresh.notice.tag)).collect();
+        let heard = tags::get_many(store, &names).await?;
+        for (fresh, heard) in fresh.iter_mut().zip(heard) {
+            fresh.tag_heard = heard.map(|heard| heard.heard());
+        }
+        Ok(fresh)
+    }
+
+    /// Whether a notice of known keys may tell of another push, whose content nobody has looked for yet.
+    fn may_be_another(&self, notice: &PushNotice, before: &Delivered) -> bool {
+        let soon = |at: Timestamp| self.now.duration_since(at).as_secs() < SAME_SECOND_SECONDS;
+        notice.by_second && notice.digest.is_none() && before.taken_at.is_some_and(soon)
+    }
+}

@@ -1,0 +1,104 @@
+//! What became of a delivery's images, in the words of the answer.
+
+use serde::{Deserialize, Serialize};
+use tidegate_domain::admission::Admission;
+use tidegate_domain::head::KeptOut;
+use tidegate_domain::ids::RolloutId;
+use tidegate_domain::webhook::{IgnoreReason, Ignored, PushNotice};
+
+/// What became of one image under one policy.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Told {
+    /// The repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// The tag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
+    /// The digest, where the sender told it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// The policy's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// One of [`Self::STATUSES`].
+    pub status: String,
+    /// Why, in a stable word or a person's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The rollout.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout_id: Option<RolloutId>,
+    /// Devices that it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub affected_devices: Option<u32>,
+    /// Where they are too many to be counted at once: so many at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub affected_devices_at_most: Option<u32>,
+    /// Other policies of the repository that keep this digest out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bad_for: Vec<KeptOut>,
+    /// Of a stale one, the id that it can be replayed by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replay: Option<String>,
+}
+
+impl Told {
+    /// Every status.
+    pub const STATUSES: [&str; 8] =
+        ["rollout_created", "superseding", "queued", "duplicate", "up_to_date", "no_policy", "no_devices", "ignored"];
+
+    pub(super) fn of(notice: &PushNotice, status: &str) -> Self {
+        Self {
+            image: Some(notice.repository.to_string()),
+            tag: Some(notice.tag.as_str().to_owned()),
+            digest: notice.digest.as_ref().map(|digest| digest.as_str().to_owned()),
+            status: status.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// Whether this delivery made the rollout that it names.
+    pub(super) fn creates(&self) -> bool {
+        matches!(self.status.as_str(), "rollout_created" | "queued" | "superseding")
+    }
+
+    pub(super) fn because(self, reason: impl Into<String>) -> Self {
+        Self { reason: Some(reason.into()), ..self }
+    }
+
+    pub(super) fn ignored(ignored: &Ignored) -> Self {
+        Self {
+            image: ignored.image.clone(),
+            tag: ignored.tag.clone(),
+            digest: ignored.digest.clone(),
+            status: "ignored".to_owned(),
+            reason: Some(ignored.reason.as_str().to_owned()),
+            ..Self::default()
+        }
+    }
+}
+
+/// The answer's words for a decision.
+pub(crate) fn outcome(admission: &Admission, created: Option<RolloutId>, affected: u32, entry: Told) -> Told {
+    let (status, reason, rollout_id) = match admission {
+        Admission::Start => ("rollout_created", None, created),
+        Admission::Supersede(old) => ("superseding", Some(format!("supersedes {old}")), created),
+        Admission::Wait { .. } => ("queued", None, created),
+        Admission::Duplicate(twin) => ("duplicate", None, Some(twin.clone())),
+        Admission::Merge(into) => {
+            ("duplicate", Some("its digest is asked for after this push".to_owned()), Some(into.clone()))
+        }
+        Admission::UpToDate(proven) => ("up_to_date", None, Some(proven.clone())),
+        Admission::Bad(reason) => ("ignored", Some(format!("bad_digest: {reason}")), None),
+        Admission::Stale(_) => ("ignored", Some(IgnoreReason::Stale.as_str().to_owned()), None),
+        Admission::Ignored(live) => ("ignored", Some(format!("rollout {live} is live")), None),
+    };
+    Told { status: status.to_owned(), reason, rollout_id, affected_devices: Some(affected), ..entry }
+}
+
+/// A first answer, as a repeat gets it.
+pub(super) fn duplicates(answer: &[serde_json::Value]) -> Vec<Told> {
+    let before = answer.iter().filter_map(|told| serde_json::from_value::<Told>(told.clone()).ok());
+    before.map(|told| if told.creates() { Told { status: "duplicate".to_owned(), ..told } } else { told }).collect()
+}

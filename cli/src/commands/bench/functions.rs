@@ -39,9 +39,9 @@ impl Arguments {
         let figures = bench::functions(&project, &programs, self.polls, |what| step.note(what)).await?;
         step.done("Measured");
         if self.json {
-            stdout::json(&figures)?
+            stdout::json(&figures)?;
         } else {
-            print(&figures)?
+            print(&figures)?;
         }
         Ok(ExitCode::SUCCESS)
     }

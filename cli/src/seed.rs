@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::api::{Api, Connection};
-use crate::policies_apply;
+use crate::policies_apply::{self, Options};
 use crate::progress::Progress;
 use crate::stack::{Access, Project};
 
@@ -15,7 +15,7 @@ pub(crate) async fn policies(project: &Project, access: &Access, progress: &Prog
     }
     let step = progress.step("Applying policies.yaml");
     let api = Api::new(Connection::from(access))?;
-    let applied = policies_apply::apply(&api, &policies_apply::read(&path)?, false).await?;
+    let applied = policies_apply::apply(Ok(api), &policies_apply::read(&path)?, Options::default()).await?;
     let (created, changed, unchanged) = (applied.created.len(), applied.changed.len(), applied.unchanged.len());
     step.done(&format!("policies.yaml is applied: {created} created, {changed} changed, {unchanged} as they were"));
     Ok(())

@@ -38,7 +38,7 @@ from tidegate_client.api.rollouts import (
     rollback_all,
 )
 from tidegate_client.api.system import get_health, get_open_api_document
-from tidegate_client.api.webhooks import deliver_webhook, deliver_webhook_by_path
+from tidegate_client.api.webhooks import deliver_webhook, deliver_webhook_by_path, replay_delivery
 from tidegate_client.models import (
     CommandedRollout,
     Device,
@@ -59,6 +59,7 @@ from tidegate_client.models import (
     PolicyPage,
     ReasonBody,
     RegistryDelivery,
+    ReplayBody,
     ReportAnswer,
     ReportBody,
     ReportedEvent,
@@ -193,10 +194,12 @@ def main() -> None:
         until(lambda: rollout(refused).status is RolloutStatus.AWAITING_APPROVAL)
         commanded(reject_rollout.sync_detailed(refused, client=operator), RolloutStatus.REJECTED)
 
-        # A registry that cannot sign.
+        # A registry that cannot sign; and what it told, looked at again.
         delivery = RegistryDelivery.from_dict(push_of(REPOSITORY, "v5", digest("v5")))
         answered = deliver_webhook_by_path.sync_detailed("docker-registry", stack.webhook, client=registry, body=delivery)
-        got(WebhookAnswer, answered, HTTPStatus.ACCEPTED)
+        delivered = got(WebhookAnswer, answered, HTTPStatus.ACCEPTED)
+        again = ReplayBody(delivery_id=delivered.delivery_id, force=True)
+        got(WebhookAnswer, replay_delivery.sync_detailed(client=operator, body=again), HTTPStatus.ACCEPTED)
     calls.all_operations()
 
 

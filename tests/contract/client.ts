@@ -177,9 +177,10 @@ const triggered = async (tag: string) => {
 got(await operator.POST("/api/v1/rollouts/{id}/approve", of(await triggered("v3"))));
 got(await operator.POST("/api/v1/rollouts/{id}/reject", of(await triggered("v4"))));
 
-// A registry that cannot sign.
+// A registry that cannot sign; and what it told, looked at again.
 const inPath = { path: { ...source.path, token: stack.webhook } };
-got(await anyone.POST("/api/v1/webhooks/{source}/{token}", { params: inPath, body: pushOf("v5") }));
+const delivered = got(await anyone.POST("/api/v1/webhooks/{source}/{token}", { params: inPath, body: pushOf("v5") }));
+got(await operator.POST("/api/v1/deliveries/replay", { body: { delivery_id: delivered.delivery_id, force: true } }));
 
 const document = JSON.parse(readFileSync(process.argv[2] ?? "", "utf8")) as { paths: Record<string, object> };
 const wanted = Object.entries(document.paths).flatMap(([path, methods]) =>

@@ -72,9 +72,12 @@ def configuration(stack: Stack, seeded: Seeded) -> str:
         "images": seeded.images,
         "repositories": seeded.repositories,
         "digests": seeded.bad_digests,
+        # Also one that is longer than a key may be.
+        "names": ["kept-out", "kept-out", "x" * 3000],
         "kept_out": [seeded.bad_repository],
         "device": [seeded.device],
         "sources": ["docker-registry"],
+        "deliveries": seeded.deliveries,
         "secrets": [stack.webhook],
         "zones": ["Europe/Berlin", "America/New_York", "UTC"],
         "platforms": ["linux/amd64", "linux/arm64/v8"],
@@ -92,8 +95,9 @@ def configuration(stack: Stack, seeded: Seeded) -> str:
             "body.platform": "platforms",
         },
         "/api/v1/device/": {"path.uuid": "device", "body.reports[*].rollout_id": "rollouts"},
-        "/api/v1/images/bad": {"path.digest": "digests", "query.repository": "kept_out"},
+        "/api/v1/images/bad": {"path.digest": "digests", "query.repository": "kept_out", "query.policy": "names"},
         "/api/v1/images/trigger-update": {"body.image": "images"},
+        "/api/v1/deliveries": {"body.delivery_id": "deliveries", "body.source": "sources"},
         "/api/v1/webhooks": {"path.source": "sources", "path.token": "secrets"},
     }
     lines = [f"hooks = {quoted(str(HERE / 'hooks.py'))}"]

@@ -16,6 +16,7 @@ NAMES = (f"{n:08x}" for n in itertools.count(1))
 @dataclass
 class Seeded:
     policies: list[str] = field(default_factory=list)
+    deliveries: list[str] = field(default_factory=list)
     devices: list[str] = field(default_factory=list)
     rollouts: list[str] = field(default_factory=list)
     # For each command, rollouts that take it.
@@ -132,7 +133,9 @@ class Seed:
 
     def push(self, repository: str, tag: str, content: str) -> Json:
         body = push_of(repository, tag, content)
-        return taken(self.registry.post("/api/v1/webhooks/docker-registry", json=body), "a push")
+        pushed = taken(self.registry.post("/api/v1/webhooks/docker-registry", json=body), "a push")
+        self.seeded.deliveries.append(pushed["delivery_id"])
+        return pushed
 
     def settled(self, rollout: str) -> str:
         """Its status, once it is planned."""

@@ -8,6 +8,7 @@ use clap::Subcommand;
 use serde_json::Value;
 
 use crate::api::{Api, Connection, Policy};
+use crate::policies_apply::Options;
 use crate::policies_delete::{self, DeleteArgs};
 use crate::policies_windows::{self, WindowsArgs};
 use crate::table::{Table, cell};
@@ -21,9 +22,18 @@ pub(crate) enum Command {
         /// File with the policies
         #[arg(default_value = "policies.yaml")]
         file: PathBuf,
-        /// Remove policies that came from a file and are not in this one
+        /// Remove policies that came from a file and are not in this one, after asking
         #[arg(long)]
         prune: bool,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        /// Only say what would be done
+        #[arg(long, conflicts_with = "yes")]
+        dry_run: bool,
+        /// Where more than 49 policies change: in several transactions, one after another, instead of not at all
+        #[arg(long)]
+        in_parts: bool,
         /// Print the result as JSON
         #[arg(long)]
         json: bool,
@@ -34,8 +44,9 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Show one policy with all its effective values
-    Get {
+    /// Show one policy: every value that holds, and whether the policy, the stack or nobody says so
+    #[command(alias = "get")]
+    Show {
         /// Its name, or its id
         name: String,
         /// Print JSON
@@ -52,9 +63,11 @@ impl Command {
     /// Runs it.
     pub(crate) async fn run(self) -> Result<ExitCode> {
         match self {
-            Self::Apply { file, prune, json } => apply(&file, prune, json).await?,
+            Self::Apply { file, prune, yes, dry_run, in_parts, json } => {
+                apply(&file, Options { prune, yes, dry_run, in_parts }, json).await?;
+            }
             Self::List { json } => list(json).await?,
-            Self::Get { name, json } => get(&name, json).await?,
+            Self::Show { name, json } => show(&name, json).await?,
             Self::Delete(arguments) => policies_delete::run(&arguments).await?,
             Self::Windows(arguments) => policies_windows::run(&arguments)?,
         }
@@ -62,10 +75,10 @@ impl Command {
     }
 }
 
-async fn apply(file: &std::path::Path, prune: bool, json: bool) -> Result<()> {
+async fn apply(file: &std::path::Path, options: Options, json: bool) -> Result<()> {
     let policies = policies_apply::read(file)?;
-    let api = Api::new(Connection::find()?)?;
-    let applied = policies_apply::apply(&api, &policies, prune).await?;
+    let api = Connection::find().and_then(|connection| Ok(Api::new(connection)?));
+    let applied = policies_apply::apply(api, &policies, options).await?;
     if json {
         stdout::json(&applied)?;
     } else {
@@ -83,12 +96,13 @@ async fn list(json: bool) -> Result<()> {
     }
     let mut table = Table::new(["NAME", "IMAGE", "STRATEGY", "BATCHES", "DEVICES", "WINDOW", "FROM"]);
     for value in found {
-        let policy: Policy = serde_json::from_value(value)?;
+        let policy: Policy = serde_json::from_value(value.clone())?;
+        let of_the_stack = |field: &str| if value["effective"][field]["from"] == "stack" { " (stack)" } else { "" };
         table.row([
             policy.name.clone(),
             policy.image_pattern.clone(),
-            policy.update_strategy.clone(),
-            batches(&policy.staged_batches),
+            format!("{}{}", policy.update_strategy, of_the_stack("update_strategy")),
+            format!("{}{}", batches(&policy.staged_batches), of_the_stack("staged_batches")),
             devices(&policy),
             window(&policy),
             cell(policy.origin.as_ref()),
@@ -102,7 +116,7 @@ async fn list(json: bool) -> Result<()> {
     Ok(())
 }
 
-async fn get(name: &str, json: bool) -> Result<()> {
+async fn show(name: &str, json: bool) -> Result<()> {
     let api = Api::new(Connection::find()?)?;
     let found: Vec<Value> = api.list("/api/v1/image-policies", &[], None).await?;
     let named = |value: &&Value| value["name"] == name || value["id"] == name;
@@ -113,12 +127,33 @@ async fn get(name: &str, json: bool) -> Result<()> {
         stdout::json(policy)?;
         return Ok(());
     }
+    stdout::print(shown(policy)?)
+}
+
+/// A line for each value with its source, and what does not fit.
+fn shown(policy: &Value) -> Result<String> {
     let fields = policy.as_object().context("the server's answer is no policy")?;
-    let width = fields.keys().map(String::len).max().unwrap_or(0);
-    for (field, value) in fields {
-        stdout::line(format_args!("{field:width$}  {}", plain(value)))?;
+    let told = fields.get("effective").and_then(Value::as_object);
+    let is_told = |field: &str| told.is_some_and(|told| told.keys().any(|name| name.split('.').next() == Some(field)));
+    let mut table = Table::new(["FIELD", "VALUE", "FROM"]);
+    for (field, value) in fields.iter().filter(|(field, _)| !["effective", "mistakes"].contains(&field.as_str())) {
+        if !is_told(field) {
+            table.row([field.clone(), plain(value), String::new()]);
+        }
     }
-    Ok(())
+    for (field, sourced) in told.into_iter().flatten() {
+        let from = plain(&sourced["from"]).replace('_', "-");
+        table.row([field.clone(), plain(&sourced["value"]), from]);
+    }
+    let mut text = table.to_string();
+    let mistakes = fields.get("mistakes").and_then(Value::as_array).into_iter().flatten();
+    let mistakes: Vec<String> =
+        mistakes.map(|mistake| format!("  {}: {}", plain(&mistake["pointer"]), plain(&mistake["detail"]))).collect();
+    if !mistakes.is_empty() {
+        text += "\nIt does not fit what the stack says now, and its next rollout will fail:\n";
+        text += &(mistakes.join("\n") + "\n");
+    }
+    Ok(text)
 }
 
 fn batches(value: &Value) -> String {
@@ -148,5 +183,35 @@ fn window(policy: &Policy) -> String {
     match (&policy.maintenance_window_start, &policy.maintenance_window_end) {
         (Some(start), Some(end)) => format!("{start}-{end} {}", cell(policy.timezone.as_ref())),
         _ => "-".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_policy_is_shown_with_whose_values_they_are() {
+        let policy = json!({
+            "name": "a", "soak_seconds": 5, "health_check": {"type": "image"},
+            "effective": {
+                "soak_seconds": {"value": 5, "from": "policy"}, "health_check.type": {"value": "image", "from": "policy"},
+                "health_check.retry_count": {"value": 3, "from": "stack"}, "on_newer": {"value": "queue", "from": "built_in"},
+            },
+            "mistakes": [{"pointer": "/soak_seconds", "detail": "too much"}],
+        });
+        let text = shown(&policy).unwrap();
+        for line in [
+            "name                      a",
+            "soak_seconds              5      policy",
+            "health_check.retry_count  3      stack",
+            "on_newer                  queue  built-in",
+            "  /soak_seconds: too much",
+        ] {
+            assert!(text.lines().any(|shown| shown == line), "{line:?} in\n{text}");
+        }
+        assert_eq!(text.matches("soak_seconds ").count(), 1, "{text}");
     }
 }

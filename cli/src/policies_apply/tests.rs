@@ -1,24 +1,33 @@
 use super::*;
 use crate::routes_in_memory::host;
-use serde_json::json;
-
-fn file(policies: &str) -> PolicyFile {
-    parse_file(&format!("version: 1\npolicies:\n{policies}"), &PolicyDefaults::default()).expect("no mistakes")
-}
 
 const A: &str = "  - { name: a, image_pattern: 'docker.io/x/a:*', update_strategy: auto }\n";
 const A_STAGED: &str = "  - { name: a, image_pattern: 'docker.io/x/a:*', update_strategy: staged }\n";
 const B: &str = "  - { name: b, image_pattern: 'docker.io/x/b:*' }\n";
+const BY_HAND: &str = "/api/v1/image-policies";
 
-async fn applied(api: &Api, policies: &str, prune: bool) -> String {
-    apply(api, &file(policies), prune).await.expect("it is applied").to_string()
+fn file(policies: &str) -> File {
+    let document = PolicyDocument::read(&format!("version: 1\npolicies:\n{policies}")).expect("YAML");
+    File { path: PathBuf::from("p.yaml"), document }
+}
+
+fn options(prune: bool) -> Options {
+    Options { prune, yes: true, ..Options::default() }
+}
+
+async fn applied(api: &Api, policies: &str, options: Options) -> String {
+    apply(Ok(api.clone()), &file(policies), options).await.expect("it is applied").to_string()
+}
+
+async fn refused(api: &Api, policies: &str, options: Options) -> String {
+    format!("{:#}", apply(Ok(api.clone()), &file(policies), options).await.expect_err("it is not applied"))
 }
 
 #[tokio::test]
 async fn new_ones_are_created_changed_ones_replaced_and_the_rest_left_alone() {
     let api = host().await;
     let by_hand = json!({ "name": "by-hand", "image_pattern": "docker.io/x/c:*" });
-    api.post(ROUTE, &by_hand).await.expect("it is stored");
+    api.post(BY_HAND, &by_hand).await.expect("it is stored");
     let left = "left alone by-hand, which the file does not name\n";
     let both = format!("{A}{B}");
     for (label, policies, prune, expected) in [
@@ -35,24 +44,65 @@ async fn new_ones_are_created_changed_ones_replaced_and_the_rest_left_alone() {
         ),
         ("pruned", A_STAGED.to_owned(), true, format!("unchanged  a\nremoved    b\n{left}")),
     ] {
-        assert_eq!(applied(&api, &policies, prune).await, expected, "{label}");
+        assert_eq!(applied(&api, &policies, options(prune)).await, expected, "{label}");
     }
 }
 
 #[tokio::test]
-async fn a_mistake_that_only_the_server_knows_is_told_with_its_field() {
+async fn a_dry_run_changes_nothing_and_a_removal_is_asked_for() {
     let api = host().await;
-    let elsewhere = "  - { name: a, image_pattern: 'quay.io/x/a:*' }\n";
-    let error = apply(&api, &file(elsewhere), false).await.expect_err("not allowed");
-    let text = format!("{error:#}");
-    assert!(text.starts_with("the policy \"a\" was not applied: ") && text.contains("/image_pattern: "), "{text}");
+    let dry = Options { dry_run: true, ..options(false) };
+    let would = "nothing was done; this would be:\ncreated    a\n";
+    assert_eq!(applied(&api, A, dry).await, would);
+    assert_eq!(applied(&api, A, dry).await, would);
+    applied(&api, &format!("{A}{B}"), options(false)).await;
+    // Nobody can be asked in a test.
+    let asks = Options { prune: true, ..Options::default() };
+    let error = refused(&api, A, asks).await;
+    assert!(error.starts_with("Remove the policy b?") && error.contains("--yes"), "{error}");
+    assert_eq!(applied(&api, A, options(true)).await, "unchanged  a\nremoved    b\n");
+}
+
+#[tokio::test]
+async fn mistakes_are_told_where_they_stand_whoever_finds_them_and_nothing_is_applied() {
+    let api = host().await;
+    let policies = format!("{A}  - {{ name: b, image_pattern: 'quay.io/x/a:*' }}\n{B}");
+    let error = refused(
+        &api,
+        &policies.replace("name: b, image_pattern: 'docker", "name: c, image_pattern: 'docker"),
+        options(false),
+    )
+    .await;
+    assert!(error.contains("\n  p.yaml:4:16: policies[1].image_pattern: ") || error.contains("p.yaml:4:"), "{error}");
+    let stored: Vec<crate::api::Policy> = api.list(BY_HAND, &[], None).await.expect("listed");
+    assert!(stored.is_empty(), "the first one, which is in order, neither");
+    // The server's and this program's own, together.
+    let both = "  - { name: a, image_pattern: 'quay.io/x/a:*', update_strategy: al, rack: 1, max_failure_rate: 7 }\n";
+    let error = refused(&api, both, options(false)).await;
+    for field in ["image_pattern", "update_strategy", "rack", "max_failure_rate"] {
+        assert_eq!(error.matches(&format!("policies[0].{field}: ")).count(), 1, "{field} in {error}");
+    }
+    let nobody = apply(Err(anyhow::anyhow!("no stack")), &file(both), options(false)).await.expect_err("mistakes");
+    assert!(nobody.to_string().contains("policies[0].rack: "), "{nobody}");
+}
+
+#[tokio::test]
+async fn more_than_one_transaction_holds_is_only_done_in_parts() {
+    let api = host().await;
+    let many: String =
+        (0..60).map(|n| format!("  - {{ name: p{n:02}, image_pattern: 'docker.io/x/p{n}:*' }}\n")).collect();
+    let error = refused(&api, &many, options(false)).await;
+    assert!(error.contains("--in-parts makes it 2 transactions"), "{error}");
+    let parts = Options { in_parts: true, ..options(false) };
+    assert!(applied(&api, &many, parts).await.starts_with("created    p00, p01"));
+    assert!(applied(&api, &many, options(false)).await.starts_with("unchanged  p00, p01"));
 }
 
 #[test]
-fn mistakes_of_the_file_are_told_where_they_stand() {
+fn what_is_no_yaml_is_told_where_it_stands() {
     let path = std::env::temp_dir().join(format!("tidegate-policies-{}.yaml", std::process::id()));
-    std::fs::write(&path, "version: 1\npolicies:\n  - name: a\n    image_patern: x/y:*\n").expect("written");
-    let text = format!("{:#}", read(&path).expect_err("two mistakes"));
+    std::fs::write(&path, "version: 1\npolicies:\n  - name: \"a\n").expect("written");
+    let text = format!("{:#}", read(&path).expect_err("a quote is left open"));
     std::fs::remove_file(&path).expect("removed");
-    assert!(text.contains(&format!("{}:4:5: policies[0].image_patern: ", path.display())), "{text}");
+    assert!(text.contains(&format!("{}:3:", path.display())), "{text}");
 }

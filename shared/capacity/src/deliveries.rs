@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use tidegate_domain::ids::{DeviceUuid, PolicyId};
 use tidegate_domain::image::Repository;
-use tidegate_domain::policy::{Origin, PolicyDefaults, RawPolicy};
+use tidegate_domain::policy::{Origin, PolicyDefaults, RawPolicy, WrittenPolicy};
 use tidegate_domain::webhook::{Delivery, Entry, Kind};
 use tidegate_engine::entities::device_images::{self, DeviceImage};
 use tidegate_engine::entities::policies;
@@ -110,7 +110,7 @@ async fn fill(ports: &Ports, stack: Stack) -> Result<(), CapacityError> {
         let policy = raw
             .validate(&PolicyDefaults::default(), id, Timestamp::UNIX_EPOCH, Origin::Api)
             .map_err(|errors| wrong(format!("{errors:?}")))?;
-        ports.store.write(&[policies::create(&policy)]).await.map_err(EngineError::from)?;
+        ports.store.write(&[policies::create(&WrittenPolicy::from(&policy))]).await.map_err(EngineError::from)?;
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use tidegate_domain::device::{Device, Running, Service, Track};
 use tidegate_domain::ids::{DeviceUuid, PolicyId, RolloutId};
 use tidegate_domain::image::{ImageRef, Repository};
 use tidegate_domain::pin::Pin;
-use tidegate_domain::policy::{Origin, PolicyDefaults, RawPolicy};
+use tidegate_domain::policy::{Origin, PolicyDefaults, RawPolicy, WrittenPolicy};
 use tidegate_domain::rollout::Rollout;
 use tidegate_domain::webhook::{Delivery, Entry, Kind};
 use tidegate_engine::entities::device_images::{self, DeviceImage};
@@ -113,6 +113,7 @@ impl Fleet {
         let policy = RawPolicy::new(POLICY, PATTERN)
             .validate(&PolicyDefaults::default(), id, self.now, Origin::Api)
             .map_err(CapacityError::Policy)?;
+        let policy = WrittenPolicy::from(&policy);
         let writes = [policies::create(&policy), policy_names::take(&policy, &policy_names::NameRecord::default())];
         Ok(self.ports.store.write(&writes).await.map_err(EngineError::from)?)
     }

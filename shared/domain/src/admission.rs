@@ -27,6 +27,8 @@ pub enum Admission {
     UpToDate(RolloutId),
     /// It is kept out, for this reason.
     Bad(String),
+    /// Its rollout fails at once: the policy does not fit what the stack says now, for this reason.
+    Unfit(String),
     /// It is older than what the head was told of.
     Stale(Stale),
     /// Another rollout is live, and the policy ignores newer images meanwhile.

@@ -129,14 +129,19 @@ raw_object! {
     }
 }
 
+const KINDS_LIST: [&str; 5] = ["http", "tcp", "container_running", "image", "custom"];
 const KINDS: &str = "one of http, tcp, container_running, image, custom";
 const ENDPOINT: &str = "a URL such as http://localhost:8080/health";
 const PORT: &str = "a port from 1 to 65535";
 const COMMAND: &str = "a list of texts, the program first, such as [/bin/check, --fast]";
 
 impl Reading for RawHealthCheck {
-    fn reading(base: &str, name: &str, value: &Value, _expected: &str) -> Result<Self, Vec<FieldError>> {
-        Self::from_json(&FieldError::pointer_to(base, name), value)
+    fn reading(base: &str, name: &str, value: &Value, expected: &str) -> (Option<Self>, Vec<FieldError>) {
+        if !value.is_object() {
+            return (None, vec![FieldError::expected(base, name, expected, value)]);
+        }
+        let (raw, errors) = Self::read(&FieldError::pointer_to(base, name), value);
+        (Some(raw), errors)
     }
 }
 
@@ -167,7 +172,7 @@ impl RawHealthCheck {
         }
     }
 
-    /// Fields that belong to another kind of check than this one.
+    /// Fields that belong to another kind of check than this one; of a kind that there is not, nobody can say.
     fn foreign_fields(&self, base: &str) -> Vec<FieldError> {
         let fields = [
             ("endpoint", self.endpoint.is_some(), "http"),
@@ -177,7 +182,8 @@ impl RawHealthCheck {
             ("command", self.command.is_some(), "custom"),
             ("where", self.place.is_some(), "custom"),
         ];
-        let Some(kind) = self.kind.as_deref() else { return Vec::new() };
+        let known = |kind: &&str| KINDS_LIST.contains(kind);
+        let Some(kind) = self.kind.as_deref().filter(known) else { return Vec::new() };
         fields
             .into_iter()
             .filter(|&(_, given, owner)| given && owner != kind)

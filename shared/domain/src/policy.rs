@@ -1,7 +1,7 @@
 //! Policies: which images move on which devices, and how carefully.
 //!
-//! [`RawPolicy`] is what an operator writes, [`Policy`] what has been checked and holds every effective value,
-//! [`PolicyView`] what is answered.
+//! [`RawPolicy`] is what an operator writes, [`WrittenPolicy`] what is stored of it, [`Policy`] what has been checked and
+//! holds every effective value: a rollout gets one when it is created. [`PolicyView`] is what is answered.
 
 mod batches;
 mod choice;
@@ -15,8 +15,10 @@ mod reader;
 mod safeguard;
 mod selector;
 mod timing;
+mod told;
 mod validate;
 mod view;
+mod written;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -33,7 +35,9 @@ pub use raw::RawPolicy;
 pub(crate) use reader::{Reading, raw_object, unknown};
 pub use safeguard::{Followed, Safeguard, Wish, names as safeguard_names};
 pub use selector::{Contest, Selector, winner};
+pub use told::{Source, SourcedValue, sources};
 pub use view::{PolicyView, WindowView};
+pub use written::{Effective, WrittenPolicy};
 
 /// How much later than `deadline_seconds` a silent device may be given up at the earliest, in seconds.
 const STALL_MARGIN_SECONDS: u32 = 300;
@@ -132,14 +136,7 @@ impl Policy {
         Ok(Self { update_strategy, ..self })
     }
 
-    /// This content as the next revision of a stored policy.
-    #[must_use]
-    pub fn replacing(self, stored: &Self) -> Self {
-        Self { id: stored.id.clone(), created_at: stored.created_at, revision: stored.revision + 1, ..self }
-    }
-
-    /// Whether both say the same, whatever their ids, times, origins and revisions: storing one over the other would
-    /// change nothing.
+    /// Whether both mean the same, whatever their ids, times, origins and revisions.
     pub fn same_content(&self, other: &Self) -> bool {
         let stamped = Self {
             id: other.id.clone(),

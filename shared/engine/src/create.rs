@@ -44,6 +44,8 @@ pub struct Wanted<'a> {
     pub force: bool,
     /// Safeguards of the policy that a person had passed over; `policy` goes without them.
     pub overridden: Option<Override>,
+    /// Why the policy cannot be followed as things stand: its rollout fails at once.
+    pub unfit: Option<String>,
     /// Who keeps the digest out.
     pub kept_out: &'a [KeptOut],
     /// Why, for the first events.
@@ -195,7 +197,17 @@ pub(crate) async fn create_from(
             None => Standing::read_one(store, wanted).await?,
         };
         let (admission, content, news) = standing.admit(ports, wanted).await?;
+        let admission = match (&wanted.unfit, admission) {
+            (Some(why), Admission::Start | Admission::Supersede(_) | Admission::Wait { .. } | Admission::Merge(_)) => {
+                Admission::Unfit(why.clone())
+            }
+            (_, admission) => admission,
+        };
         let (writes, rollout_id, step) = match &admission {
+            Admission::Unfit(why) => {
+                let writes = fails(store, wanted, &standing, (content, news), why, now).await?;
+                (writes, Some(wanted.id.clone()), None)
+            }
             Admission::Bad(_) | Admission::Ignored(_) | Admission::Stale(_) => {
                 return Ok((Created::none(admission), None));
             }
@@ -289,6 +301,39 @@ async fn takes_its_place(
         }
     }
     writes.push(heads::save(&next));
+    writes.extend((wanted.with)(id));
+    Ok(writes)
+}
+
+/// The writes of a rollout that fails as it is created, and takes nobody's place: it says why nothing was rolled out.
+async fn fails(
+    store: &dyn Store,
+    wanted: &Wanted<'_>,
+    standing: &Standing,
+    (content, news): (Pin, News),
+    why: &str,
+    now: Timestamp,
+) -> Result<Vec<Write>, EngineError> {
+    let id = &wanted.id;
+    let last = heads::generation(store, wanted.repository).await?;
+    let rollout = Rollout {
+        status: Status::Failed,
+        reason: Some(why.to_owned()),
+        completed_at: Some(now),
+        old_tag: standing.head.promoted.as_ref().and_then(|promoted| promoted.pin.tag.clone()),
+        target: content,
+        news: Some(news),
+        ..draft(wanted, id, last + 1, now)
+    };
+    let cause = format!("{}-unfit", wanted.cause);
+    let failed = Event::of_rollout(id, ImageEvent::RolloutFailed.name(), now, &cause).with("reason", why);
+    let mut writes = vec![
+        heads::take_generation(wanted.repository, last),
+        rollouts::create_ended(&rollout),
+        plans::put_policy(id, wanted.policy, wanted.retry, wanted.retry_of.as_ref()),
+        events::put(&announced(wanted, &rollout, now)),
+        events::put(&failed),
+    ];
     writes.extend((wanted.with)(id));
     Ok(writes)
 }

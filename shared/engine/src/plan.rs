@@ -10,7 +10,7 @@ use tidegate_domain::ids::{DeviceUuid, PolicyId, RolloutId};
 use tidegate_domain::image::ImageRef;
 use tidegate_domain::journal::{BatchDelta, Page};
 use tidegate_domain::planning::{self, PAGE_SIZE, Placed, place};
-use tidegate_domain::policy::{Contest, Policy, winner};
+use tidegate_domain::policy::{Contest, WrittenPolicy, winner};
 use tidegate_domain::rollout::{Known, Rollout, Status};
 use tidegate_domain::row::Row;
 
@@ -31,7 +31,7 @@ const ATTEMPTS: u32 = 4;
 pub const DEFAULT_POLICY: &str = "default";
 
 /// Whether this policy is the one that owns the device for the image.
-pub(crate) fn owns(policy: &PolicyId, all: &[Policy], image: &ImageRef, device: &DeviceImage) -> bool {
+pub(crate) fn owns(policy: &PolicyId, all: &[WrittenPolicy], image: &ImageRef, device: &DeviceImage) -> bool {
     match winner(all, image, &device.fleet_id, &device.tags) {
         Some(winner) => winner.id == *policy,
         None => policy.as_str() == DEFAULT_POLICY,

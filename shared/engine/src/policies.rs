@@ -1,18 +1,22 @@
 //! Storing policies: names are unique, and nobody overwrites what they have not read.
 
+mod apply;
 mod remove;
 
 use jiff::Timestamp;
+use serde_json::Value;
 use tidegate_domain::ids::PolicyId;
-use tidegate_domain::policy::{FieldError, Origin, Policy, RawPolicy};
+use tidegate_domain::policy::{FieldError, Origin, WrittenPolicy};
 
 use crate::create::TRIES;
 use crate::entities::events::{self, Event};
-use crate::entities::{policies, policy_names};
+use crate::entities::policies;
+use crate::entities::policy_names::{self, NameRecord};
 use crate::error::EngineError;
 use crate::ports::{Ports, Write, WriteError};
 use crate::settings::Settings;
 
+pub use apply::{AT_ONCE, Applied, Change, Changed, Sheet, apply, look_before_apply};
 pub use remove::{Removal, delete, look_before_delete};
 
 /// Why a policy was not stored or removed.
@@ -33,6 +37,21 @@ pub enum PolicyError {
     /// There is none of that id.
     #[error("there is no such policy")]
     NotFound,
+    /// More policies would change than one transaction holds.
+    #[error(
+        "{changes} policies would change, and at most {AT_ONCE} can at once; in_parts=true makes it {} transactions, one after another",
+        changes.div_ceil(AT_ONCE)
+    )]
+    TooMany {
+        /// How many.
+        changes: usize,
+    },
+    /// What would be done is not what the caller was told.
+    #[error("the policies were changed by somebody else since it was looked at; {done} changes were made")]
+    Moved {
+        /// Changes of the same call that were made before.
+        done: usize,
+    },
     /// It could not be done.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -54,12 +73,12 @@ pub struct Wanted {
 }
 
 /// Every policy, by name.
-pub async fn list(ports: &Ports) -> Result<Vec<Policy>, EngineError> {
+pub async fn list(ports: &Ports) -> Result<Vec<WrittenPolicy>, EngineError> {
     policies::all(&*ports.store).await
 }
 
 /// One policy.
-pub async fn get(ports: &Ports, id: &PolicyId) -> Result<Policy, PolicyError> {
+pub async fn get(ports: &Ports, id: &PolicyId) -> Result<WrittenPolicy, PolicyError> {
     policies::get(&*ports.store, id).await?.ok_or(PolicyError::NotFound)
 }
 
@@ -73,21 +92,18 @@ pub async fn id_of_name(ports: &Ports, name: &str) -> Result<Option<PolicyId>, E
 pub async fn create(
     ports: &Ports,
     settings: &Settings,
-    raw: RawPolicy,
+    body: &Value,
     origin: Origin,
     now: Timestamp,
-) -> Result<Policy, PolicyError> {
+) -> Result<WrittenPolicy, PolicyError> {
     let id = PolicyId::new(now, ports.entropy.u128());
-    let new = raw.validate(&settings.policy_defaults, id, now, origin).map_err(PolicyError::Invalid)?;
+    let new = WrittenPolicy::new(body, &settings.policy_defaults, id, now, origin).map_err(PolicyError::Invalid)?;
     for _ in 0..TRIES {
         let record = policy_names::get(&*ports.store, &new.name).await?;
         if record.policy_id.is_some() {
             return Err(PolicyError::NameTaken(new.name));
         }
-        let policy = match record.left() {
-            Some((id, revision)) => Policy { id: id.clone(), revision: revision + 1, ..new.clone() },
-            None => new.clone(),
-        };
+        let policy = created(new.clone(), &record);
         let event = events::put(&told("policy.created", &policy, now));
         let writes = [policies::create(&policy), policy_names::take(&policy, &record), event];
         match ports.store.write(&writes).await {
@@ -99,22 +115,30 @@ pub async fn create(
     Err(EngineError::Contended { what: "the policy's name" }.into())
 }
 
+/// A new policy under a name that nobody has: what was left there, where something was.
+fn created(new: WrittenPolicy, record: &NameRecord) -> WrittenPolicy {
+    match record.left() {
+        Some((id, revision)) => WrittenPolicy { id: id.clone(), revision: revision + 1, ..new },
+        None => new,
+    }
+}
+
 /// Replaces a policy's content. What changes nothing is not stored.
 pub async fn replace(
     ports: &Ports,
     settings: &Settings,
     wanted: &Wanted,
-    raw: RawPolicy,
+    body: &Value,
     origin: Origin,
     now: Timestamp,
-) -> Result<Policy, PolicyError> {
+) -> Result<WrittenPolicy, PolicyError> {
     let stored = stored(ports, wanted).await?;
-    let checked =
-        raw.validate(&settings.policy_defaults, stored.id.clone(), now, origin).map_err(PolicyError::Invalid)?;
-    if checked.same_content(&stored) && origin == stored.origin {
+    let defaults = &settings.policy_defaults;
+    let new = WrittenPolicy::new(body, defaults, stored.id.clone(), now, origin).map_err(PolicyError::Invalid)?;
+    if new.same_content(&stored, defaults) && origin == stored.origin {
         return Ok(stored);
     }
-    let policy = checked.replacing(&stored);
+    let policy = new.replacing(&stored);
     let event = events::put(&told("policy.replaced", &policy, now));
     let mut writes = vec![policies::save(&policy), event];
     writes.extend(renamed(ports, &stored, &policy).await?);
@@ -128,19 +152,19 @@ pub async fn replace(
 
 /// The writes by which a policy gets another name; none where it keeps its own. It keeps its id, whatever was deleted
 /// under the new name.
-async fn renamed(ports: &Ports, stored: &Policy, policy: &Policy) -> Result<Vec<Write>, PolicyError> {
+async fn renamed(ports: &Ports, stored: &WrittenPolicy, policy: &WrittenPolicy) -> Result<Vec<Write>, PolicyError> {
     if policy.name == stored.name {
         return Ok(Vec::new());
     }
-    let (old, new) =
-        (policy_names::get(&*ports.store, &stored.name).await?, policy_names::get(&*ports.store, &policy.name).await?);
+    let old = policy_names::get(&*ports.store, &stored.name).await?;
+    let new = policy_names::get(&*ports.store, &policy.name).await?;
     if new.policy_id.is_some() {
         return Err(PolicyError::NameTaken(policy.name.clone()));
     }
     Ok(vec![policy_names::leave(stored, &old), policy_names::take_renamed(policy, &new)])
 }
 
-async fn stored(ports: &Ports, wanted: &Wanted) -> Result<Policy, PolicyError> {
+async fn stored(ports: &Ports, wanted: &Wanted) -> Result<WrittenPolicy, PolicyError> {
     let stored = get(ports, &wanted.id).await?;
     match wanted.revision {
         Some(seen) if seen != stored.revision => Err(PolicyError::Outdated { stored: stored.revision }),
@@ -156,7 +180,7 @@ async fn overtaken(ports: &Ports, wanted: &Wanted) -> PolicyError {
     }
 }
 
-fn told(what: &str, policy: &Policy, now: Timestamp) -> Event {
+fn told(what: &str, policy: &WrittenPolicy, now: Timestamp) -> Event {
     Event::audit(what, now, &format!("{what}-{}-{}", policy.id, policy.revision))
         .with("policy_id", policy.id.as_str())
         .with("policy", policy.name.as_str())

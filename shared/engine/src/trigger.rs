@@ -125,6 +125,8 @@ pub struct DryRun {
     pub skipped: BTreeMap<String, u32>,
     /// Policies of the repository that keep the digest out.
     pub bad_for: Vec<KeptOut>,
+    /// Policies whose rollout would fail at once, and why.
+    pub unfit: BTreeMap<String, String>,
 }
 
 /// A batch of a dry run.
@@ -141,6 +143,7 @@ pub struct DryBatch {
 /// A policy with the devices that it owns.
 struct Group {
     policy: Policy,
+    unfit: Option<String>,
     passed_over: BTreeSet<Safeguard>,
     unsaid: BTreeSet<Safeguard>,
     devices: Vec<DeviceImage>,
@@ -183,6 +186,7 @@ pub async fn trigger(
             retry: request.retry.is_some(),
             force: false,
             overridden: overridden(&group, request),
+            unfit: group.unfit.clone(),
             kept_out: &kept_out,
             cause: "trigger",
             id: RolloutId::new(now, ports.entropy.u128()),
@@ -222,6 +226,10 @@ pub async fn dry_run(
     for group in groups(ports, settings, request, now).await? {
         if !group.passed_over.is_empty() {
             run.passed_over.push(group.passes_over());
+        }
+        if let Some(why) = &group.unfit {
+            run.unfit.insert(group.policy.name.clone(), why.clone());
+            continue;
         }
         let new = imagined(&group.policy, &request.image, now);
         let mut total = 0;
@@ -266,6 +274,7 @@ fn imagined(policy: &Policy, image: &ImageRef, now: Timestamp) -> Known {
         retry: false,
         force: false,
         overridden: None,
+        unfit: None,
         kept_out: &[],
         cause: "dry run",
         id: RolloutId::trusted("dry run"),
@@ -298,9 +307,13 @@ async fn groups(
     let mut result = Vec::new();
     for (owner, devices) in groups {
         let owner = owner.and_then(|id| all.iter().find(|policy| policy.id == id).cloned());
-        let policy = match owner {
-            Some(policy) => policy,
-            None => default_policy(settings, &request.image, now).map_err(TriggerError::Field)?,
+        let (policy, unfit) = match owner {
+            Some(policy) => {
+                let effective = policy.effective(&settings.policy_defaults);
+                let unfit = effective.why_not();
+                (effective.policy, unfit)
+            }
+            None => (default_policy(settings, &request.image, now).map_err(TriggerError::Field)?, None),
         };
         let Followed { mut policy, passed_over, unsaid } =
             policy.followed(&request.wish).map_err(TriggerError::Field)?;
@@ -308,7 +321,7 @@ async fn groups(
             policy.selector.fleet_id.clone_from(&request.fleet_id);
         }
         policy.selector.device_tags.extend(request.device_tags.clone());
-        result.push(Group { policy, passed_over, unsaid, devices });
+        result.push(Group { policy, unfit, passed_over, unsaid, devices });
     }
     Ok(result)
 }

@@ -5,7 +5,7 @@ mod path;
 mod query;
 mod reason;
 
-pub(crate) use body::{DeviceBody, OperatorBody, OptionalBody, fields};
+pub(crate) use body::{DeviceBody, OperatorBody, OptionalBody, SetBody, fields};
 pub(crate) use path::{DeviceId, PolicyIdPath, RolloutIdPath};
 pub(crate) use query::{Cursor, DeviceText, Flag, ImageText, Limit, Params, StatusText, TagTexts};
 pub(crate) use reason::reason;

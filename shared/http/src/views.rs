@@ -1,5 +1,6 @@
 //! What is answered: the contract's objects, under its names.
 
+mod applied;
 mod device;
 mod event;
 mod health_check;
@@ -13,6 +14,7 @@ mod target;
 mod trigger;
 mod webhook;
 
+pub(crate) use applied::AppliedView;
 pub(crate) use device::{Credential, DeviceView};
 pub(crate) use event::EventAnswer;
 pub(crate) use kept_out::KeptOutView;

@@ -50,6 +50,7 @@ fn seeds_hold_and_meet_the_rare_cases() {
         "device: a lock holds the swap",
         "device: the way back fails",
         "policy: create again is done",
+        "policy: prune is done",
         "policy: rename is done",
         "policy: change is done",
         "fleet: a device is deleted",

@@ -28,6 +28,13 @@ pub struct PolicyDefaults {
     pub allowed_registries: Option<AllowedRegistries>,
 }
 
+impl PolicyDefaults {
+    /// Whether these are a stack's own values. A program that only reads a file knows neither its registries nor these.
+    pub fn are_known(&self) -> bool {
+        self.allowed_registries.is_some()
+    }
+}
+
 impl Default for PolicyDefaults {
     /// The mission's values.
     fn default() -> Self {

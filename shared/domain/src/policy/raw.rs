@@ -17,8 +17,8 @@ raw_object! {
     /// A policy as an operator writes it, in a body and in policies.yaml alike, under the contract's flat names.
     ///
     /// Read it with [`RawPolicy::from_json`] to be told all its mistakes; serde's way joins them to one text. What an
-    /// answer tells beside these fields (`created_at`, `updated_at`, `origin`, `revision`) is accepted and dropped.
-    RawPolicy, told &["created_at", "updated_at", "origin", "revision"],
+    /// answer tells beside these fields (`created_at`, `updated_at`, `origin`, `revision`, …) is accepted and dropped.
+    RawPolicy, told &["created_at", "updated_at", "origin", "revision", "effective", "mistakes"],
     {
         /// The server's id; where it is given it must be the id that the request is about.
         id as "id": String = TEXT,

@@ -8,16 +8,19 @@ use super::FieldError;
 
 /// A type that a field of an operator's object may have.
 pub(crate) trait Reading: Sized {
-    /// Reads the value of the field `name` of the object at `base`; `expected` says in words what it takes.
-    fn reading(base: &str, name: &str, value: &Value, expected: &str) -> Result<Self, Vec<FieldError>>;
+    /// Reads the value of the field `name` of the object at `base`; `expected` says in words what it takes. What can be
+    /// read of it is answered beside the mistakes, so that one hides no other.
+    fn reading(base: &str, name: &str, value: &Value, expected: &str) -> (Option<Self>, Vec<FieldError>);
 }
 
 /// Types that are right or wrong as a whole.
 macro_rules! plain {
     ($($type:ty: $value:ident => $read:expr),+ $(,)?) => {
         $(impl Reading for $type {
-            fn reading(base: &str, name: &str, $value: &Value, expected: &str) -> Result<Self, Vec<FieldError>> {
-                $read.ok_or_else(|| vec![FieldError::expected(base, name, expected, $value)])
+            fn reading(base: &str, name: &str, $value: &Value, expected: &str) -> (Option<Self>, Vec<FieldError>) {
+                let read: Option<Self> = $read;
+                let wrong = read.is_none().then(|| FieldError::expected(base, name, expected, $value));
+                (read, wrong.into_iter().collect())
             }
         })+
     };
@@ -35,9 +38,9 @@ plain! {
 }
 
 impl Reading for BTreeMap<String, String> {
-    fn reading(base: &str, name: &str, value: &Value, expected: &str) -> Result<Self, Vec<FieldError>> {
+    fn reading(base: &str, name: &str, value: &Value, expected: &str) -> (Option<Self>, Vec<FieldError>) {
         let Some(object) = value.as_object() else {
-            return Err(vec![FieldError::expected(base, name, expected, value)]);
+            return (None, vec![FieldError::expected(base, name, expected, value)]);
         };
         let (mut map, mut errors) = (Self::new(), Vec::new());
         for (key, value) in object {
@@ -51,7 +54,7 @@ impl Reading for BTreeMap<String, String> {
                 )),
             }
         }
-        if errors.is_empty() { Ok(map) } else { Err(errors) }
+        (Some(map), errors)
     }
 }
 
@@ -81,24 +84,31 @@ macro_rules! raw_object {
                 base: &str,
                 value: &serde_json::Value,
             ) -> Result<Self, Vec<$crate::policy::FieldError>> {
+                let (raw, errors) = Self::read(base, value);
+                if errors.is_empty() { Ok(raw) } else { Err(errors) }
+            }
+
+            /// Reads what can be read of the object at `base`, and tells every mistake.
+            pub fn read(base: &str, value: &serde_json::Value) -> (Self, Vec<$crate::policy::FieldError>) {
                 use $crate::policy::FieldError;
                 let Some(object) = value.as_object() else {
-                    return Err(vec![FieldError::new(base, "expected an object")]);
+                    return (Self::default(), vec![FieldError::new(base, "expected an object")]);
                 };
                 let told: &[&str] = $told;
                 let (mut raw, mut errors) = (Self::default(), Vec::new());
                 for (name, value) in object {
                     match name.as_str() {
                         $($json if value.is_null() => raw.$field = None,
-                        $json => match $crate::policy::Reading::reading(base, $json, value, $expected) {
-                            Ok(value) => raw.$field = Some(value),
-                            Err(found) => errors.extend(found),
-                        },)+
+                        $json => {
+                            let (value, found) = $crate::policy::Reading::reading(base, $json, value, $expected);
+                            raw.$field = value;
+                            errors.extend(found);
+                        })+
                         name if told.contains(&name) => {}
                         name => errors.push($crate::policy::unknown(base, name, Self::FIELDS)),
                     }
                 }
-                if errors.is_empty() { Ok(raw) } else { Err(errors) }
+                (raw, errors)
             }
         }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::Policy;
+use super::WrittenPolicy;
 use crate::image::ImageRef;
 
 /// The devices of one fleet, of any, with all of these tags. An empty one selects every device.
@@ -37,7 +37,7 @@ impl Selector {
     }
 }
 
-impl Policy {
+impl WrittenPolicy {
     /// Whether it is about this image on a device of this fleet with these tags.
     pub fn applies(&self, image: &ImageRef, fleet_id: &str, tags: &BTreeMap<String, String>) -> bool {
         self.image_pattern.matches(image) && self.selector.selects(fleet_id, tags)
@@ -47,11 +47,11 @@ impl Policy {
 /// The one policy that has this image on a device of this fleet with these tags: the narrowest selector, then an exact
 /// pattern before a wildcard, then the first by name.
 pub fn winner<'a>(
-    policies: impl IntoIterator<Item = &'a Policy>,
+    policies: impl IntoIterator<Item = &'a WrittenPolicy>,
     image: &ImageRef,
     fleet_id: &str,
     tags: &BTreeMap<String, String>,
-) -> Option<&'a Policy> {
+) -> Option<&'a WrittenPolicy> {
     policies
         .into_iter()
         .filter(|policy| policy.applies(image, fleet_id, tags))
@@ -63,14 +63,14 @@ pub fn winner<'a>(
 #[derive(Debug, Clone)]
 pub struct Contest<'a> {
     /// The narrowest first.
-    of_fleet: HashMap<&'a str, Vec<&'a Policy>>,
-    of_any: Vec<&'a Policy>,
+    of_fleet: HashMap<&'a str, Vec<&'a WrittenPolicy>>,
+    of_any: Vec<&'a WrittenPolicy>,
 }
 
 impl<'a> Contest<'a> {
     /// Of those that are about this image.
-    pub fn over(policies: impl IntoIterator<Item = &'a Policy>, image: &ImageRef) -> Self {
-        let mut matching: Vec<&Policy> =
+    pub fn over(policies: impl IntoIterator<Item = &'a WrittenPolicy>, image: &ImageRef) -> Self {
+        let mut matching: Vec<&WrittenPolicy> =
             policies.into_iter().filter(|policy| policy.image_pattern.matches(image)).collect();
         matching
             .sort_by_key(|policy| (Reverse((policy.selector.rank(), policy.image_pattern.is_exact())), &policy.name));
@@ -85,7 +85,7 @@ impl<'a> Contest<'a> {
     }
 
     /// The policy that has the image on a device of this fleet with these tags; as [`winner`] finds it.
-    pub fn winner(&self, fleet_id: &str, tags: &BTreeMap<String, String>) -> Option<&'a Policy> {
+    pub fn winner(&self, fleet_id: &str, tags: &BTreeMap<String, String>) -> Option<&'a WrittenPolicy> {
         // One that names a fleet is narrower than any that names none.
         let of_fleet = self.of_fleet.get(fleet_id).into_iter().flatten();
         of_fleet.chain(&self.of_any).copied().find(|policy| policy.selector.selects(fleet_id, tags))
@@ -97,7 +97,7 @@ impl<'a> Contest<'a> {
     }
 
     /// Those that are about it, in no order.
-    pub fn policies(&self) -> impl Iterator<Item = &'a Policy> {
+    pub fn policies(&self) -> impl Iterator<Item = &'a WrittenPolicy> {
         self.of_fleet.values().flatten().chain(&self.of_any).copied()
     }
 }
@@ -105,7 +105,7 @@ impl<'a> Contest<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::tests::policy;
+    use crate::policy::tests::policy as filled;
     use proptest::prelude::*;
 
     proptest! {
@@ -115,7 +115,7 @@ mod tests {
             fleet in 0..4u8,
             tag in 0..3u8,
         ) {
-            let made: Vec<Policy> = policies.iter().enumerate().map(|(n, (pattern, fleet, tag))| {
+            let made: Vec<WrittenPolicy> = policies.iter().enumerate().map(|(n, (pattern, fleet, tag))| {
                 let pattern = ["o/app:*", "o/app:1", "o/other:*"][*pattern as usize];
                 let fleet = ["f1", "f2"].get(*fleet as usize).copied();
                 let tag: &[(&str, &str)] = match tag { 0 => &[("a", "1")], 1 => &[("a", "2")], _ => &[] };
@@ -126,6 +126,10 @@ mod tests {
             let found = Contest::over(&made, &image).winner(&fleet, &tags).map(|policy| &policy.name);
             prop_assert_eq!(found, winner(&made, &image, &fleet, &tags).map(|policy| &policy.name));
         }
+    }
+
+    fn policy(name: &str, pattern: &str, fleet_id: Option<&str>, tags: &[(&str, &str)]) -> WrittenPolicy {
+        WrittenPolicy::from(&filled(name, pattern, fleet_id, tags))
     }
 
     fn tags(list: &[(&str, &str)]) -> BTreeMap<String, String> {

@@ -13,8 +13,8 @@ pub(super) fn policy(name: &str, pattern: &str, fleet_id: Option<&str>, tags: &[
 }
 
 fn validated(value: &Value) -> Result<Policy, Vec<FieldError>> {
-    let raw = RawPolicy::from_json("", value)?;
-    raw.validate(&PolicyDefaults::default(), PolicyId::trusted("p"), Timestamp::UNIX_EPOCH, Origin::Api)
+    let (id, now) = (PolicyId::trusted("p"), Timestamp::UNIX_EPOCH);
+    RawPolicy::checked(value, &PolicyDefaults::default(), id, now, Origin::Api)
 }
 
 /// `written` beside a name and a pattern.
@@ -113,7 +113,7 @@ fn effective_values_follow_from_one_another() {
 
 #[test]
 fn every_mistake_is_told_by_its_field() {
-    let cases: [(&str, Value, &[&str]); 33] = [
+    let cases: [(&str, Value, &[&str]); 41] = [
         ("no object", json!([]), &[""]),
         ("nothing", json!({}), &["/name", "/image_pattern"]),
         ("an empty name", json!({"name": "", "image_pattern": "o/a"}), &["/name"]),
@@ -156,12 +156,65 @@ fn every_mistake_is_told_by_its_field() {
         ("a zone for nobody", with(json!({"timezone": "UTC", "fallback_timezone": "UTC"})), &["/fallback_timezone"]),
         ("days without a window", with(json!({"days": ["mon"], "cutoff_minutes": 1})), &["/days", "/cutoff_minutes"]),
         ("two approvers", with(json!({"min_approvals": 2})), &["/min_approvals"]),
-        ("words", with(json!({"on_newer": "", "on_failure": "stop", "on_drift": 1})), &["/on_drift"]),
+        (
+            "words",
+            with(json!({"on_newer": "", "on_failure": "stop", "on_drift": 1})),
+            &["/on_drift", "/on_newer", "/on_failure"],
+        ),
         ("more words", with(json!({"on_newer": "", "on_failure": "stop"})), &["/on_newer", "/on_failure"]),
         (
             "numbers",
             with(json!({"max_in_flight": 0, "max_consecutive_failures": 0, "offline_grace_hours": 9000})),
             &["/max_consecutive_failures", "/offline_grace_hours", "/max_in_flight"],
+        ),
+        (
+            "an unknown field hides nothing",
+            with(
+                json!({"rack": 1, "update_strategy": "al", "max_failure_rate": 2, "timezone": "+02:00", "days": ["x"]}),
+            ),
+            &["/rack", "/timezone", "/days", "/update_strategy", "/max_failure_rate"],
+        ),
+        (
+            "a type hides nothing",
+            with(json!({"soak_seconds": "x", "stall_seconds": 0})),
+            &["/soak_seconds", "/stall_seconds"],
+        ),
+        (
+            "a part of a check hides nothing",
+            with(
+                json!({"health_check": {"type": "http", "retry_count": "x", "rack": 1, "timeout_seconds": 0}, "on_newer": ""}),
+            ),
+            &[
+                "/health_check/rack",
+                "/health_check/retry_count",
+                "/health_check/timeout_seconds",
+                "/health_check/endpoint",
+                "/on_newer",
+            ],
+        ),
+        (
+            "of a kind that there is not, no part is foreign",
+            with(json!({"health_check": {"type": "htpp", "endpoint": "http://a/"}})),
+            &["/health_check/type"],
+        ),
+        (
+            "nothing follows from a time that is none",
+            with(
+                json!({"maintenance_window_start": 2, "maintenance_window_end": 3, "days": ["mon"], "cutoff_minutes": 5,
+                        "update_strategy": "scheduled"}),
+            ),
+            &["/maintenance_window_end", "/maintenance_window_start"],
+        ),
+        (
+            "nothing follows from a timeout that is none",
+            with(json!({"health_check_timeout_seconds": "5m", "healthy_for_seconds": 5000})),
+            &["/health_check_timeout_seconds"],
+        ),
+        ("a zone that is no text", with(json!({"timezone": 1, "fallback_timezone": "UTC"})), &["/timezone"]),
+        (
+            "tags and more",
+            with(json!({"device_tags": {"rack": 7, "a:b": "c"}, "rack": 1})),
+            &["/device_tags/rack", "/rack", "/device_tags/a:b"],
         ),
         ("a selector", with(json!({"fleet_id": " ", "device_tags": {"a:b": "c"}})), &["/fleet_id", "/device_tags/a:b"]),
     ];
@@ -193,21 +246,112 @@ fn auto_is_one_batch_of_all() {
     assert_eq!(staged.with_strategy(Strategy::Scheduled).unwrap_err().pointer, "/update_strategy");
 }
 
+fn stored(body: &Value) -> WrittenPolicy {
+    let (id, now) = (PolicyId::trusted("p"), Timestamp::UNIX_EPOCH);
+    WrittenPolicy::new(body, &PolicyDefaults::default(), id, now, Origin::Api).unwrap()
+}
+
+/// An answer, as it is sent.
+fn answered(policy: &WrittenPolicy) -> Value {
+    let effective = policy.effective(&PolicyDefaults::default());
+    let mut answer = serde_json::to_value(PolicyView::from(&effective.policy)).unwrap();
+    answer["effective"] = serde_json::to_value(sources(policy, &effective)).unwrap();
+    answer
+}
+
 #[test]
 fn a_change_is_the_next_revision() {
-    let stored = validated(&with(json!({}))).unwrap();
+    let defaults = PolicyDefaults::default();
+    let first = stored(&with(json!({})));
     let later = Timestamp::from_second(1000).unwrap();
-    let store = |written: Value| {
-        let raw = RawPolicy::from_json("", &written).unwrap();
-        raw.validate(&PolicyDefaults::default(), PolicyId::trusted("q"), later, Origin::File).unwrap()
-    };
-    let same = store(with(json!({"soak_seconds": 600})));
-    assert!(same.same_content(&stored));
-    let changed = store(with(json!({"soak_seconds": 1})));
-    assert!(!changed.same_content(&stored));
-    let next = changed.replacing(&stored);
+    let store =
+        |body: Value| WrittenPolicy::new(&body, &defaults, PolicyId::trusted("q"), later, Origin::File).unwrap();
+    assert!(store(with(json!({"batch_delay_minutes": null}))).same_content(&first, &defaults));
+    let pinned = store(with(json!({"soak_seconds": 600})));
+    assert!(!pinned.same_content(&first, &defaults), "what is said holds whatever the stack will say");
+    let next = pinned.replacing(&first);
     assert_eq!((next.id.as_str(), next.revision), ("p", 2));
-    assert_eq!((next.created_at, next.updated_at), (stored.created_at, later));
+    assert_eq!((next.created_at, next.updated_at), (first.created_at, later));
+    for (one, two) in [
+        (json!({"batch_delay": "30m"}), json!({"batch_delay_minutes": 30})),
+        (json!({"max_failure_rate": "20%"}), json!({"max_failure_rate": 0.2})),
+        (json!({"device_tags": {}}), json!({})),
+    ] {
+        assert!(store(with(one.clone())).same_content(&stored(&with(two.clone())), &defaults), "{one} is {two}");
+    }
+}
+
+#[test]
+fn what_is_left_out_follows_the_stack() {
+    let policy = stored(&with(json!({"healthy_for_seconds": 100, "soak_seconds": 5})));
+    assert_eq!(Value::Object(policy.written.clone()), with(json!({"healthy_for_seconds": 100, "soak_seconds": 5})));
+    let slow = PolicyDefaults { batch_delay_seconds: 7, ..PolicyDefaults::default() };
+    let effective = policy.effective(&slow);
+    assert_eq!((effective.policy.batch_delay_seconds, effective.policy.soak_seconds), (7, 5));
+    assert_eq!(effective.why_not(), None);
+    // What fitted once may not fit what the stack says now.
+    let short = PolicyDefaults { health_check_timeout_seconds: 60, ..PolicyDefaults::default() };
+    let unfit = policy.effective(&short);
+    assert_eq!(unfit.mistakes.iter().map(|error| error.pointer.as_str()).collect::<Vec<_>>(), ["/healthy_for_seconds"]);
+    assert!(unfit.why_not().unwrap().contains("/healthy_for_seconds: expected less than"), "{unfit:?}");
+}
+
+#[test]
+fn each_value_tells_whose_it_is() {
+    let policy = stored(&with(json!({
+        "batch_delay": "45s", "health_check": {"type": "tcp", "port": 1, "retry_count": 9}, "max_in_flight": 4,
+    })));
+    let told = sources(&policy, &policy.effective(&PolicyDefaults::default()));
+    let of = |name: &str| (told[name].value.clone(), told[name].from);
+    for (name, value, from) in [
+        ("batch_delay", json!("45s"), Source::Policy),
+        ("max_in_flight", json!(4), Source::Policy),
+        ("soak_seconds", json!(45), Source::BuiltIn),
+        ("update_strategy", json!("staged"), Source::Stack),
+        ("health_check.type", json!("tcp"), Source::Policy),
+        ("health_check.retry_count", json!(9), Source::Policy),
+        ("health_check.interval_seconds", json!(30), Source::Stack),
+        ("health_check.timeout_seconds", json!(30), Source::BuiltIn),
+        ("on_newer", json!("supersede"), Source::BuiltIn),
+    ] {
+        assert_eq!(of(name), (value, from), "{name}");
+    }
+    assert!(!told.contains_key("name") && !told.contains_key("revision") && !told.contains_key("health_check"));
+}
+
+#[test]
+fn an_edited_answer_writes_what_was_edited_alone() {
+    let defaults = PolicyDefaults::default();
+    for body in [full(), with(json!({})), with(json!({"batch_delay": "45s", "health_check": {"type": "image"}}))] {
+        let policy = stored(&body);
+        let again = stored(&answered(&policy));
+        assert!(again.same_content(&policy, &defaults), "{:?} is not {:?}", again.written, policy.written);
+    }
+    let mut edited = answered(&stored(&with(json!({"soak_seconds": 5}))));
+    edited["max_consecutive_failures"] = json!(7);
+    edited["health_check"]["interval_seconds"] = json!(1);
+    edited["soak_seconds"] = json!(null);
+    let written = Value::Object(stored(&edited).written);
+    let check = json!({"type": "container_running", "interval_seconds": 1});
+    let expected = json!({"max_consecutive_failures": 7, "health_check": check});
+    for (name, value) in expected.as_object().unwrap() {
+        assert_eq!(written[name], *value, "{name} of {written}");
+    }
+    assert_eq!(written.as_object().unwrap().len(), 4, "a name, a pattern and these: {written}");
+}
+
+#[test]
+fn what_was_stored_filled_in_is_read_as_written() {
+    for body in [full(), with(json!({})), with(json!({"batch_delay_minutes": 3}))] {
+        let filled = validated(&body).unwrap();
+        let written = WrittenPolicy::from(&filled);
+        assert_eq!(written.effective(&PolicyDefaults::default()), Effective { policy: filled, mistakes: vec![] });
+        let other = PolicyDefaults { batch_delay_seconds: 7, max_consecutive_failures: 9, ..PolicyDefaults::default() };
+        assert_eq!(
+            written.effective(&other).policy.max_consecutive_failures,
+            written.effective(&PolicyDefaults::default()).policy.max_consecutive_failures
+        );
+    }
 }
 
 #[test]

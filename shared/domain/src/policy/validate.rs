@@ -3,10 +3,12 @@
 mod check;
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use self::check::Check;
 use super::{
-    FieldError, OnDrift, OnFailure, OnNewer, Origin, Policy, PolicyDefaults, RawPolicy, STALL_MARGIN_SECONDS, Strategy,
+    FieldError, ImagePattern, OnDrift, OnFailure, OnNewer, Origin, Policy, PolicyDefaults, RawPolicy,
+    STALL_MARGIN_SECONDS, Selector, Strategy, WrittenPolicy,
 };
 use crate::ids::PolicyId;
 
@@ -24,6 +26,21 @@ const STALL_SECONDS: u32 = 900;
 const TOTAL_SECONDS: u32 = 7200;
 
 impl RawPolicy {
+    /// Reads and checks a whole body: every mistake is told, whatever kind it is of.
+    pub fn checked(
+        body: &Value,
+        defaults: &PolicyDefaults,
+        id: PolicyId,
+        now: Timestamp,
+        origin: Origin,
+    ) -> Result<Policy, Vec<FieldError>> {
+        let (raw, mistakes) = Self::read("", body);
+        if !body.is_object() {
+            return Err(mistakes);
+        }
+        raw.validate_after(mistakes, defaults, id, now, origin)
+    }
+
     /// Checks it and fills in what it leaves out; it becomes revision 1, stored at `now`, under `id`.
     pub fn validate(
         self,
@@ -32,10 +49,64 @@ impl RawPolicy {
         now: Timestamp,
         origin: Origin,
     ) -> Result<Policy, Vec<FieldError>> {
-        let mut check = Check::default();
+        self.validate_after(Vec::new(), defaults, id, now, origin)
+    }
+
+    fn validate_after(
+        self,
+        mistakes: Vec<FieldError>,
+        defaults: &PolicyDefaults,
+        id: PolicyId,
+        now: Timestamp,
+        origin: Origin,
+    ) -> Result<Policy, Vec<FieldError>> {
+        let mut check = Check::after(mistakes);
         check.id(self.id.as_deref(), &id);
         let name = check.name(self.name.as_deref());
         let image_pattern = check.pattern(self.image_pattern.as_deref(), defaults);
+        let selector = check.selector(self.fleet_id.clone(), self.device_tags.clone());
+        let values = self.values(&mut check, defaults);
+        match (name, image_pattern, check.errors.is_empty()) {
+            (Some(name), Some(image_pattern), true) => Ok(values(Identity {
+                id,
+                name,
+                image_pattern,
+                selector,
+                created_at: now,
+                updated_at: now,
+                origin,
+                revision: 1,
+            })),
+            _ => Err(check.errors),
+        }
+    }
+
+    /// Fills in what a stored policy leaves out, and tells what does not fit.
+    pub(super) fn fill(
+        self,
+        mistakes: Vec<FieldError>,
+        defaults: &PolicyDefaults,
+        of: &WrittenPolicy,
+    ) -> (Policy, Vec<FieldError>) {
+        let mut check = Check::after(mistakes);
+        let values = self.values(&mut check, defaults);
+        let policy = values(Identity {
+            id: of.id.clone(),
+            name: of.name.clone(),
+            image_pattern: of.image_pattern.clone(),
+            selector: of.selector.clone(),
+            created_at: of.created_at,
+            updated_at: of.updated_at,
+            origin: of.origin,
+            revision: of.revision,
+        });
+        (policy, check.errors)
+    }
+
+    /// Checks every value and fills in those that are left out; what it is all about comes last.
+    fn values(self, check: &mut Check, defaults: &PolicyDefaults) -> impl FnOnce(Identity) -> Policy + use<> {
+        check.ranges(&self);
+        check.approvers(self.min_approvals);
         let window = check.window(&self);
         let update_strategy = check.strategy(&self, defaults);
         let staged_batches = check.batches(self.staged_batches.as_ref(), defaults);
@@ -44,36 +115,31 @@ impl RawPolicy {
         let health = check.health(&self, defaults);
         let rollback_timeout_seconds = self.rollback_timeout_seconds.unwrap_or(defaults.rollback_timeout_seconds);
         let max_failure_rate = check.rate(self.max_failure_rate.as_ref(), defaults);
+        let max_consecutive_failures = self.max_consecutive_failures.unwrap_or(defaults.max_consecutive_failures);
+        let auto_rollback = self.auto_rollback.unwrap_or(defaults.auto_rollback);
         let on_newer =
             check.word("on_newer", self.on_newer.as_deref(), OnNewer::Supersede, OnNewer::parse, OnNewer::ALL);
         let on_failure =
             check.word("on_failure", self.on_failure.as_deref(), OnFailure::Pause, OnFailure::parse, OnFailure::ALL);
         let on_drift =
             check.word("on_drift", self.on_drift.as_deref(), OnDrift::Converge, OnDrift::parse, OnDrift::ALL);
-        check.ranges(&self);
-        check.approvers(self.min_approvals);
-        let selector = check.selector(self.fleet_id, self.device_tags);
-
-        let (Some(name), Some(image_pattern), true) = (name, image_pattern, check.errors.is_empty()) else {
-            return Err(check.errors);
-        };
         let deadline = health.timeout_seconds.saturating_add(rollback_timeout_seconds);
         let stall_seconds =
             self.stall_seconds.unwrap_or(STALL_SECONDS).max(deadline.saturating_add(STALL_MARGIN_SECONDS));
-        Ok(Policy {
-            id,
-            name,
-            image_pattern,
+        move |of| Policy {
+            id: of.id,
+            name: of.name,
+            image_pattern: of.image_pattern,
             update_strategy,
             staged_batches,
             batch_delay_seconds,
             soak_seconds,
             health,
-            auto_rollback: self.auto_rollback.unwrap_or(defaults.auto_rollback),
+            auto_rollback,
             rollback_timeout_seconds,
             count_timeouts: self.count_timeouts.unwrap_or(true),
             max_failure_rate,
-            max_consecutive_failures: self.max_consecutive_failures.unwrap_or(defaults.max_consecutive_failures),
+            max_consecutive_failures,
             window,
             offline_grace_hours: self.offline_grace_hours.unwrap_or(GRACE_HOURS),
             lock_grace_hours: self.lock_grace_hours.unwrap_or(GRACE_HOURS),
@@ -84,13 +150,25 @@ impl RawPolicy {
             max_in_flight: self.max_in_flight,
             stall_seconds,
             total_seconds: self.total_seconds.unwrap_or(TOTAL_SECONDS).max(stall_seconds),
-            selector,
-            created_at: now,
-            updated_at: now,
-            origin,
-            revision: 1,
-        })
+            selector: of.selector,
+            created_at: of.created_at,
+            updated_at: of.updated_at,
+            origin: of.origin,
+            revision: of.revision,
+        }
     }
+}
+
+/// Whose values they are, and which revision of it.
+struct Identity {
+    id: PolicyId,
+    name: String,
+    image_pattern: ImagePattern,
+    selector: Selector,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    origin: Origin,
+    revision: u64,
 }
 
 /// Whether a strategy can work with or without a window.

@@ -8,7 +8,7 @@ use tidegate_domain::head::Head;
 use tidegate_domain::image::Repository;
 use tidegate_domain::pin::Pin;
 use tidegate_domain::planning::{LATECOMER, Placed, place};
-use tidegate_domain::policy::{Policy, winner};
+use tidegate_domain::policy::{WrittenPolicy, winner};
 use tidegate_domain::rollout::{Knowledge, Known, Status};
 
 use super::images;
@@ -57,7 +57,7 @@ async fn join_one(
     ports: &Ports,
     mut device: Device,
     repository: &Repository,
-    policies: &[Policy],
+    policies: &[WrittenPolicy],
     fresh: bool,
     now: Timestamp,
 ) -> Result<Device, EngineError> {
@@ -90,14 +90,14 @@ async fn join_one(
 }
 
 /// Whether the head's policy owns the device for the image, and its rollout is for such devices.
-fn takes(head: &Head, known: &Known, policies: &[Policy], device: &Device) -> bool {
+fn takes(head: &Head, known: &Known, policies: &[WrittenPolicy], device: &Device) -> bool {
     owns(&head.policy_id, policies, &image(&known.rollout), &user(device))
         && known.plan.policy.selector.selects(&device.fleet_id, &device.tags)
 }
 
 /// Whether a rollout that the device takes part in is for it still. A rollout whose policy was deleted goes on by the copy
 /// that it has, for whom no other policy selects.
-pub(super) fn is_for(known: &Known, policies: &[Policy], device: &Device) -> bool {
+pub(super) fn is_for(known: &Known, policies: &[WrittenPolicy], device: &Device) -> bool {
     let policy = &known.rollout.policy_id;
     let image = image(&known.rollout);
     let nobody_else = || winner(policies, &image, &device.fleet_id, &device.tags).is_none();

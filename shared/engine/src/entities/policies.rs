@@ -3,7 +3,7 @@
 use serde_json::Value;
 use tidegate_domain::ids::PolicyId;
 use tidegate_domain::image::Repository;
-use tidegate_domain::policy::{ImagePattern, Policy};
+use tidegate_domain::policy::{ImagePattern, Policy, WrittenPolicy};
 
 use super::{codec, policy_names};
 use crate::error::EngineError;
@@ -15,22 +15,26 @@ pub fn key(policy: &PolicyId) -> Key {
 }
 
 /// Reads a policy; consistent.
-pub async fn get(store: &dyn Store, policy: &PolicyId) -> Result<Option<Policy>, EngineError> {
+pub async fn get(store: &dyn Store, policy: &PolicyId) -> Result<Option<WrittenPolicy>, EngineError> {
     store.get(&key(policy), Freshness::Consistent).await?.map(parse).transpose()
 }
 
-fn parse(item: Item) -> Result<Policy, EngineError> {
-    codec::read(Table::Policies, item)
+/// Reads a policy's item. Older versions stored policies with everything filled in.
+pub fn parse(item: Item) -> Result<WrittenPolicy, EngineError> {
+    if item.contains_key("written") {
+        return codec::read(Table::Policies, item);
+    }
+    codec::read::<Policy>(Table::Policies, item).map(|filled| WrittenPolicy::from(&filled))
 }
 
 /// Every policy, by name; eventual. Policies are written by people, so there are few of them.
-pub async fn all(store: &dyn Store) -> Result<Vec<Policy>, EngineError> {
+pub async fn all(store: &dyn Store) -> Result<Vec<WrittenPolicy>, EngineError> {
     those(store, &|_| true).await
 }
 
 /// The policies whose patterns are about one of these repositories, by name; eventual. The others are not even read as
 /// policies: there can be a thousand of them.
-pub async fn about(store: &dyn Store, repositories: &[&Repository]) -> Result<Vec<Policy>, EngineError> {
+pub async fn about(store: &dyn Store, repositories: &[&Repository]) -> Result<Vec<WrittenPolicy>, EngineError> {
     let about = |item: &Item| {
         let pattern = item.get("image_pattern").and_then(Value::as_str).map(ImagePattern::parse);
         // What cannot be read is left to the reading of it, which says so.
@@ -40,7 +44,10 @@ pub async fn about(store: &dyn Store, repositories: &[&Repository]) -> Result<Ve
     those(store, &about).await
 }
 
-async fn those(store: &dyn Store, wanted: &(dyn Fn(&Item) -> bool + Send + Sync)) -> Result<Vec<Policy>, EngineError> {
+async fn those(
+    store: &dyn Store,
+    wanted: &(dyn Fn(&Item) -> bool + Send + Sync),
+) -> Result<Vec<WrittenPolicy>, EngineError> {
     let (mut policies, mut after) = (Vec::new(), None);
     loop {
         let page = store.scan(Table::Policies, after.as_deref(), None).await?;
@@ -51,17 +58,17 @@ async fn those(store: &dyn Store, wanted: &(dyn Fn(&Item) -> bool + Send + Sync)
             None => break,
         }
     }
-    policies.sort_by(|a: &Policy, b: &Policy| a.name.cmp(&b.name));
+    policies.sort_by(|a: &WrittenPolicy, b: &WrittenPolicy| a.name.cmp(&b.name));
     Ok(policies)
 }
 
 /// Stores a new policy; refused where one has its id.
-pub fn create(policy: &Policy) -> Write {
+pub fn create(policy: &WrittenPolicy) -> Write {
     Write::Put { table: Table::Policies, item: codec::write(policy, []), condition: Condition::Absent }
 }
 
 /// Stores a policy's next revision; refused where the stored one is not the one before it.
-pub fn save(policy: &Policy) -> Write {
+pub fn save(policy: &WrittenPolicy) -> Write {
     let read = policy.revision - 1;
     Write::Put {
         table: Table::Policies,
@@ -71,6 +78,6 @@ pub fn save(policy: &Policy) -> Write {
 }
 
 /// Removes a policy; refused where the stored one is another revision.
-pub fn delete(policy: &Policy) -> Write {
+pub fn delete(policy: &WrittenPolicy) -> Write {
     Write::Delete { key: key(&policy.id), condition: Condition::Equals("revision", policy.revision.into()) }
 }

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tidegate_domain::ids::PolicyId;
-use tidegate_domain::policy::Policy;
+use tidegate_domain::policy::WrittenPolicy;
 
 use super::codec;
 use crate::error::EngineError;
@@ -74,19 +74,19 @@ fn still_free(read: &NameRecord) -> Condition {
 }
 
 /// A new policy takes its name, and with it what was left there; refused where that is no longer what was `read`.
-pub fn take(policy: &Policy, read: &NameRecord) -> Write {
+pub fn take(policy: &WrittenPolicy, read: &NameRecord) -> Write {
     let record = NameRecord { policy_id: Some(policy.id.clone()), ..NameRecord::default() };
     put(&policy.name, &record, still_free(read))
 }
 
 /// A renamed policy takes another name. What was left there stays, and is found again once the name is free.
-pub fn take_renamed(policy: &Policy, read: &NameRecord) -> Write {
+pub fn take_renamed(policy: &WrittenPolicy, read: &NameRecord) -> Write {
     let record = NameRecord { policy_id: Some(policy.id.clone()), ..read.clone() };
     put(&policy.name, &record, still_free(read))
 }
 
 /// A renamed policy leaves its name; `read` stands under it. Refused where another policy has it.
-pub fn leave(policy: &Policy, read: &NameRecord) -> Write {
+pub fn leave(policy: &WrittenPolicy, read: &NameRecord) -> Write {
     let condition = owned_by(policy);
     match read.left() {
         None => Write::Delete { key: key(&policy.name), condition },
@@ -95,11 +95,11 @@ pub fn leave(policy: &Policy, read: &NameRecord) -> Write {
 }
 
 /// A policy is deleted, and its id stays with its name. Refused where another policy has it.
-pub fn keep(policy: &Policy) -> Write {
+pub fn keep(policy: &WrittenPolicy) -> Write {
     let record = NameRecord { policy_id: None, left_id: Some(policy.id.clone()), left_revision: Some(policy.revision) };
     put(&policy.name, &record, owned_by(policy))
 }
 
-fn owned_by(policy: &Policy) -> Condition {
+fn owned_by(policy: &WrittenPolicy) -> Condition {
     Condition::Equals("policy_id", policy.id.as_str().into())
 }

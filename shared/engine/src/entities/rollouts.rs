@@ -46,6 +46,11 @@ pub fn create(rollout: &Rollout) -> Write {
     Write::Put { table: Table::Rollouts, item: item(&live), condition: Condition::Absent }
 }
 
+/// Stores a rollout that ends as it is created: there is nothing to step.
+pub fn create_ended(rollout: &Rollout) -> Write {
+    Write::Put { table: Table::Rollouts, item: item(rollout), condition: Condition::Absent }
+}
+
 /// Stores what a step made of the rollout that it read; refused where anyone else wrote it since.
 pub fn save_step(next: &Rollout) -> Write {
     let read = next.revision - 1;

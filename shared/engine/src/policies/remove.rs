@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use futures::future::try_join_all;
 use jiff::Timestamp;
 use tidegate_domain::ids::{PolicyId, RolloutId};
-use tidegate_domain::policy::Policy;
+use tidegate_domain::policy::WrittenPolicy;
 use tidegate_domain::rollout::{Rollout, Status};
 
 use super::{PolicyError, Wanted, overtaken, stored, told};
@@ -17,7 +17,7 @@ use crate::ports::{Freshness, Ports, Store, WriteError};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Removal {
     /// The policy.
-    pub policy: Policy,
+    pub policy: WrittenPolicy,
     /// Its rollouts that are under way, oldest first. They go on by the copy that they have.
     pub rollouts: Vec<Rollout>,
 }

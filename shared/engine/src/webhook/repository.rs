@@ -11,7 +11,7 @@ use tidegate_domain::ids::{PolicyId, RolloutId};
 use tidegate_domain::image::{Digest, Repository};
 use tidegate_domain::news::Stale;
 use tidegate_domain::pin::Pin;
-use tidegate_domain::policy::{Contest, Policy};
+use tidegate_domain::policy::{Contest, WrittenPolicy};
 use tidegate_domain::rollout::Trigger;
 
 use super::audience::{Affected, Audience};
@@ -95,16 +95,16 @@ impl Intake<'_> {
         &self,
         repository: &Repository,
         mut fresh: Vec<&Fresh<'_>>,
-        policies: &[Policy],
+        policies: &[WrittenPolicy],
     ) -> Result<Settled, EngineError> {
         let mut settled = Settled::default();
         // Where nobody tells a time, the order in the delivery counts.
         fresh.sort_by_key(|fresh| fresh.news.happened_at.unwrap_or(self.now));
-        let about: Vec<&Policy> =
+        let about: Vec<&WrittenPolicy> =
             policies.iter().filter(|policy| policy.image_pattern.matches_repository(repository)).collect();
         let mut audience = None;
         let mut counted: BTreeMap<Vec<&PolicyId>, BTreeMap<PolicyId, u32>> = BTreeMap::new();
-        let mut candidates: BTreeMap<&str, (&Policy, Vec<Candidate<'_>>)> = BTreeMap::new();
+        let mut candidates: BTreeMap<&str, (&WrittenPolicy, Vec<Candidate<'_>>)> = BTreeMap::new();
         for fresh in fresh {
             let contest = Contest::over(about.iter().copied(), &fresh.notice.image());
             if contest.is_empty() {
@@ -127,7 +127,7 @@ impl Intake<'_> {
         }
         let store = &*self.ports.store;
         let is_concerned = |of: &[Candidate<'_>]| of.iter().any(|one| !one.affected.is_nobody());
-        let concerned: Vec<&(&Policy, Vec<Candidate<'_>>)> =
+        let concerned: Vec<&(&WrittenPolicy, Vec<Candidate<'_>>)> =
             candidates.values().filter(|(_, of)| is_concerned(of)).collect();
         let before = self.before(&concerned).await?;
         let ids: Vec<&PolicyId> = concerned.iter().map(|(policy, _)| &policy.id).collect();
@@ -163,7 +163,7 @@ impl Intake<'_> {
     /// Rolls out the newest of these under a policy. What is kept out, or older than others, is passed over for the next.
     async fn roll_out(
         &self,
-        policy: &Policy,
+        policy: &WrittenPolicy,
         candidates: Vec<Candidate<'_>>,
         Known { before, heads }: Known<'_>,
         mut standing: Option<Standing>,
@@ -177,6 +177,7 @@ impl Intake<'_> {
         for Candidate { fresh, .. } in nobody {
             settled.told.push((fresh.n, Told { affected_devices: Some(0), ..entry(fresh) }));
         }
+        let effective = policy.effective(&self.settings.policy_defaults);
         let mut newest: Option<Newest<'_>> = None;
         for candidate in candidates.iter().rev() {
             let fresh = candidate.fresh;
@@ -204,7 +205,7 @@ impl Intake<'_> {
             let kept_out: Vec<KeptOut> = candidate.digest().map(keeps_out).unwrap_or_default();
             let cause = format!("{:03}", fresh.n);
             let wanted = Wanted {
-                policy,
+                policy: &effective.policy,
                 repository: &fresh.notice.repository,
                 target: Pin { tag: Some(named.notice.tag.clone()), digest: fresh.notice.digest.clone() },
                 news: fresh.news.clone(),
@@ -214,6 +215,7 @@ impl Intake<'_> {
                 retry: false,
                 force: self.force,
                 overridden: None,
+                unfit: effective.why_not(),
                 kept_out: &kept_out,
                 cause: &cause,
                 id: RolloutId::new(self.now, self.ports.entropy.u128()),
@@ -260,7 +262,7 @@ impl Intake<'_> {
     /// What an earlier try at these notices led to, by their marks.
     async fn before(
         &self,
-        candidates: &[&(&Policy, Vec<Candidate<'_>>)],
+        candidates: &[&(&WrittenPolicy, Vec<Candidate<'_>>)],
     ) -> Result<BTreeMap<String, Delivered>, EngineError> {
         let mut marks = Vec::new();
         for (policy, candidates) in candidates {
@@ -277,7 +279,7 @@ impl Intake<'_> {
         id: &RolloutId,
         fresh: &Fresh<'_>,
         keys: &[&str],
-        policy: &Policy,
+        policy: &WrittenPolicy,
         affected: Affected,
     ) -> Vec<Write> {
         let told = Told {
@@ -301,11 +303,11 @@ impl Intake<'_> {
     }
 
     /// Recorded, and ignored: automatic means do not repeat a known mistake.
-    fn kept_out(&self, fresh: &Fresh<'_>, policy: &Policy, reason: &str) -> Event {
+    fn kept_out(&self, fresh: &Fresh<'_>, policy: &WrittenPolicy, reason: &str) -> Event {
         self.passed_over(ImageEvent::UpdateAvailable, fresh, policy).with("ignored", reason)
     }
 
-    fn stale(&self, fresh: &Fresh<'_>, policy: &Policy, stale: &Stale) -> Event {
+    fn stale(&self, fresh: &Fresh<'_>, policy: &WrittenPolicy, stale: &Stale) -> Event {
         let at = |at: jiff::Timestamp| at.to_string();
         self.passed_over(ImageEvent::UpdateStale, fresh, policy)
             .with("source", self.source)
@@ -315,7 +317,7 @@ impl Intake<'_> {
             .with("newer_from", stale.sender.as_deref().unwrap_or("trigger"))
     }
 
-    fn passed_over(&self, event: ImageEvent, fresh: &Fresh<'_>, policy: &Policy) -> Event {
+    fn passed_over(&self, event: ImageEvent, fresh: &Fresh<'_>, policy: &WrittenPolicy) -> Event {
         Event::audit(event.name(), self.now, &format!("1-{}-{}", fresh.id(), policy.id))
             .with("image", fresh.notice.repository.as_str())
             .with("tag", fresh.notice.tag.as_str())

@@ -45,8 +45,17 @@ pub struct Told {
 
 impl Told {
     /// Every status.
-    pub const STATUSES: [&str; 8] =
-        ["rollout_created", "superseding", "queued", "duplicate", "up_to_date", "no_policy", "no_devices", "ignored"];
+    pub const STATUSES: [&str; 9] = [
+        "rollout_created",
+        "superseding",
+        "queued",
+        "duplicate",
+        "up_to_date",
+        "no_policy",
+        "no_devices",
+        "failed",
+        "ignored",
+    ];
 
     pub(super) fn of(notice: &PushNotice, status: &str) -> Self {
         Self {
@@ -60,7 +69,7 @@ impl Told {
 
     /// Whether this delivery made the rollout that it names.
     pub(super) fn creates(&self) -> bool {
-        matches!(self.status.as_str(), "rollout_created" | "queued" | "superseding")
+        matches!(self.status.as_str(), "rollout_created" | "queued" | "superseding" | "failed")
     }
 
     pub(super) fn because(self, reason: impl Into<String>) -> Self {
@@ -92,6 +101,7 @@ pub(crate) fn outcome(admission: &Admission, created: Option<RolloutId>, affecte
         Admission::UpToDate(proven) => ("up_to_date", None, Some(proven.clone())),
         Admission::Bad(reason) => ("ignored", Some(format!("bad_digest: {reason}")), None),
         Admission::Stale(_) => ("ignored", Some(IgnoreReason::Stale.as_str().to_owned()), None),
+        Admission::Unfit(why) => ("failed", Some(format!("invalid_policy: {why}")), created),
         Admission::Ignored(live) => ("ignored", Some(format!("rollout {live} is live")), None),
     };
     Told { status: status.to_owned(), reason, rollout_id, affected_devices: Some(affected), ..entry }

@@ -1,5 +1,7 @@
 //! JSON bodies.
 
+use std::collections::BTreeMap;
+
 use axum::body::{Bytes, to_bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -12,6 +14,9 @@ use crate::problem::Problem;
 
 /// Largest body of an operator, a device or a provisioning key, in bytes.
 const BODY_BYTES: usize = 256 * 1024;
+
+/// Largest set of policies, in bytes.
+const SET_BYTES: usize = 2 * 1024 * 1024;
 
 /// Whole numbers below this are exact as floating point.
 const EXACT: f64 = 9_007_199_254_740_992.0;
@@ -27,6 +32,20 @@ pub(crate) struct OptionalBody<T>(pub(crate) T);
 /// A device's body. Its type ignores unknown fields: an older server must understand a newer agent.
 #[derive(Debug)]
 pub(crate) struct DeviceBody<T>(pub(crate) T);
+
+/// An operator's body that holds a whole set of things.
+#[derive(Debug)]
+pub(crate) struct SetBody<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for SetBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let (headers, body) = read_up_to(SET_BYTES, request).await?;
+        is_json(&headers)?;
+        typed(parse(&body)?).map(Self)
+    }
+}
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for OperatorBody<T> {
     type Rejection = Problem;
@@ -60,9 +79,13 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for DeviceBody<T> {
 }
 
 async fn read(request: Request) -> Result<(HeaderMap, Bytes), Problem> {
+    read_up_to(BODY_BYTES, request).await
+}
+
+async fn read_up_to(most: usize, request: Request) -> Result<(HeaderMap, Bytes), Problem> {
     let (parts, body) = request.into_parts();
     // A body that breaks off has nobody left to answer, so what fails here is too long.
-    let body = to_bytes(body, BODY_BYTES).await.map_err(|_| Problem::too_large(BODY_BYTES))?;
+    let body = to_bytes(body, most).await.map_err(|_| Problem::too_large(most))?;
     Ok((parts.headers, body))
 }
 
@@ -101,7 +124,61 @@ fn whole_numbers(value: &mut Value) {
 }
 
 fn typed<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
-    fields(value).map_err(|error| Problem::invalid(vec![error]))
+    let mistake = match fields(value.clone()) {
+        Ok(read) => return Ok(read),
+        Err(mistake) => mistake,
+    };
+    Err(Problem::invalid(all_mistakes::<T>(value, mistake)))
+}
+
+/// Every mistake that reading the value meets: what is wrong is taken out, and the rest is read again.
+fn all_mistakes<T: DeserializeOwned>(mut value: Value, first: FieldError) -> Vec<FieldError> {
+    let mut taken: BTreeMap<String, usize> = BTreeMap::new();
+    let (mut mistakes, mut found): (Vec<FieldError>, _) = (Vec::new(), Some(first));
+    while let Some(mistake) = found.take() {
+        let mut wrong = mistake.pointer.clone();
+        let told = FieldError { pointer: in_the_body(&mistake.pointer, &taken), ..mistake };
+        if mistakes.iter().any(|other| other.pointer == told.pointer) {
+            // What was taken out is missing now: the whole that it is missing of is taken out, too.
+            wrong = wrong.rsplit_once('/').map(|(whole, _)| whole.to_owned()).unwrap_or_default();
+        } else {
+            mistakes.push(told);
+        }
+        if take_out(&mut value, &wrong, &mut taken) {
+            found = fields::<T>(value.clone()).err();
+        }
+    }
+    mistakes
+}
+
+/// Takes what stands at the pointer out of the value; says whether anything did. Of a list, those before it too: they are
+/// in order.
+fn take_out(value: &mut Value, pointer: &str, taken: &mut BTreeMap<String, usize>) -> bool {
+    let (parent, name) = pointer.rsplit_once('/').unwrap_or_default();
+    let name = name.replace("~1", "/").replace("~0", "~");
+    match value.pointer_mut(parent) {
+        Some(Value::Object(fields)) => fields.remove(&name).is_some(),
+        Some(Value::Array(entries)) => match name.parse::<usize>() {
+            Ok(n) if n < entries.len() => {
+                entries.drain(..=n);
+                *taken.entry(parent.to_owned()).or_default() += n + 1;
+                true
+            }
+            Ok(_) | Err(_) => false,
+        },
+        _ => false,
+    }
+}
+
+/// The pointer as it is in the whole body, from which entries of lists were `taken`.
+fn in_the_body(pointer: &str, taken: &BTreeMap<String, usize>) -> String {
+    let (mut seen, mut told) = (String::new(), String::new());
+    for step in pointer.split('/').skip(1) {
+        let number = taken.get(&seen).and_then(|taken| Some(step.parse::<usize>().ok()? + taken));
+        told = format!("{told}/{}", number.map_or_else(|| step.to_owned(), |number| number.to_string()));
+        seen = format!("{seen}/{step}");
+    }
+    told
 }
 
 /// Reads a value as a type; the error names the field.
@@ -131,8 +208,6 @@ pub(crate) fn fields<T: DeserializeOwned>(value: Value) -> Result<T, FieldError>
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use serde::Deserialize;
     use serde_json::json;
 
@@ -181,5 +256,20 @@ mod tests {
             let error = fields::<Sample>(body.clone()).unwrap_err();
             assert_eq!(error.pointer, pointer, "{body}: {error}");
         }
+    }
+
+    #[test]
+    fn one_mistake_hides_no_other() {
+        let body = json!({
+            "nane": 1, "name": 2, "inner": {"n": "x", "m": 2}, "map": {"a": 1, "b": "x", "c": "y"},
+            "list": [1, -1, 2, "x"],
+        });
+        let problem = typed::<Sample>(body).unwrap_err();
+        let body = serde_json::to_value(&problem).unwrap();
+        let mut pointers: Vec<&str> =
+            body["errors"].as_array().unwrap().iter().map(|error| error["pointer"].as_str().unwrap()).collect();
+        pointers.sort_unstable();
+        assert_eq!(pointers, ["/inner/m", "/inner/n", "/list/1", "/list/3", "/map/b", "/map/c", "/name", "/nane"]);
+        assert_eq!(typed::<Sample>(json!({"name": "a", "list": [1]})).unwrap().name, "a");
     }
 }

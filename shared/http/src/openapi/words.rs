@@ -14,6 +14,7 @@ use tidegate_domain::report::Verdict;
 use tidegate_domain::rollout::{Status, Trigger};
 use tidegate_domain::target::{Action, Phase};
 use tidegate_domain::window::Days;
+use tidegate_engine::policies::Change;
 use tidegate_engine::queries;
 use tidegate_engine::webhook::Told;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
@@ -69,6 +70,10 @@ words! {
     OnDrift, true, policy::OnDrift::ALL.iter().map(|word| word.as_str()).collect();
     /// Where a policy came from: `file` is policies.yaml.
     PolicyOrigin, true, policy::Origin::ALL.iter().map(|word| word.as_str()).collect();
+    /// What becomes of a policy of a set.
+    PolicyChange, true, Change::ALL.map(Change::name).into();
+    /// Whose value it is: the policy says so, a parameter of the stack, or nobody says otherwise.
+    ValueSource, true, named(&[policy::Source::Policy, policy::Source::Stack, policy::Source::BuiltIn]);
     /// A day on which a maintenance window opens.
     Weekday, false, Days::default().names().collect();
     /// Where a device stands in a rollout.

@@ -10,10 +10,13 @@ use tidegate_engine::policies;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{Api, Use};
-use crate::input::Params;
+use crate::input::{Params, reason};
 use crate::openapi::forms::Digest;
 use crate::problem::Problem;
 use crate::state::AppState;
+
+/// Longest name of a policy, in characters.
+const POLICY_MAX: usize = 100;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -23,9 +26,10 @@ struct ClearParams {
     #[param(value_type = String, example = "docker.io/iotistic/myapp")]
     repository: Repository,
     /// Why it may be rolled out again.
-    #[param(min_length = 1)]
+    #[param(min_length = 1, max_length = 500)]
     reason: String,
     /// Only for this policy, by its name or id; without it, for every policy.
+    #[param(min_length = 1, max_length = 100)]
     policy: Option<String>,
 }
 
@@ -61,15 +65,15 @@ async fn clear_bad_digest(
 ) -> Result<Json<Cleared>, Problem> {
     let missing = || Problem::missing("digest that is kept out");
     let digest = image::Digest::parse(&digest).map_err(|_| missing())?;
-    if params.reason.trim().is_empty() {
-        return Err(Problem::parameter("reason", "expected why it may be rolled out again, in words"));
-    }
+    let reason = reason(Some(params.reason)).map_err(|error| Problem::parameter("reason", error.detail))?;
+    let wanted = || Problem::parameter("reason", "expected why it may be rolled out again, in words");
+    let reason = reason.ok_or_else(wanted)?;
     let policy = match &params.policy {
         Some(named) => Some(policy(&state, named).await?),
         None => None,
     };
     let now = state.now();
-    let cleared = clear(&state.ports, &params.repository, &digest, policy.as_ref(), &params.reason, now).await?;
+    let cleared = clear(&state.ports, &params.repository, &digest, policy.as_ref(), &reason, now).await?;
     if cleared.is_empty() {
         return Err(missing());
     }
@@ -79,6 +83,10 @@ async fn clear_bad_digest(
 
 /// What is no name may be the id of a policy that is gone: its head is still there.
 async fn policy(state: &AppState, named: &str) -> Result<PolicyId, Problem> {
+    if named.is_empty() || named.chars().count() > POLICY_MAX {
+        let detail = format!("expected a policy's name or id, of at most {POLICY_MAX} characters");
+        return Err(Problem::parameter("policy", detail));
+    }
     let found = policies::id_of_name(&state.ports, named).await?;
     Ok(found.unwrap_or_else(|| PolicyId::trusted(named)))
 }

@@ -4,30 +4,41 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
+use tidegate_domain::policy::FieldError;
 use tidegate_engine::webhook::{Replay, replay};
 use utoipa::ToSchema;
 
 use super::{Api, Use};
-use crate::input::OperatorBody;
+use crate::input::{OperatorBody, reason};
 use crate::problem::Problem;
 use crate::state::AppState;
 use crate::views::WebhookAnswer;
+
+/// Longest id of a delivery and longest name of a source, in characters: both are parts of a key.
+const ID_MAX: usize = 600;
+const SOURCE_MAX: usize = 64;
 
 /// Which delivery, and how.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ReplayBody {
     /// The `delivery_id` of the answer or of an event or, of one entry of several, its `replay`.
-    #[schema(example = "distribution/event/0197a1c2-7c1e-7b7e-9d5e-3d0f4c1a2b3c")]
+    #[schema(
+        example = "distribution/event/0197a1c2-7c1e-7b7e-9d5e-3d0f4c1a2b3c",
+        min_length = 1,
+        max_length = 600,
+        pattern = "^[!-~]+$"
+    )]
     delivery_id: String,
     /// Where it came from.
     #[serde(default = "docker_registry")]
-    #[schema(example = "docker-registry")]
+    #[schema(example = "docker-registry", min_length = 1, max_length = 64, pattern = "^[!-~]+$")]
     source: String,
     /// Roll it out although the policy was told of something newer.
     #[serde(default)]
     force: bool,
     /// Why.
+    #[schema(max_length = 500)]
     reason: Option<String>,
 }
 
@@ -47,20 +58,25 @@ fn docker_registry() -> String {
     request_body = ReplayBody,
     responses(
         (status = 202, description = "What became of it now.", body = WebhookAnswer),
-        (status = 404, description = "No push is kept under this id.", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "Fields are wrong.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No push is kept under this id."),
     )
 )]
 async fn replay_delivery(
     State(state): State<AppState>,
     OperatorBody(body): OperatorBody<ReplayBody>,
 ) -> Result<(StatusCode, Json<WebhookAnswer>), Problem> {
-    let asked = Replay {
-        source: &body.source,
-        delivery_id: &body.delivery_id,
-        force: body.force,
-        reason: body.reason.as_deref(),
-    };
+    let mut errors = Vec::new();
+    for (pointer, text, most) in [("/delivery_id", &body.delivery_id, ID_MAX), ("/source", &body.source, SOURCE_MAX)] {
+        if !(1..=most).contains(&text.len()) || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            errors.push(FieldError::new(pointer, format!("expected 1 to {most} letters, digits and signs, no spaces")));
+        }
+    }
+    let reason = reason(body.reason).map_err(|error| errors.push(error)).ok().flatten();
+    if !errors.is_empty() {
+        return Err(Problem::invalid(errors));
+    }
+    let asked =
+        Replay { source: &body.source, delivery_id: &body.delivery_id, force: body.force, reason: reason.as_deref() };
     let replayed = replay(&state.ports, &state.settings, &asked, state.now()).await?;
     let ingested = replayed.ok_or_else(|| Problem::missing("delivery of a push"))?;
     tracing::info!(

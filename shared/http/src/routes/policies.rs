@@ -6,18 +6,18 @@ use axum::http::{HeaderMap, HeaderName, StatusCode, Uri, header};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tidegate_domain::ids::PolicyId;
-use tidegate_domain::policy::{Origin, Policy, RawPolicy};
-use tidegate_engine::policies::{self, PolicyError, Wanted};
+use tidegate_domain::policy::{Origin, WrittenPolicy};
+use tidegate_engine::policies::{self, PolicyError, Sheet, Wanted};
 use tidegate_engine::queries::Listed;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 use super::{Api, Use};
-use crate::input::{Cursor, Flag, Limit, OperatorBody, Params, PolicyIdPath};
+use crate::input::{Cursor, Flag, Limit, OperatorBody, Params, PolicyIdPath, SetBody};
 use crate::openapi::forms::EntityTag;
 use crate::openapi::words::PolicyOrigin;
 use crate::problem::Problem;
 use crate::state::AppState;
-use crate::views::{Page, PolicyAnswer, PolicyBody, PolicyPage, RemovalView, position};
+use crate::views::{AppliedView, Page, PolicyAnswer, PolicyBody, PolicyPage, RemovalView, position};
 
 /// A policy with its ETag.
 type Answer = ([(HeaderName, String); 1], Json<PolicyAnswer>);
@@ -54,6 +54,40 @@ struct DeleteParams {
     dry_run: Flag,
 }
 
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ApplyParams {
+    /// `true`: only say what would be done.
+    #[serde(default)]
+    #[param(value_type = Option<bool>)]
+    dry_run: Flag,
+    /// `true`: policies that came from a file and are not in the set are removed.
+    #[serde(default)]
+    #[param(value_type = Option<bool>)]
+    prune: Flag,
+    /// `true`: more than 49 policies may change, in several transactions, one after another.
+    #[serde(default)]
+    #[param(value_type = Option<bool>)]
+    in_parts: Flag,
+    /// The `plan` of a dry run: only if exactly that would be done.
+    plan: Option<String>,
+}
+
+/// Policies, each as an operator writes it.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "only its description: the domain reads them, to tell all mistakes at once")]
+struct PolicySet {
+    /// The policies; names are unique.
+    policies: Vec<PolicyBody>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SetOfBodies {
+    policies: Vec<Value>,
+}
+
 /// Behind this policy.
 #[derive(Debug, Serialize, Deserialize)]
 struct PoliciesCursor {
@@ -83,7 +117,8 @@ async fn list(
     let more = items.len() > params.limit.0 as usize;
     items.truncate(params.limit.0 as usize);
     let next = items.last().filter(|_| more).map(|last| PoliciesCursor { after: last.name.clone() });
-    Ok(Json(Page::new(Listed { items, next }, (key, &scope), |policy| PolicyAnswer::from(&policy))))
+    let defaults = &state.settings.policy_defaults;
+    Ok(Json(Page::new(Listed { items, next }, (key, &scope), |policy| PolicyAnswer::new(&policy, defaults))))
 }
 
 /// One policy
@@ -101,7 +136,7 @@ async fn list(
     )
 )]
 async fn get(State(state): State<AppState>, PolicyIdPath(id): PolicyIdPath) -> Result<Answer, Problem> {
-    Ok(answer(&policies::get(&state.ports, &id).await?))
+    Ok(answer(&state, &policies::get(&state.ports, &id).await?))
 }
 
 /// A new policy
@@ -128,11 +163,11 @@ async fn create(
     Params(params): Params<WriteParams>,
     OperatorBody(body): OperatorBody<Value>,
 ) -> Result<(StatusCode, [(HeaderName, String); 2], Json<PolicyAnswer>), Problem> {
-    let raw = raw(&body)?;
     let origin = params.origin.unwrap_or(Origin::Api);
-    let policy = policies::create(&state.ports, &state.settings, raw, origin, state.now()).await?;
+    let policy = policies::create(&state.ports, &state.settings, &body, origin, state.now()).await?;
     let headers = [(header::LOCATION, format!("image-policies/{}", policy.id)), (header::ETAG, etag(&policy))];
-    Ok((StatusCode::CREATED, headers, Json((&policy).into())))
+    let answer = PolicyAnswer::new(&policy, &state.settings.policy_defaults);
+    Ok((StatusCode::CREATED, headers, Json(answer)))
 }
 
 /// Replaces a policy
@@ -165,10 +200,9 @@ async fn replace(
     OperatorBody(body): OperatorBody<Value>,
 ) -> Result<Answer, Problem> {
     let wanted = wanted(id, &headers)?;
-    let raw = raw(&body)?;
     let origin = params.origin.unwrap_or(Origin::Api);
-    let policy = policies::replace(&state.ports, &state.settings, &wanted, raw, origin, state.now()).await?;
-    Ok(answer(&policy))
+    let policy = policies::replace(&state.ports, &state.settings, &wanted, &body, origin, state.now()).await?;
+    Ok(answer(&state, &policy))
 }
 
 /// Removes a policy
@@ -207,16 +241,46 @@ async fn delete(
     Ok(Json(RemovalView::new(removal, params.dry_run.0)))
 }
 
-fn raw(body: &Value) -> Result<RawPolicy, Problem> {
-    RawPolicy::from_json("", body).map_err(Problem::invalid)
+/// A set of policies
+///
+/// All are checked first, and then change together: in one transaction with one event, or not at all. Every mistake of
+/// every policy is told, by its place in the set. A policy is known by its name; what is stored under no name of the set is
+/// left alone, unless it came from a file and `prune` is asked for.
+#[utoipa::path(
+    post,
+    operation_id = "applyPolicies",
+    path = "/api/v1/image-policies/apply",
+    tag = "policies",
+    params(ApplyParams),
+    request_body = PolicySet,
+    responses(
+        (status = 200, description = "Applied, or with `dry_run` what would be done.", body = AppliedView),
+        (status = 409, description = "More policies would change than can at once (`too_many_changes`), or others than `plan` names (`plan_moved`)."),
+        (status = 422, description = "Fields are wrong; nothing was applied."),
+    )
+)]
+async fn apply(
+    State(state): State<AppState>,
+    Params(params): Params<ApplyParams>,
+    SetBody(body): SetBody<SetOfBodies>,
+) -> Result<Json<AppliedView>, Problem> {
+    let (prune, in_parts) = (params.prune.0, params.in_parts.0);
+    let sheet = Sheet { policies: body.policies, prune, in_parts, plan: params.plan };
+    let (ports, settings) = (&state.ports, &state.settings);
+    let applied = if params.dry_run.0 {
+        policies::look_before_apply(ports, settings, &sheet, state.now()).await?
+    } else {
+        policies::apply(ports, settings, &sheet, state.now()).await?
+    };
+    Ok(Json(applied.into()))
 }
 
-fn etag(policy: &Policy) -> String {
+fn etag(policy: &WrittenPolicy) -> String {
     format!("\"{}\"", policy.revision)
 }
 
-fn answer(policy: &Policy) -> Answer {
-    ([(header::ETAG, etag(policy))], Json(policy.into()))
+fn answer(state: &AppState, policy: &WrittenPolicy) -> Answer {
+    ([(header::ETAG, etag(policy))], Json(PolicyAnswer::new(policy, &state.settings.policy_defaults)))
 }
 
 /// The revision of `If-Match`, if there is one. What is no ETag of ours matches no revision.
@@ -244,11 +308,13 @@ impl From<PolicyError> for Problem {
             PolicyError::NameTaken(_) => Self::conflict("name_taken", error.to_string()),
             PolicyError::Outdated { .. } => outdated(error.to_string()),
             PolicyError::NotFound => Self::missing("policy"),
+            PolicyError::TooMany { .. } => Self::conflict("too_many_changes", error.to_string()),
+            PolicyError::Moved { .. } => Self::conflict("plan_moved", error.to_string()),
             PolicyError::Engine(error) => error.into(),
         }
     }
 }
 
 pub(super) fn api<U: Use>() -> Api<U> {
-    Api::new().operators(routes!(list, create)).operators(routes!(get, replace, delete))
+    Api::new().operators(routes!(list, create)).operators(routes!(get, replace, delete)).operators(routes!(apply))
 }

@@ -1,10 +1,11 @@
 //! A policy: the domain reads and shows it; here it is described.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use tidegate_domain::policy::{Policy, PolicyView};
+use tidegate_domain::policy::{FieldError, PolicyDefaults, PolicyView, SourcedValue, WrittenPolicy, sources};
 use utoipa::openapi::schema::{
     AdditionalProperties, Array, KnownFormat, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type,
 };
@@ -13,20 +14,30 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::health_check::{HealthCheckBody, HealthCheckSchema};
 use crate::openapi::forms::{IntoSchema, Share, StagedBatches, described, or_null, plain, text, time, whole};
-use crate::openapi::words::Weekday;
+use crate::openapi::words::{ValueSource, Weekday};
+use crate::problem::WrongField;
 
 /// A policy, as it is answered.
 #[derive(Debug, Serialize)]
-#[serde(transparent)]
-pub(crate) struct PolicyAnswer(PolicyView);
+pub(crate) struct PolicyAnswer {
+    #[serde(flatten)]
+    view: PolicyView,
+    effective: BTreeMap<String, SourcedValue>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    mistakes: Vec<FieldError>,
+}
 
-impl From<&Policy> for PolicyAnswer {
-    fn from(policy: &Policy) -> Self {
-        Self(policy.into())
+impl PolicyAnswer {
+    /// With what the stack says now.
+    pub(crate) fn new(policy: &WrittenPolicy, defaults: &PolicyDefaults) -> Self {
+        let effective = policy.effective(defaults);
+        let sources = sources(policy, &effective);
+        Self { view: PolicyView::from(&effective.policy), effective: sources, mistakes: effective.mistakes }
     }
 }
 
 /// A policy, as an operator writes it. Only its description: the domain reads it, to tell all mistakes at once.
+#[derive(Debug)]
 pub(crate) struct PolicyBody;
 
 /// What a field takes.
@@ -191,8 +202,22 @@ fn answered(text_of: &str) -> RefOr<Schema> {
         object = object.property(name, described(schema(takes, false), text));
         object = if told == Always { object.required(name) } else { object };
     }
-    object.into_schema()
+    let value = described(ObjectBuilder::new().schema_type(SchemaType::AnyValue), "What holds.");
+    let from = Ref::from_schema_name(ValueSource::name());
+    let sourced =
+        plain(Type::Object).property("value", value).property("from", from).required("value").required("from");
+    let effective = plain(Type::Object).additional_properties(Some(sourced.into_schema()));
+    let mistakes = Schema::Array(Array::new(Ref::from_schema_name(WrongField::name())));
+    object
+        .property("effective", described(effective, EFFECTIVE))
+        .required("effective")
+        .property("mistakes", described(RefOr::T(mistakes), MISTAKES))
+        .into_schema()
 }
+
+const EFFECTIVE: &str = "Each value with its source, by the field's name; of a health check, by `health_check.` and the \
+                         part's name. Sent back with an edited answer, it tells what was filled in and not written.";
+const MISTAKES: &str = "What does not fit what the stack says now: the policy's next rollout will fail.";
 
 fn written(text_of: &str) -> RefOr<Schema> {
     let mut object = plain(Type::Object).description(Some(text_of));
@@ -202,7 +227,7 @@ fn written(text_of: &str) -> RefOr<Schema> {
         object = object.property(name, if required { field } else { or_null(field) });
         object = if required { object.required(name) } else { object };
     }
-    for (name, ..) in TOLD {
+    for name in TOLD.iter().map(|field| field.0).chain(["effective", "mistakes"]) {
         let passed_over = ObjectBuilder::new().schema_type(SchemaType::AnyValue);
         object = object.property(name, described(passed_over, "Passed over, so that an answer can be sent back."));
     }
@@ -225,7 +250,9 @@ fn example() -> Value {
 
 impl PartialSchema for PolicyAnswer {
     fn schema() -> RefOr<Schema> {
-        answered("A policy. Every value is effective: what its writer left out has been filled in.")
+        answered(
+            "A policy. Every value is effective: what its writer left out has been filled in from what the stack says now.",
+        )
     }
 }
 
@@ -263,15 +290,14 @@ mod tests {
 
     use jiff::Timestamp;
     use tidegate_domain::ids::PolicyId;
-    use tidegate_domain::policy::{Origin, PolicyDefaults, RawPolicy};
+    use tidegate_domain::policy::{Origin, RawPolicy};
 
     use super::*;
 
     fn validated(body: &Value) -> Result<PolicyAnswer, String> {
-        let raw = RawPolicy::from_json("", body).map_err(|errors| format!("{errors:?}"))?;
-        let id = PolicyId::trusted("id");
-        let policy = raw.validate(&PolicyDefaults::default(), id, Timestamp::UNIX_EPOCH, Origin::Api);
-        policy.map(|policy| PolicyAnswer::from(&policy)).map_err(|errors| format!("{errors:?}"))
+        let (id, defaults) = (PolicyId::trusted("id"), PolicyDefaults::default());
+        let policy = WrittenPolicy::new(body, &defaults, id, Timestamp::UNIX_EPOCH, Origin::Api);
+        policy.map(|policy| PolicyAnswer::new(&policy, &defaults)).map_err(|errors| format!("{errors:?}"))
     }
 
     #[test]
@@ -287,7 +313,7 @@ mod tests {
         let told: BTreeSet<&str> = told.as_object().unwrap().keys().map(String::as_str).collect();
         let fields = || FIELDS.into_iter().chain(TOLD);
         let always: BTreeSet<&str> = fields().filter(|field| field.2 == Always).map(|field| field.0).collect();
-        let all: BTreeSet<&str> = fields().map(|field| field.0).collect();
+        let all: BTreeSet<&str> = fields().map(|field| field.0).chain(["effective", "mistakes"]).collect();
         assert!(always.is_subset(&told), "{:?}", always.difference(&told));
         assert!(told.is_subset(&all), "{:?}", told.difference(&all));
     }

@@ -99,6 +99,9 @@ pub(crate) struct DryRunView {
     passed_over: Vec<PassedOverView>,
     /// Devices that would be skipped, by reason.
     skipped: BTreeMap<String, u32>,
+    /// Policies whose rollout would fail at once, and why.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    unfit: BTreeMap<String, String>,
     /// Policies of the repository that keep the digest out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     bad_for: Vec<KeptOutView>,
@@ -145,6 +148,7 @@ impl From<DryRun> for DryRunView {
             batches: run.batches.into_iter().map(view).collect(),
             passed_over: run.passed_over.into_iter().map(PassedOverView::from).collect(),
             skipped: run.skipped,
+            unfit: run.unfit,
             bad_for: run.bad_for.into_iter().map(KeptOutView::from).collect(),
         }
     }

@@ -61,6 +61,7 @@ async fn the_document_names_every_route_of_the_contract_with_its_caller() {
         "POST /api/v1/devices/{uuid}/allow-reenrolment",
         "GET /api/v1/image-policies",
         "POST /api/v1/image-policies",
+        "POST /api/v1/image-policies/apply",
         "DELETE /api/v1/image-policies/{id}",
         "GET /api/v1/image-policies/{id}",
         "PUT /api/v1/image-policies/{id}",

@@ -7,6 +7,8 @@ mod doors;
 mod leaks;
 mod names;
 mod policies;
+mod policy_sets;
+mod policy_values;
 mod rollouts;
 mod shapes;
 mod unpinned;

@@ -158,4 +158,16 @@ async fn wrong_parameters_are_named() {
     let clear = format!("{clear}?repository=acme/app");
     world.call(Method::DELETE, &clear, OPERATOR, None).await.is_problem(400, "reason");
     world.call(Method::DELETE, &format!("{clear}&reason=fixed"), OPERATOR, None).await.is_problem(404, "");
+    // What becomes a part of a key has an end, or the store would refuse it: no 500.
+    for (policy, status, name) in
+        [("x".repeat(100), 404, ""), ("x".repeat(101), 400, "policy"), ("x".repeat(3000), 400, "policy")]
+    {
+        let path = format!("{clear}&reason=fixed&policy={policy}");
+        world.call(Method::DELETE, &path, OPERATOR, None).await.is_problem(status, name);
+    }
+    let replay = "/api/v1/deliveries/replay";
+    world.post(replay, json!({"delivery_id": "x".repeat(600)})).await.is_problem(404, "");
+    world.post(replay, json!({"delivery_id": "x".repeat(3000)})).await.is_problem(422, "/delivery_id");
+    world.post(replay, json!({"delivery_id": "x", "source": "x".repeat(3000)})).await.is_problem(422, "/source");
+    world.post(replay, json!({"delivery_id": "x", "reason": "x".repeat(501)})).await.is_problem(422, "/reason");
 }

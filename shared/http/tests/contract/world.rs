@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tidegate_domain::ids::DeviceUuid;
 use tidegate_domain::image::{Digest, ImageRef, Repository};
+use tidegate_domain::policy::PolicyDefaults;
 use tidegate_domain::webhook::Secrets;
 use tidegate_engine::entities::device_images::{self, DeviceImage};
 use tidegate_engine::entities::events;
@@ -83,25 +84,35 @@ impl Answer {
     }
 }
 
+fn routes(ports: &Ports, now: &Arc<Mutex<Timestamp>>, defaults: PolicyDefaults) -> Router {
+    let clock = Arc::clone(now);
+    let north = ProvisioningKey { fleets: Some(["north".to_owned()].into()) };
+    let access = Access {
+        operators: TokenList::new([(TokenHash::of(OPERATOR), ())]),
+        provisioning: TokenList::new([
+            (TokenHash::of(PROVISIONING), ProvisioningKey::default()),
+            (TokenHash::of(NORTH_KEY), north),
+        ]),
+        webhooks: Some(Secrets::new([WEBHOOK, NEXT_WEBHOOK]).unwrap()),
+        signing: SigningKey::new(SIGNING).unwrap(),
+    };
+    let settings = Settings::new(defaults, Settings::default().pace);
+    let state = AppState::new(ports.clone(), settings, access, Arc::new(move || *clock.lock().unwrap()));
+    tidegate_http::all(state)
+}
+
 impl World {
     pub(crate) fn new() -> Self {
         crate::leaks::listen();
         let memory = MemoryPorts::default();
         let ports = memory.ports(Arc::new(SeededEntropy::new(7)));
         let now = Arc::new(Mutex::new("2026-11-23T12:00:00Z".parse().unwrap()));
-        let clock = Arc::clone(&now);
-        let north = ProvisioningKey { fleets: Some(["north".to_owned()].into()) };
-        let access = Access {
-            operators: TokenList::new([(TokenHash::of(OPERATOR), ())]),
-            provisioning: TokenList::new([
-                (TokenHash::of(PROVISIONING), ProvisioningKey::default()),
-                (TokenHash::of(NORTH_KEY), north),
-            ]),
-            webhooks: Some(Secrets::new([WEBHOOK, NEXT_WEBHOOK]).unwrap()),
-            signing: SigningKey::new(SIGNING).unwrap(),
-        };
-        let state = AppState::new(ports.clone(), Settings::default(), access, Arc::new(move || *clock.lock().unwrap()));
-        Self { routes: tidegate_http::all(state), ports, memory, now }
+        Self { routes: routes(&ports, &now, PolicyDefaults::default()), ports, memory, now }
+    }
+
+    /// The stack is deployed anew, with other values for what policies leave out.
+    pub(crate) fn redeploy(&mut self, defaults: PolicyDefaults) {
+        self.routes = routes(&self.ports, &self.now, defaults);
     }
 
     pub(crate) fn pass(&self, seconds: i64) {

@@ -8,6 +8,10 @@ use tidegate_engine::ports::{Index, Item, Key, Table, Write};
 use super::capacity::item_bytes;
 use super::state::Stored;
 
+/// Longest keys in bytes: DynamoDB's limits.
+const PARTITION_KEY_MAX_BYTES: usize = 2048;
+const SORT_KEY_MAX_BYTES: usize = 1024;
+
 /// Largest item in bytes: DynamoDB's limit of 400 KB.
 const ITEM_MAX_BYTES: usize = 400 * 1024;
 
@@ -22,6 +26,8 @@ pub(super) enum BadWrite {
     Twice(String),
     #[error("an item of {0} lacks a key attribute, or has an empty one")]
     Key(&'static str),
+    #[error("a key of {0} has more than 2,048 bytes, or a sort key more than 1,024")]
+    KeySize(&'static str),
     #[error("{0} changes nothing")]
     Nothing(String),
     #[error("the update of {key} names {attribute} twice")]
@@ -52,11 +58,16 @@ pub(super) fn key_of(write: &Write) -> Result<Key, BadWrite> {
     Ok(key)
 }
 
-/// A key has a sort key exactly where the table does, and no empty part.
+/// A key has a sort key exactly where the table does, and no part that is empty or too long.
 pub(super) fn check_key(key: &Key) -> Result<(), BadWrite> {
     let (_, sk) = key.table.key_attributes();
     let complete = sk.is_some() == key.sk.is_some() && !key.pk.is_empty() && key.sk.as_deref() != Some("");
-    if complete { Ok(()) } else { Err(BadWrite::Key(key.table.name())) }
+    if !complete {
+        return Err(BadWrite::Key(key.table.name()));
+    }
+    let fits =
+        key.pk.len() <= PARTITION_KEY_MAX_BYTES && key.sk.as_ref().is_none_or(|sk| sk.len() <= SORT_KEY_MAX_BYTES);
+    if fits { Ok(()) } else { Err(BadWrite::KeySize(key.table.name())) }
 }
 
 fn check_update(

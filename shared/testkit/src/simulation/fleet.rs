@@ -8,6 +8,7 @@ use tidegate_domain::device::{Device, Running, Service, Track};
 use tidegate_domain::ids::DeviceUuid;
 use tidegate_domain::image::{ImageRef, Repository, Tag};
 use tidegate_domain::pin::Pin;
+use tidegate_domain::policy::WrittenPolicy;
 use tidegate_engine::enrol;
 use tidegate_engine::entities::device_images::{self, DeviceImage};
 use tidegate_engine::entities::{devices, policies, policy_names};
@@ -55,8 +56,9 @@ impl Stage {
     pub(super) fn set_up_fleet(&mut self) {
         let store = Arc::clone(&self.memory.store);
         for policy in &self.scenario.policies {
-            let name = policy_names::take(policy, &policy_names::NameRecord::default());
-            ready(store.write(&[policies::create(policy), name])).expect("an empty store takes a policy");
+            let policy = WrittenPolicy::from(policy);
+            let name = policy_names::take(&policy, &policy_names::NameRecord::default());
+            ready(store.write(&[policies::create(&policy), name])).expect("an empty store takes a policy");
         }
         self.oracle.watch_policies(&store);
         for push in self.scenario.pushes.clone() {
@@ -172,7 +174,7 @@ impl Stage {
         self.tell(|| format!("operator: creates the policy {}", policy.name));
         let ports = self.ports.clone();
         self.spawn_api(Owner::Narrow, async move {
-            let write = ports.store.write(&[policies::create(&policy)]).await;
+            let write = ports.store.write(&[policies::create(&WrittenPolicy::from(&policy))]).await;
             Value::Done(write.map_err(EngineError::from))
         });
     }

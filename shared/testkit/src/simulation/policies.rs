@@ -4,8 +4,8 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value as Json, json};
-use tidegate_domain::policy::{Origin, Policy, PolicyView, RawPolicy};
-use tidegate_engine::policies::{self, PolicyError, Wanted};
+use tidegate_domain::policy::{Origin, Policy, PolicyView, WrittenPolicy};
+use tidegate_engine::policies::{self, PolicyError, Sheet, Wanted};
 
 use super::scenario::FLEETS;
 use super::stage::{Event, Owner, Stage, Value};
@@ -32,6 +32,8 @@ pub(super) enum What {
     Replace(u32),
     /// Deletes it; it is created again so many milliseconds later.
     Delete(u32),
+    /// Applies a file that names it no more, with `prune`; it is created again so many milliseconds later.
+    Prune(u32),
     /// Creates a policy under a name that one was deleted under.
     Create,
     /// Creates a policy under a name that nobody has.
@@ -45,6 +47,7 @@ impl What {
             Self::Rename => "rename",
             Self::Replace(_) => "rename for another",
             Self::Delete(_) => "delete",
+            Self::Prune(_) => "prune",
             Self::Create => "create again",
             Self::Another => "create another",
         }
@@ -64,7 +67,8 @@ pub(super) fn edits(seed: u64, active: i64) -> Vec<(i64, Edit)> {
                 0..3 => What::Change(rng.random_range(0..3)),
                 3 => What::Rename,
                 4 => What::Replace(rng.random_range(0..600_000)),
-                5..10 => What::Delete(rng.random_range(0..60_000)),
+                5..8 => What::Delete(rng.random_range(0..60_000)),
+                8..10 => What::Prune(rng.random_range(0..60_000)),
                 _ => What::Delete(rng.random_range(0..3_600_000)),
             };
             (rng.random_range(0..active), Edit { fleet: usize::from(rng.random_range(0..4) == 0), what })
@@ -114,25 +118,36 @@ impl Stage {
                     Value::Edited(policies::delete(&ports, &wanted, now).await.map(drop))
                 });
             }
-            (What::Change(_) | What::Rename | What::Replace(_) | What::Delete(_), None) => {}
+            (What::Prune(gap), Some(policy)) => {
+                self.after(i64::from(gap), Event::Edit(Edit { what: What::Create, ..edit }));
+                self.tell(|| format!("operator: applies a file without the policy {}", policy.name));
+                let others = stored.values().filter(|other| other.id != policy.id);
+                let policies = others.map(|other| Json::Object(other.written.clone())).collect();
+                let sheet = Sheet { policies, prune: true, ..Sheet::default() };
+                let (ports, settings, now) = (self.ports.clone(), self.settings.clone(), self.time());
+                self.spawn_api(Owner::Policy(edit), async move {
+                    Value::Edited(policies::apply(&ports, &settings, &sheet, now).await.map(drop))
+                });
+            }
+            (What::Change(_) | What::Rename | What::Replace(_) | What::Delete(_) | What::Prune(_), None) => {}
         }
     }
 
     fn create(&mut self, edit: Edit, first: &Policy, name: &str) {
         self.tell(|| format!("operator: creates the policy {name}"));
         let (ports, settings, now) = (self.ports.clone(), self.settings.clone(), self.time());
-        let raw = read(&written(first, name));
+        let body = written(first, name);
         self.spawn_api(Owner::Policy(edit), async move {
-            Value::Edited(policies::create(&ports, &settings, raw, Origin::Api, now).await.map(drop))
+            Value::Edited(policies::create(&ports, &settings, &body, Origin::File, now).await.map(drop))
         });
     }
 
-    fn replace(&mut self, edit: Edit, stored: &Policy, by: &Json) {
+    fn replace(&mut self, edit: Edit, stored: &WrittenPolicy, by: &Json) {
         self.tell(|| format!("operator: {} of the policy {} to {}", edit.what.name(), stored.name, by["name"]));
         let (ports, settings, now) = (self.ports.clone(), self.settings.clone(), self.time());
-        let (wanted, raw) = (Wanted { id: stored.id.clone(), revision: None }, read(by));
+        let (wanted, body) = (Wanted { id: stored.id.clone(), revision: None }, by.clone());
         self.spawn_api(Owner::Policy(edit), async move {
-            Value::Edited(policies::replace(&ports, &settings, &wanted, raw, Origin::Api, now).await.map(drop))
+            Value::Edited(policies::replace(&ports, &settings, &wanted, &body, Origin::File, now).await.map(drop))
         });
     }
 
@@ -143,7 +158,7 @@ impl Stage {
             Err(PolicyError::Invalid(mistakes)) => {
                 self.oracle.violations.push(format!("a policy is refused that is in order: {mistakes:?}"));
             }
-            Ok(()) | Err(PolicyError::NameTaken(_) | PolicyError::Outdated { .. } | PolicyError::NotFound) => {}
+            Ok(()) | Err(_) => {}
         }
     }
 
@@ -176,16 +191,12 @@ fn changed(first: &Policy, name: &str, n: u32) -> Json {
     written
 }
 
-fn read(written: &Json) -> RawPolicy {
-    RawPolicy::from_json("", written).expect("the generator writes policies that can be read")
-}
-
 fn how(result: &Result<(), PolicyError>) -> &'static str {
     match result {
         Ok(()) => "is done",
         Err(PolicyError::NameTaken(_)) => "finds the name taken",
         Err(PolicyError::Outdated { .. } | PolicyError::NotFound) => "comes too late",
         Err(PolicyError::Invalid(_)) => "is invalid",
-        Err(PolicyError::Engine(_)) => "fails",
+        Err(PolicyError::TooMany { .. } | PolicyError::Moved { .. } | PolicyError::Engine(_)) => "fails",
     }
 }

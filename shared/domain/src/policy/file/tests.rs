@@ -100,12 +100,18 @@ policies:
             "policies[0].staged_batches",
             "the last entry must be \"100%\", so that every device is reached, got \"50%\"",
         ),
+        (13, 20, "policies[1].image_pattern", ""),
+        (13, 5, "policies[1].name", "expected a name of 1 to 100 characters, with no space at its ends"),
+        (14, 5, "policies[1].days", "means nothing without maintenance_window_start and maintenance_window_end"),
         (15, 5, "policies[1].rack", "unknown field"),
         (16, 5, "policies[2]", "expected a policy: name, image_pattern and what else it says"),
         (17, 5, "policies[3].name", "\"a\" is taken by the policy in line 7; names are unique"),
     ];
     for (told, expected) in told.iter().zip(&expected) {
-        assert_eq!((told.0, told.1, told.2.as_str(), told.3.as_str()), *expected);
+        assert_eq!((told.0, told.2.as_str()), (expected.0, expected.2), "{told:?}");
+        if !expected.3.is_empty() {
+            assert_eq!((told.1, told.3.as_str()), (expected.1, expected.3));
+        }
     }
     assert_eq!(told.len(), expected.len(), "{told:?}");
 }
@@ -154,4 +160,42 @@ fn what_is_no_yaml_or_no_file_is_told_by_its_place() {
         assert!(!errors[0].detail.contains("line"), "{label}: its place is told once: {errors:?}");
         assert!(errors.iter().any(|error| error.detail.contains(detail)), "{label}: {errors:?}");
     }
+}
+
+#[test]
+fn an_unknown_field_hides_no_other_mistake() {
+    let text = "version: 1\ndefaults:\n  rack: 1\n  on_newer: late\npolicies:\n  - {name: a, image_pattern: o/a, \
+                max_failure_rate: 7, shelf: 2, timezone: Mars/X}\n";
+    let fields: Vec<String> = parse(text).unwrap_err().into_iter().map(|error| error.field).collect();
+    assert_eq!(
+        fields,
+        [
+            "defaults.rack",
+            "defaults.on_newer",
+            "policies[0].max_failure_rate",
+            "policies[0].shelf",
+            "policies[0].timezone"
+        ]
+    );
+}
+
+#[test]
+fn what_follows_from_the_stacks_values_is_left_to_the_server() {
+    let text = "version: 1\npolicies:\n  - {name: a, image_pattern: o/a, healthy_for_seconds: 5000}\n";
+    let unknown = PolicyDefaults { allowed_registries: None, ..PolicyDefaults::default() };
+    assert!(parse_file(text, &unknown).is_ok());
+}
+
+#[test]
+fn what_somebody_else_finds_is_told_where_it_stands() {
+    let text =
+        "version: 1\ndefaults: {image: x, max_failure_rate: 0.1}\npolicies:\n  - name: a\n    image_pattern: q/a\n";
+    let document = PolicyDocument::read(text).unwrap();
+    let at = |pointer: &str| {
+        let FileError { line, column, field, .. } = document.mistake(0, FieldError::new(pointer, "no"));
+        (line, column, field)
+    };
+    assert_eq!(at("/image_pattern"), (5, 5, "policies[0].image_pattern".to_owned()));
+    assert_eq!(at("/max_failure_rate").2, "defaults.max_failure_rate");
+    assert_eq!(at("/batch_delay"), (4, 5, "policies[0].batch_delay".to_owned()));
 }

@@ -34,14 +34,34 @@ const HEALTHY_FOR_SECONDS: u32 = 60;
 
 /// The mistakes so far. A method tells its field's and returns a value to go on with, which is used only if there are
 /// none at the end.
-#[derive(Default)]
 pub(super) struct Check {
     pub(super) errors: Vec<FieldError>,
 }
 
 impl Check {
+    /// Goes on from the mistakes of reading: a field that could not be read has its mistake already.
+    pub(super) fn after(errors: Vec<FieldError>) -> Self {
+        Self { errors }
+    }
+
     fn tell(&mut self, name: &str, detail: impl Display) {
-        self.errors.push(FieldError::of("", name, detail.to_string()));
+        self.push(FieldError::of("", name, detail.to_string()));
+    }
+
+    /// One mistake for a field is enough, and one in a field that is part of a wrong one would be hearsay.
+    fn push(&mut self, error: FieldError) {
+        let within = |told: &FieldError| {
+            error.pointer.strip_prefix(&told.pointer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        if !self.errors.iter().any(within) {
+            self.errors.push(error);
+        }
+    }
+
+    /// Whether the field has a mistake, so that nothing follows from its value.
+    fn wrong(&self, name: &str) -> bool {
+        let pointer = FieldError::pointer_to("", name);
+        self.errors.iter().any(|error| error.pointer == pointer)
     }
 
     /// The value, or the fallback and the error.
@@ -91,9 +111,11 @@ impl Check {
     pub(super) fn strategy(&mut self, raw: &RawPolicy, defaults: &PolicyDefaults) -> Strategy {
         let given = raw.update_strategy.as_deref();
         let strategy = self.word("update_strategy", given, defaults.update_strategy, Strategy::parse, Strategy::ALL);
-        let has_window = raw.maintenance_window_start.is_some() || raw.maintenance_window_end.is_some();
-        if let Err(error) = strategy_fits(strategy, has_window) {
-            self.errors.push(error);
+        let unread = self.wrong("maintenance_window_start") || self.wrong("maintenance_window_end");
+        let has_window = raw.maintenance_window_start.is_some() || raw.maintenance_window_end.is_some() || unread;
+        let told = given.is_some() || defaults.are_known();
+        if let (Err(error), true) = (strategy_fits(strategy, has_window), told) {
+            self.push(error);
         }
         strategy
     }
@@ -128,14 +150,16 @@ impl Check {
         let check = match raw.health_check.clone().map(|raw| raw.validate("/health_check", defaults.health_check)) {
             Some(Ok(check)) => check,
             Some(Err(found)) => {
-                self.errors.extend(found);
+                found.into_iter().for_each(|error| self.push(error));
                 fallback()
             }
             None => fallback(),
         };
         let timeout_seconds = raw.health_check_timeout_seconds.unwrap_or(defaults.health_check_timeout_seconds);
         let healthy_for_seconds = raw.healthy_for_seconds.unwrap_or(HEALTHY_FOR_SECONDS.min(timeout_seconds / 2));
-        if healthy_for_seconds >= timeout_seconds {
+        let told = raw.health_check_timeout_seconds.is_some() || defaults.are_known();
+        let judged = told && !self.wrong("health_check_timeout_seconds");
+        if judged && healthy_for_seconds >= timeout_seconds {
             self.tell(
                 "healthy_for_seconds",
                 format_args!(
@@ -157,12 +181,15 @@ impl Check {
     }
 
     pub(super) fn window(&mut self, raw: &RawPolicy) -> Option<Window> {
-        let mut time =
-            |name: &str, text: Option<&String>| text.map(|text| self.or_tell(name, time_of_day::parse(text)));
+        // What was written and is no time is there all the same: nothing is said to be missing.
+        let mut time = |name: &str, text: Option<&String>| match text {
+            Some(text) => Some(self.or_tell(name, time_of_day::parse(text))),
+            None => self.wrong(name).then_some(None),
+        };
         let start = time("maintenance_window_start", raw.maintenance_window_start.as_ref());
         let end = time("maintenance_window_end", raw.maintenance_window_end.as_ref());
         let zone = WindowZone::parse(raw.timezone.as_deref(), raw.fallback_timezone.as_deref());
-        let zone = self.or_tell(zone_field(raw, zone.is_err()), zone);
+        let zone = if self.wrong("timezone") { None } else { self.or_tell(zone_field(raw, zone.is_err()), zone) };
         let days = match raw.days.as_deref() {
             Some([]) => {
                 self.tell("days", "expected at least one day such as [mon, tue]; leave it out for every day");
@@ -244,10 +271,10 @@ impl Check {
         for (key, value) in &device_tags {
             if key.is_empty() || key.contains(device_tag::divides) {
                 let detail = "expected a tag's name, without a colon or an equals sign";
-                self.errors.push(FieldError::of("/device_tags", key, detail));
+                self.push(FieldError::of("/device_tags", key, detail));
             }
             if let Err(unseen) = text::name(key).and_then(|()| text::name(value)) {
-                self.errors.push(FieldError::of("/device_tags", key, unseen.to_string()));
+                self.push(FieldError::of("/device_tags", key, unseen.to_string()));
             }
         }
         Selector { fleet_id, device_tags }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use tidegate_domain::ids::PolicyId;
-use tidegate_domain::policy::Policy;
+use tidegate_domain::policy::WrittenPolicy;
 use tidegate_domain::rollout::Rollout;
 
 use super::super::scenario::REPOSITORY;
@@ -16,7 +16,7 @@ use crate::memory::MemoryStore;
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     /// The policies of the last look.
-    present: BTreeMap<PolicyId, Policy>,
+    present: BTreeMap<PolicyId, WrittenPolicy>,
     /// By name, who was deleted under it last and was not created again.
     left: BTreeMap<String, PolicyId>,
     /// The first of each one's line; an id that is missing is the first of its own.
@@ -30,7 +30,7 @@ impl Lines {
     }
 
     /// What was done to policies since the last look.
-    fn look(&mut self, now: BTreeMap<PolicyId, Policy>) {
+    fn look(&mut self, now: BTreeMap<PolicyId, WrittenPolicy>) {
         for (id, policy) in self.present.iter().filter(|(id, _)| !now.contains_key(id)) {
             self.left.insert(policy.name.clone(), id.clone());
         }

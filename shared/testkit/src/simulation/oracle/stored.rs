@@ -7,10 +7,10 @@ use tidegate_domain::device::Device;
 use tidegate_domain::head::Head;
 use tidegate_domain::ids::{PolicyId, RolloutId};
 use tidegate_domain::journal::Page;
-use tidegate_domain::policy::Policy;
+use tidegate_domain::policy::{Policy, WrittenPolicy};
 use tidegate_domain::rollout::Rollout;
 use tidegate_domain::row::Row;
-use tidegate_engine::entities::{devices, rows};
+use tidegate_engine::entities::{devices, policies, rows};
 use tidegate_engine::ports::{Item, Key, Table};
 
 use crate::memory::MemoryStore;
@@ -27,9 +27,10 @@ fn from<T: serde::de::DeserializeOwned>(item: &Item) -> Option<T> {
 }
 
 /// Every policy as it is stored.
-pub(in crate::simulation) fn stored_policies(store: &MemoryStore) -> BTreeMap<PolicyId, Policy> {
+pub(in crate::simulation) fn stored_policies(store: &MemoryStore) -> BTreeMap<PolicyId, WrittenPolicy> {
     let items = store.peek_all(Table::Policies);
-    let all = items.iter().filter_map(|item| from::<Policy>(item));
+    let all = items.iter().filter(|item| item.contains_key("revision"));
+    let all = all.filter_map(|item| policies::parse((**item).clone()).ok());
     all.map(|policy| (policy.id.clone(), policy)).collect()
 }
 

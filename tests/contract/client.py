@@ -24,7 +24,14 @@ from tidegate_client.api.devices import (
     update_device,
 )
 from tidegate_client.api.images import clear_bad_digest, trigger_update
-from tidegate_client.api.policies import create_policy, delete_policy, get_policy, list_policies, replace_policy
+from tidegate_client.api.policies import (
+    apply_policies,
+    create_policy,
+    delete_policy,
+    get_policy,
+    list_policies,
+    replace_policy,
+)
 from tidegate_client.api.rollouts import (
     approve_rollout,
     cancel_rollout,
@@ -40,6 +47,7 @@ from tidegate_client.api.rollouts import (
 from tidegate_client.api.system import get_health, get_open_api_document
 from tidegate_client.api.webhooks import deliver_webhook, deliver_webhook_by_path, replay_delivery
 from tidegate_client.models import (
+    AppliedPolicies,
     CommandedRollout,
     Device,
     DeviceCredential,
@@ -57,6 +65,7 @@ from tidegate_client.models import (
     Policy,
     PolicyBody,
     PolicyPage,
+    PolicySet,
     ReasonBody,
     RegistryDelivery,
     ReplayBody,
@@ -120,6 +129,10 @@ def main() -> None:
         spare = PolicyBody(name="spare", image_pattern="docker.io/acme/spare")
         spare_policy = got(Policy, create_policy.sync_detailed(client=operator, body=spare), HTTPStatus.CREATED)
         delete_policy.sync_detailed(spare_policy.id, client=operator)
+        wanted = PolicySet(policies=[PolicyBody(name="of a set", image_pattern="docker.io/acme/set")])
+        planned = got(AppliedPolicies, apply_policies.sync_detailed(client=operator, body=wanted, dry_run=True))
+        applied = apply_policies.sync_detailed(client=operator, body=wanted, plan=planned.plan)
+        assert got(AppliedPolicies, applied).parts == 1
 
         # Devices are enrolled, read, changed and removed.
         def enrol(fleet: str) -> DeviceCredential:

@@ -100,6 +100,12 @@ const spare = got(
 );
 await operator.DELETE("/api/v1/image-policies/{id}", { params: { path: { id: spare.id } } });
 
+const set: Schemas["PolicySet"] = { policies: [{ name: "of a set", image_pattern: "docker.io/acme/set" }] };
+const apply = async (query: { dry_run?: boolean; plan?: string }) =>
+  got(await operator.POST("/api/v1/image-policies/apply", { params: { query }, body: set }));
+const { plan } = await apply({ dry_run: true });
+expect((await apply({ plan })).parts === 1, "the set is applied");
+
 // Devices are enrolled, read, changed and removed.
 const enrol = async () =>
   got(

@@ -22,6 +22,11 @@ LENIENT = {
     "reportState": "a report is read field by field: what cannot be read is told in the answer, and the rest counts",
     "deliverWebhook": "a registry's words are its own: what is no push is ignored, with a 202",
     "deliverWebhookByPath": "the same",
+    "approveRollout": "a seal that is none is that of something else: 409",
+    "rejectRollout": "the same",
+    "pauseRollout": "a reason of spaces alone is none, however long",
+    "cancelRollout": "the same",
+    "rollbackAll": "the same",
 }
 
 # Operations that refuse what the document allows, with which status, and why no schema can tell.
@@ -36,6 +41,7 @@ STRICT = {
     "updateDevice": (422, "time zones are those of the IANA database"),
     "createPolicy": (422, "fields must go together, and patterns have a grammar"),
     "replacePolicy": (422, "the same"),
+    "applyPolicies": (422, "the same, of each policy; and names are unique"),
     "triggerUpdate": (422, "images have a grammar, and registries are allowed"),
     "resumeRollout": (422, "a reason is not blank"),
 }
@@ -44,7 +50,7 @@ STRICT = {
 AS_THINGS_STAND = ["2xx", "3xx", 401, 403, 404, 409, 410, 412, 429]
 
 # What a request that is wrong is answered with; also an If-Match that is none.
-REFUSED = [400, 401, 403, 404, 405, 410, 412, 413, 415, 422]
+REFUSED = [400, 401, 403, 404, 405, 409, 410, 412, 413, 415, 422]
 
 
 def operations() -> dict[str, str]:
@@ -87,6 +93,7 @@ def configuration(stack: Stack, seeded: Seeded) -> str:
     policy = {"body.image_pattern": "patterns", "body.timezone": "zones"}
     places = {
         "/api/v1/rollouts": {"path.id": "rollouts", "query.image": "images", "query.device_uuid": "devices"},
+        "/api/v1/image-policies/apply": {"body.policies[*].image_pattern": "patterns"},
         "/api/v1/image-policies": {"path.id": "policies"} | policy,
         "/api/v1/devices": {
             "path.uuid": "devices",
@@ -120,6 +127,9 @@ def configuration(stack: Stack, seeded: Seeded) -> str:
         if name in STRICT:
             lines += ["[operations.checks.positive_data_acceptance]"]
             lines += [f"expected-statuses = {quoted([*AS_THINGS_STAND, STRICT[name][0]])}"]
+        if name == "applyPolicies":
+            # A list of whole policies takes Hypothesis minutes to make up; its bounds and examples are tried.
+            lines += ["[operations.phases.fuzzing]", "enabled = false", "[operations.phases.stateful]", "enabled = false"]
         if name == "deleteDevice":
             # Not one that an answer told of: it may be the one that must stay.
             for phase in ("examples", "coverage", "fuzzing"):

@@ -6,7 +6,7 @@ from typing import Any
 
 import schemathesis
 
-POLICIES = ["createPolicy", "replacePolicy", "deletePolicy"]
+POLICIES = ["createPolicy", "replacePolicy", "deletePolicy", "applyPolicies"]
 
 
 @schemathesis.hook
@@ -22,6 +22,12 @@ def map_body(context: schemathesis.HookContext, body: Any) -> Any:
     operation = context.operation
     if not isinstance(body, dict) or not operation or operation.definition.raw["operationId"] not in POLICIES:
         return body
+    if isinstance(body.get("policies"), list):
+        return body | {"policies": [policy(each) if isinstance(each, dict) else each for each in body["policies"]]}
+    return policy(body)
+
+
+def policy(body: dict[str, Any]) -> dict[str, Any]:
     body = dict(body)
     # The server's own, and the zone beside `timezone: device` alone.
     for name in ("id", "fallback_timezone"):

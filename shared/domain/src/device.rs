@@ -203,16 +203,21 @@ impl Track {
             progress => progress.before_swap(),
         };
         let taken_back = rollout.status.takes_back();
+        // Of an unpinned rollout the device itself knows the content: by its tag alone it could not be told from, or be
+        // taken for, another.
+        let runs_it = settled.progress == Progress::Healthy && self.drifted.is_none();
+        let digest = rollout.target.digest.clone().or_else(|| ran.filter(|_| runs_it).cloned());
+        let brought = Pin { digest, ..rollout.target.clone() };
         if untouched && !joined {
             // What it rested on still runs, unless that is what this rollout brought and took back.
             self.resting.take_if(|resting| taken_back && resting.same_image(&rollout.target));
         } else if !kept || taken_back {
             self.resting = None;
         } else if rollout.status == Status::Completed && !matches!(settled.progress, Progress::Failed { .. }) {
-            self.baseline = Some(rollout.target.clone());
+            self.baseline = Some(brought);
             self.resting = None;
         } else {
-            self.resting = Some(rollout.target.clone());
+            self.resting = Some(brought);
         }
     }
 }

@@ -18,6 +18,8 @@ const AUTHORIZATION: &str =
 const PATIENCE: Duration = Duration::from_secs(60);
 
 async fn secrets_manager(endpoint: &str, action: &str, body: &Value) -> Value {
+    // Refused where a test before it installed it.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let http = reqwest::Client::builder().no_proxy().build().expect("a client");
     let request = http
         .post(endpoint)

@@ -91,6 +91,8 @@ impl RealRegistry {
 
     /// A request to this registry, with the login that it wants.
     pub(crate) fn request(&self, method: reqwest::Method, url: &str) -> reqwest::RequestBuilder {
+        // Refused where a test before it installed it.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let request = reqwest::Client::new().request(method, url);
         match self.login {
             Some((username, password)) => request.basic_auth(username, Some(password)),

@@ -175,3 +175,17 @@ fn who_is_moved_leaves_before_the_swap_and_at_once() {
         }
     }
 }
+
+#[test]
+fn what_an_unpinned_rollout_brought_is_known_by_its_content() {
+    for (status, rests) in [(Status::Superseded, true), (Status::Completed, false)] {
+        let mut device = placed(Progress::Healthy);
+        let mut old = known(crate::testing::rollout(status), json!({}));
+        old.rollout.target.digest = None;
+        let by = old.rollout.policy_id.clone();
+        track(&mut device).replace(Assignment::new(id("R3"), 3, 0, 1), &by, Some(&old), Some(&digest(2)), at(0));
+        let track = track(&mut device);
+        let brought = if rests { track.resting.clone() } else { track.baseline.clone() };
+        assert_eq!(brought, Some(pin(2)), "{status:?}");
+    }
+}

@@ -174,7 +174,9 @@ impl Stage {
         self.tell(|| format!("operator: creates the policy {}", policy.name));
         let ports = self.ports.clone();
         self.spawn_api(Owner::Narrow, async move {
-            let write = ports.store.write(&[policies::create(&WrittenPolicy::from(&policy))]).await;
+            let policy = WrittenPolicy::from(&policy);
+            let name = policy_names::take(&policy, &policy_names::NameRecord::default());
+            let write = ports.store.write(&[policies::create(&policy), name]).await;
             Value::Done(write.map_err(EngineError::from))
         });
     }

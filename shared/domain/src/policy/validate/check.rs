@@ -150,7 +150,9 @@ impl Check {
         let check = match raw.health_check.clone().map(|raw| raw.validate("/health_check", defaults.health_check)) {
             Some(Ok(check)) => check,
             Some(Err(found)) => {
-                found.into_iter().for_each(|error| self.push(error));
+                for error in found {
+                    self.push(error);
+                }
                 fallback()
             }
             None => fallback(),

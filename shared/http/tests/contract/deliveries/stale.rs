@@ -112,9 +112,14 @@ async fn it_is_seen_and_can_be_replayed() {
     assert_eq!(replayed[1]["detail"]["reason"], "the clock was wrong");
     world.pass(1);
     assert_eq!(replay(&world, id, true).await["status"], "duplicate", "it is there already");
-    for unknown in ["distribution/event/e9", "", "distribution/event/e1@01POLICY"] {
+    for unknown in ["distribution/event/e9", "distribution/event/e1@01POLICY"] {
         let body = json!({"delivery_id": unknown});
         world.call(Method::POST, "/api/v1/deliveries/replay", OPERATOR, Some(body)).await.is_problem(404, "");
+    }
+    for wrong in ["", "e 1"] {
+        let body = json!({"delivery_id": wrong});
+        let answer = world.call(Method::POST, "/api/v1/deliveries/replay", OPERATOR, Some(body)).await;
+        answer.is_problem(422, "/delivery_id");
     }
 }
 

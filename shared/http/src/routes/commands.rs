@@ -19,6 +19,9 @@ use crate::problem::Problem;
 use crate::state::AppState;
 use crate::views::{RolloutBrief, RolloutView};
 
+/// Longest seal that is looked at, in characters.
+const SEAL_MAX: usize = 64;
+
 /// Why, for those who look later.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -201,6 +204,12 @@ async fn is_for_what_was_seen(
     RolloutIdPath(id): &RolloutIdPath,
     seal: Option<&str>,
 ) -> Result<(), Problem> {
+    if seal.is_some_and(|seal| seal.chars().count() > SEAL_MAX) {
+        return Err(Problem::invalid(vec![FieldError::new(
+            "/seal",
+            format!("expected at most {SEAL_MAX} characters"),
+        )]));
+    }
     let view = tidegate_engine::rollouts::view(&*state.ports.store, id, state.now()).await?;
     let view = view.ok_or_else(|| Problem::missing("rollout"))?;
     bound(&view.rollout, &view.plan.policy, seal).map_err(|error| {

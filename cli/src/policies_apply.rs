@@ -16,6 +16,7 @@ use tidegate_domain::policy::{FieldError, PolicyDefaults};
 use crate::api::{Api, ApiError, Call, Caller};
 use crate::confirm;
 use crate::policies_delete::{Rollouts, Touched};
+use crate::stderr;
 
 /// The route that takes a whole set.
 const ROUTE: &str = "/api/v1/image-policies/apply";
@@ -126,7 +127,7 @@ pub(crate) async fn apply(api: Result<Api>, file: &File, options: Options) -> Re
     if !removed.is_empty() {
         let touched: Vec<Touched> = look.policies.iter().flat_map(|policy| policy.rollouts.clone()).collect();
         if !options.yes && !touched.is_empty() {
-            eprint!("{}", Rollouts(&touched));
+            stderr::line(Rollouts(&touched));
         }
         let what = if removed.len() == 1 { "policy" } else { "policies" };
         if !confirm::ask(&format!("Remove the {what} {}?", removed.join(", ")), options.yes)? {

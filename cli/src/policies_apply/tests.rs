@@ -89,8 +89,8 @@ async fn mistakes_are_told_where_they_stand_whoever_finds_them_and_nothing_is_ap
 #[tokio::test]
 async fn more_than_one_transaction_holds_is_only_done_in_parts() {
     let api = host().await;
-    let many: String =
-        (0..60).map(|n| format!("  - {{ name: p{n:02}, image_pattern: 'docker.io/x/p{n}:*' }}\n")).collect();
+    let one = |n| format!("  - {{ name: p{n:02}, image_pattern: 'docker.io/x/p{n}:*' }}\n");
+    let many = (0..60).map(one).collect::<Vec<_>>().concat();
     let error = refused(&api, &many, options(false)).await;
     assert!(error.contains("--in-parts makes it 2 transactions"), "{error}");
     let parts = Options { in_parts: true, ..options(false) };

@@ -1,4 +1,4 @@
-//! What the functions logged: the emulator keeps it as CloudWatch Logs does, a group for each function.
+//! What the functions logged: the emulator keeps it as `CloudWatch` Logs does, a group for each function.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -87,7 +87,7 @@ impl Logs {
         }
         self.since = self.since.max(newest - LATE);
         self.seen = seen;
-        lines.sort_by(|a, b| a.at.cmp(&b.at));
+        lines.sort_by_key(|line| line.at);
         Ok(lines)
     }
 

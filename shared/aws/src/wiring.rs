@@ -33,10 +33,13 @@ pub(crate) struct Parts<'a> {
 /// Makes a port. None of them connects, or builds a client, before it is used.
 type Make<P> = fn(&Parts<'_>) -> Arc<P>;
 
+/// Makes the store, and what counts its reads and writes.
+type MakeStore = fn(&Parts<'_>) -> (Arc<dyn Store>, Arc<Meter>);
+
 /// The ports of a function.
 #[derive(Clone, Copy)]
 pub struct Wiring {
-    store: fn(&Parts<'_>) -> (Arc<dyn Store>, Arc<Meter>),
+    store: MakeStore,
     queues: Make<dyn Queues>,
     scheduler: Make<dyn Scheduler>,
     bus: Make<dyn Bus>,

@@ -15,7 +15,7 @@ const AUTHORIZATION: &str =
     "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/secretsmanager/aws4_request, SignedHeaders=host, Signature=0";
 
 /// The local stack's `SecretsKeptSeconds`, and time for an emulator that has much to do.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 async fn secrets_manager(endpoint: &str, action: &str, body: &Value) -> Value {
     // Refused where a test before it installed it.

@@ -9,7 +9,7 @@ use tidegate_engine::entities::events;
 use tidegate_engine::ports::Table;
 
 use super::Oracle;
-use super::stored::written;
+use super::stored::effective;
 use crate::memory::MemoryStore;
 
 impl Oracle {
@@ -19,7 +19,7 @@ impl Oracle {
         let id = &new.rollout_id;
         let frozen = self.policy(id);
         // A policy that was changed or deleted since says nothing about what this rollout had to follow.
-        let Some(written) = written(store, &frozen.id, frozen.revision) else { return };
+        let Some(written) = effective(store, &frozen.id, frozen.revision) else { return };
         for safeguard in Safeguard::of(&written) {
             let kept = match safeguard {
                 Safeguard::Approval => self

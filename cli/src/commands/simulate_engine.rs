@@ -107,6 +107,7 @@ impl Arguments {
                         let mut findings = findings.lock().unwrap_or_else(PoisonError::into_inner);
                         findings.coverage.merge(&report.coverage);
                         if !report.violations.is_empty() {
+                            bar.violation(seed, &report.violations);
                             findings.violations.push((seed, report.violations));
                         }
                         bar.one_more(findings.violations.len());
@@ -164,6 +165,15 @@ impl Meter {
             bar
         });
         Self { bar, done: AtomicU64::new(0), seeds, last: Mutex::new(Instant::now()) }
+    }
+
+    /// Said when it is found: the other seeds may take long.
+    fn violation(&self, seed: u64, violations: &[String]) {
+        let line = format!("seed {seed}: {}", violations.first().map_or("", String::as_str));
+        match &self.bar {
+            Some(bar) => bar.suspend(|| stderr::line(line)),
+            None => stderr::line(line),
+        }
     }
 
     fn one_more(&self, violations: usize) {

@@ -213,15 +213,17 @@ impl Row {
             change.counts.push((before.0, one(before.1, -1)));
             change.counts.push((self.batch, one(self.class, 1)));
         }
-        if before.0 != self.batch && self.ever_failed() {
-            change.counts.push((before.0, ever_failed(-1)));
-            change.counts.push((self.batch, ever_failed(1)));
+        if before.0 != self.batch {
+            for (counted, by) in [(self.ever_failed(), ever_failed as fn(i64) -> Counts), (self.updated, updated)] {
+                if counted {
+                    change.counts.push((before.0, by(-1)));
+                    change.counts.push((self.batch, by(1)));
+                }
+            }
         }
         if entry.event == Some(DeviceEvent::UpdateCompleted) && !self.updated {
             self.updated = true;
-            let mut counts = Counts::default();
-            counts.add_updated(1);
-            change.counts.push((self.batch, counts));
+            change.counts.push((self.batch, updated(1)));
         }
         if entry.event == Some(DeviceEvent::ImagePulled) {
             change.pulled.extend(entry.digest.clone());
@@ -281,6 +283,12 @@ impl Row {
 fn ever_failed(by: i64) -> Counts {
     let mut counts = Counts::default();
     counts.add_ever_failed(by);
+    counts
+}
+
+fn updated(by: i64) -> Counts {
+    let mut counts = Counts::default();
+    counts.add_updated(by);
     counts
 }
 

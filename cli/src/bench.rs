@@ -14,7 +14,10 @@ use tokio::process::Command;
 
 use self::function::Function;
 use self::world::World;
-use crate::stack::{FUNCTIONS, Project};
+use crate::stack::Project;
+
+/// The function that devices poll.
+const POLLED: &str = "device-state";
 
 /// How often each function is started.
 const STARTS: usize = 15;
@@ -39,17 +42,23 @@ pub(crate) struct Taken {
 pub(crate) struct Figures {
     /// Each function.
     pub(crate) functions: Vec<Taken>,
-    /// Processor time of 1,000 polls of settled devices, in seconds.
-    pub(crate) settled_polls_s_per_1000: f64,
+    /// Processor time of 1,000 polls of settled devices, in seconds; none where `device-state` is not measured.
+    pub(crate) settled_polls_s_per_1000: Option<f64>,
     /// Polls that this was measured over.
     pub(crate) polls: u32,
 }
 
-/// Measures the programs in a folder.
-pub(crate) async fn functions(project: &Project, programs: &Path, polls: u32, say: impl Fn(&str)) -> Result<Figures> {
+/// Measures these functions, whose programs are in a folder.
+pub(crate) async fn functions(
+    project: &Project,
+    programs: &Path,
+    names: &[&'static str],
+    polls: u32,
+    say: impl Fn(&str),
+) -> Result<Figures> {
     let world = World::start().await?;
     let mut functions = Vec::new();
-    for name in FUNCTIONS {
+    for &name in names {
         say(name);
         let program = programs.join(name);
         let zip_bytes = zip_bytes(project, &program).await?;
@@ -64,15 +73,18 @@ pub(crate) async fn functions(project: &Project, programs: &Path, polls: u32, sa
         inits.sort_by(f64::total_cmp);
         functions.push(Taken { function: name, zip_bytes, program_bytes, init_ms: inits[STARTS / 2], memory_kib });
     }
-    say("polls of a settled device");
-    let settled_polls_s_per_1000 = polls::settled(&programs.join("device-state"), &world, polls).await?;
+    let mut settled_polls_s_per_1000 = None;
+    if names.contains(&POLLED) {
+        say("polls of a settled device");
+        settled_polls_s_per_1000 = Some(polls::settled(&programs.join(POLLED), &world, polls).await?);
+    }
     Ok(Figures { functions, settled_polls_s_per_1000, polls })
 }
 
-/// Builds the functions as they go to AWS; answers where they are.
-pub(crate) async fn build(project: &Project) -> Result<PathBuf> {
+/// Builds these functions as they go to AWS; answers where they are.
+pub(crate) async fn build(project: &Project, names: &[&str]) -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let packages = FUNCTIONS.iter().flat_map(|name| ["-p".to_owned(), format!("tidegate-fn-{name}")]);
+    let packages = names.iter().flat_map(|name| ["-p".to_owned(), format!("tidegate-fn-{name}")]);
     let mut command = Command::new(cargo);
     command.args(["build", "--profile", "lambda"]).args(packages).current_dir(project.root());
     if !command.status().await?.success() {

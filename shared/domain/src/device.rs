@@ -205,7 +205,8 @@ impl Track {
         let taken_back = rollout.status.takes_back();
         // Of an unpinned rollout the device itself knows the content: by its tag alone it could not be told from, or be
         // taken for, another.
-        let runs_it = settled.progress == Progress::Healthy && self.drifted.is_none();
+        let pulled_it = ran.is_some() && settled.pulled.as_ref() == ran;
+        let runs_it = (settled.progress == Progress::Healthy || pulled_it) && self.drifted.is_none();
         let digest = rollout.target.digest.clone().or_else(|| ran.filter(|_| runs_it).cloned());
         let brought = Pin { digest, ..rollout.target.clone() };
         if untouched && !joined {

@@ -189,3 +189,21 @@ fn what_an_unpinned_rollout_brought_is_known_by_its_content() {
         assert_eq!(brought, Some(pin(2)), "{status:?}");
     }
 }
+
+#[test]
+fn who_failed_on_what_it_pulled_rests_on_its_content() {
+    let stays = json!({"auto_rollback": false});
+    for (label, pulled, expected) in [
+        ("it runs what it pulled", Some(digest(2)), Some(digest(2))),
+        ("it runs something else", Some(digest(7)), None),
+        ("it did not tell what it pulled", None, None),
+    ] {
+        let mut device = placed(failed(Reason::Unhealthy, true));
+        track(&mut device).current.as_mut().unwrap().pulled = pulled;
+        let mut old = known(crate::testing::rollout(Status::Superseded), stays.clone());
+        old.rollout.target.digest = None;
+        let by = old.rollout.policy_id.clone();
+        track(&mut device).replace(Assignment::new(id("R3"), 3, 0, 1), &by, Some(&old), Some(&digest(2)), at(0));
+        assert_eq!(track(&mut device).resting, Some(Pin { digest: expected, ..pin(2) }), "{label}");
+    }
+}

@@ -37,7 +37,7 @@ pub(super) fn drawn(seed: u64, pushes: &[Push], active: i64) -> Vec<ByHand> {
         [None, None, Some(Strategy::Auto), Some(Strategy::Staged), Some(Strategy::Manual), Some(Strategy::Scheduled)];
     let one = |_| ByHand {
         at: rng.random_range(0..active),
-        version: pushes[rng.random_range(0..pushes.len())].version,
+        version: rng.random_range(1..pushes.len() as u32 + 2),
         pinned: rng.random_range(0..2) == 0,
         wish: Wish {
             strategy: strategies[rng.random_range(0..strategies.len())],

@@ -112,7 +112,7 @@ pub fn place(device: &Device, new: &Known, (position, batch): (u32, u32), old: &
         assignment.progress = Progress::Skipped { reason };
     }
     let (class, reason) = stands(&assignment);
-    if again && rollout.status.live() {
+    if again {
         // It may have a row there from before it was moved away.
         next.log.push(assignment.scheduled(now));
     }

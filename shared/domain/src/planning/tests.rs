@@ -276,17 +276,20 @@ fn a_device_that_another_policys_newer_rollout_has_is_passed_over() {
 #[test]
 fn who_left_a_newer_rollout_joins_an_older_one_of_its_policy() {
     let old = knowledge([known(rollout(Status::InProgress), json!({}))]);
-    for (progress, joins) in
-        [(skipped(Reason::Removed), true), (skipped(Reason::UpToDate), false), (Progress::Healthy, false)]
-    {
-        let placed = place(&placed(progress.clone()), &of_another(1, Status::InProgress), (LATECOMER, 3), &old, at(0));
-        match placed {
-            Placed::Assigned(placed) => {
-                assert!(joins, "{progress:?}");
-                let entry = &placed.0.log[0];
-                assert_eq!((entry.class, entry.batch), (Some(Class::Pending), Some(3)), "a row from before is told");
+    for status in [Status::InProgress, Status::Completed] {
+        for (progress, joins) in
+            [(skipped(Reason::Removed), true), (skipped(Reason::UpToDate), false), (Progress::Healthy, false)]
+        {
+            let placed = place(&placed(progress.clone()), &of_another(1, status), (LATECOMER, 3), &old, at(0));
+            match placed {
+                Placed::Assigned(placed) => {
+                    assert!(joins, "{progress:?}");
+                    let entry = &placed.0.log[0];
+                    let told = (entry.class, entry.batch);
+                    assert_eq!(told, (Some(Class::Pending), Some(3)), "a row from before is told, {status:?}");
+                }
+                Placed::Known(_) | Placed::Skipped(_) => assert!(!joins, "{progress:?}"),
             }
-            Placed::Known(_) | Placed::Skipped(_) => assert!(!joins, "{progress:?}"),
         }
     }
 }

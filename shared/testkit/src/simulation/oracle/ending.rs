@@ -204,8 +204,20 @@ fn illegal(row: &Row) -> Option<String> {
     for (n, happened) in row.history.iter().enumerate() {
         let stage = match happened.event {
             E::ImageUpdateScheduled if n > 0 => {
-                // It was moved away, and came back.
-                if !row.history[..n].iter().any(|before| before.event == E::UpdateSkipped) {
+                // It was moved away, or taken by another policy's rollout when it was done here, and came back.
+                let left = |event| {
+                    matches!(
+                        event,
+                        E::UpdateSkipped
+                            | E::UpdateCompleted
+                            | E::HealthCheckPassed
+                            | E::HealthCheckFailed
+                            | E::UpdateFailed
+                            | E::UpdateTimedOut
+                            | E::RolledBack
+                    )
+                };
+                if !row.history[..n].iter().any(|before| left(before.event)) {
                     return Some(format!("{} is event {n}", happened.event));
                 }
                 last_stage = 0;

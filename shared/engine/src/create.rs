@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use tidegate_domain::admission::{Admission, Places, Wish, admit};
 use tidegate_domain::event::ImageEvent;
 use tidegate_domain::head::{Head, KeptOut};
-use tidegate_domain::ids::RolloutId;
-use tidegate_domain::image::{Repository, Tag};
+use tidegate_domain::ids::{PolicyId, RolloutId};
+use tidegate_domain::image::{Digest, Repository, Tag};
 use tidegate_domain::judge::Judge;
 use tidegate_domain::news::News;
 use tidegate_domain::pin::Pin;
@@ -107,10 +107,19 @@ impl Standing {
         Ok(heads.into_iter().map(stand).collect())
     }
 
-    /// Reads those of one policy.
-    async fn read_one(store: &dyn Store, wanted: &Wanted<'_>) -> Result<Self, EngineError> {
-        let head = heads::get(store, wanted.repository, &wanted.policy.id).await?;
+    /// Reads that of one policy.
+    pub(crate) async fn read_one(
+        store: &dyn Store,
+        repository: &Repository,
+        policy: &PolicyId,
+    ) -> Result<Self, EngineError> {
+        let head = heads::get(store, repository, policy).await?;
         Self::read(store, vec![head]).await?.pop().ok_or(EngineError::NotFound("head"))
+    }
+
+    /// The newest rollout.
+    pub(crate) fn newest(&self) -> Option<&RolloutId> {
+        self.head.rollout.as_ref()
     }
 
     fn places(&self) -> Places<'_> {
@@ -169,6 +178,12 @@ impl Standing {
             Some(reason) => Admission::Bad(reason),
             None => admit(&self.head, places, &wish),
         };
+        let admission = match (&wanted.unfit, admission) {
+            (Some(why), Admission::Start | Admission::Supersede(_) | Admission::Wait { .. } | Admission::Merge(_)) => {
+                Admission::Unfit(why.clone())
+            }
+            (_, admission) => admission,
+        };
         Ok((admission, wish.content(places), news))
     }
 }
@@ -194,15 +209,9 @@ pub(crate) async fn create_from(
     for _ in 0..TRIES {
         let standing = match read.take() {
             Some(standing) => standing,
-            None => Standing::read_one(store, wanted).await?,
+            None => Standing::read_one(store, wanted.repository, &wanted.policy.id).await?,
         };
         let (admission, content, news) = standing.admit(ports, wanted).await?;
-        let admission = match (&wanted.unfit, admission) {
-            (Some(why), Admission::Start | Admission::Supersede(_) | Admission::Wait { .. } | Admission::Merge(_)) => {
-                Admission::Unfit(why.clone())
-            }
-            (_, admission) => admission,
-        };
         let (writes, rollout_id, step) = match &admission {
             Admission::Unfit(why) => {
                 let writes = fails(store, wanted, &standing, (content, news), why, now).await?;
@@ -355,12 +364,24 @@ fn tell(rollout: &Rollout, news: &News, merged: bool) -> Write {
 /// Why what a person asked for by its tag is kept out, as far as the tag's last delivery told what it means. A delivery
 /// without a digest is news of the tag: what was told before it is perhaps not so any more.
 async fn kept_out(store: &dyn Store, wanted: &Wanted<'_>, head: &Head) -> Result<Option<String>, EngineError> {
-    let Some(tag) = wanted.target.tag.as_ref() else { return Ok(None) };
     if wanted.target.digest.is_some() || wanted.retry || wanted.triggered_by != Trigger::Manual || head.bad.is_empty() {
         return Ok(None);
     }
-    let told = tags::get(store, wanted.repository, tag).await?.and_then(|notice| notice.digest);
+    let told = told_content(store, wanted.repository, &wanted.target).await?;
     Ok(told.and_then(|digest| head.bad(&digest).map(|bad| format!("{} ({digest})", bad.reason))))
+}
+
+/// What an image is, as far as anybody told: its digest, or what its tag's last delivery named.
+pub(crate) async fn told_content(
+    store: &dyn Store,
+    repository: &Repository,
+    image: &Pin,
+) -> Result<Option<Digest>, EngineError> {
+    match (&image.digest, &image.tag) {
+        (Some(digest), _) => Ok(Some(digest.clone())),
+        (None, Some(tag)) => Ok(tags::get(store, repository, tag).await?.and_then(|notice| notice.digest)),
+        (None, None) => Ok(None),
+    }
 }
 
 pub(crate) async fn find(store: &dyn Store, id: Option<&RolloutId>) -> Result<Option<Rollout>, EngineError> {
@@ -383,7 +404,7 @@ fn announced(wanted: &Wanted<'_>, rollout: &Rollout, now: Timestamp) -> Event {
     Event::of_rollout(&rollout.rollout_id, ImageEvent::UpdateAvailable.name(), now, wanted.cause)
         .with("image", wanted.repository.as_str())
         .with("tag", rollout.target.tag.as_ref().map(Tag::as_str))
-        .with("digest", rollout.target.digest.as_ref().map(tidegate_domain::image::Digest::as_str))
+        .with("digest", rollout.target.digest.as_ref().map(Digest::as_str))
         .with("policy", wanted.policy.name.as_str())
         .with("bad_for", bad_for(&wanted.bad_for()))
 }

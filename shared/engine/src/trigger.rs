@@ -10,19 +10,20 @@ use tidegate_domain::head::KeptOut;
 use tidegate_domain::ids::{PolicyId, RolloutId};
 use tidegate_domain::image::ImageRef;
 use tidegate_domain::news::News;
+use tidegate_domain::pin::Pin;
 use tidegate_domain::planning::{Placed, place};
 use tidegate_domain::policy::{
     FieldError, Followed, Origin, Policy, RawPolicy, Safeguard, Wish, safeguard_names, winner,
 };
 use tidegate_domain::rollout::{Known, Override, Plan, Trigger};
 
-use crate::create::{Wanted, create};
+use crate::create::{Standing, Wanted, create_from, told_content};
 use crate::entities::device_images::{self, DeviceImage};
 use crate::entities::{devices, heads, policies};
 use crate::error::EngineError;
 use crate::memory::{Age, RolloutMemory};
 use crate::plan::DEFAULT_POLICY;
-use crate::ports::{Freshness, Ports};
+use crate::ports::{Freshness, Job, Ports, Store};
 use crate::settings::Settings;
 use crate::webhook::{Told, outcome};
 
@@ -64,8 +65,8 @@ pub enum TriggerError {
     /// No device is concerned.
     #[error("{0}")]
     Nobody(String),
-    /// The digest is kept out.
-    #[error("the digest is kept out: {0}; say retry to roll it out all the same, or clear it")]
+    /// The digest is kept out: by which policies, and why.
+    #[error("the digest is kept out, and nothing was begun ({0}); say retry to roll it out all the same, or clear it")]
     Bad(String),
     /// Anything else.
     #[error(transparent)]
@@ -123,10 +124,21 @@ pub struct DryRun {
     pub passed_over: Vec<PassedOver>,
     /// Devices that would be skipped, by reason.
     pub skipped: BTreeMap<String, u32>,
-    /// Policies of the repository that keep the digest out.
+    /// Policies of the repository that keep out what the image is known to be.
     pub bad_for: Vec<KeptOut>,
-    /// Policies whose rollout would fail at once, and why.
-    pub unfit: BTreeMap<String, String>,
+    /// What would become of it under each policy.
+    pub outcomes: Vec<DryOutcome>,
+}
+
+/// What would become of a trigger under a policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DryOutcome {
+    /// The policy's name.
+    pub policy: String,
+    /// As the trigger's answer would say it. With `ignored` for a bad digest all of it is refused.
+    pub status: String,
+    /// Why.
+    pub reason: Option<String>,
 }
 
 /// A batch of a dry run.
@@ -154,6 +166,34 @@ impl Group {
         let policy = self.policy.name.clone();
         PassedOver { policy, safeguards: self.passed_over.clone(), unsaid: self.unsaid.clone() }
     }
+
+    /// Its rollout as it is asked for, and the policy's rollouts as they stand.
+    async fn wanted<'a>(
+        &'a self,
+        ports: &Ports,
+        request: &'a TriggerRequest,
+        kept_out: &'a [KeptOut],
+        now: Timestamp,
+    ) -> Result<(Wanted<'a>, Standing), EngineError> {
+        let standing = Standing::read_one(&*ports.store, &request.image.repository, &self.policy.id).await?;
+        let reason = request.reason.clone().unwrap_or_default();
+        let id = RolloutId::new(now, ports.entropy.u128());
+        let wanted = Wanted {
+            retry_of: standing.newest().filter(|_| request.retry == Some(Retry::Failed)).cloned(),
+            retry: request.retry.is_some(),
+            overridden: (!self.passed_over.is_empty())
+                .then(|| Override { passed_over: self.passed_over.clone(), reason }),
+            unfit: self.unfit.clone(),
+            kept_out,
+            ..wanted(&self.policy, &request.image, id, now)
+        };
+        Ok((wanted, standing))
+    }
+
+    /// In the words of a delivery's answer.
+    fn outcome(&self, admission: &Admission, created: Option<RolloutId>) -> Told {
+        outcome(admission, created, self.devices.len() as u32, Told::default())
+    }
 }
 
 /// Creates the rollouts.
@@ -169,44 +209,38 @@ pub async fn trigger(
     if !unsaid.is_empty() {
         return Err(TriggerError::Unsaid(unsaid));
     }
-    let mut triggered = Vec::new();
-    let image = &request.image;
-    let kept_out = heads::keeping_out(&*ports.store, &image.repository, image.digest.as_ref()).await?;
-    for group in groups {
-        let head = heads::get(&*ports.store, &request.image.repository, &group.policy.id).await?;
-        let retry_of = head.rollout.filter(|_| request.retry == Some(Retry::Failed));
-        let wanted = Wanted {
-            policy: &group.policy,
-            repository: &request.image.repository,
-            target: tidegate_domain::pin::Pin { tag: request.image.tag.clone(), digest: request.image.digest.clone() },
-            news: News::person(now),
-            tag_heard: None,
-            triggered_by: Trigger::Manual,
-            retry_of,
-            retry: request.retry.is_some(),
-            force: false,
-            overridden: overridden(&group, request),
-            unfit: group.unfit.clone(),
-            kept_out: &kept_out,
-            cause: "trigger",
-            id: RolloutId::new(now, ports.entropy.u128()),
-            generation: None,
-            with: &|_| Vec::new(),
-        };
-        let created = create(ports, &wanted, now).await?;
-        if let Admission::Bad(reason) = &created.admission {
-            return Err(TriggerError::Bad(reason.clone()));
+    let store = &*ports.store;
+    let kept_out = keeping_out(store, request).await?;
+    let mut ready = Vec::new();
+    let mut bad = Vec::new();
+    // Where a policy refuses the digest, nothing is begun under the others either.
+    for group in &groups {
+        let (wanted, standing) = group.wanted(ports, request, &kept_out, now).await?;
+        if let (Admission::Bad(why), _, _) = standing.admit(ports, &wanted).await? {
+            bad.push(format!("{}: {why}", group.policy.name));
         }
-        let affected = group.devices.len() as u32;
-        let told = outcome(&created.admission, created.rollout_id, affected, Told::default());
+        ready.push((group, wanted, standing));
+    }
+    if !bad.is_empty() {
+        return Err(TriggerError::Bad(bad.join("; ")));
+    }
+    let mut triggered = Vec::new();
+    let mut steps = Vec::new();
+    for (group, wanted, standing) in ready {
+        let (created, step) = create_from(ports, &wanted, Some(standing), now).await?;
+        steps.extend(step.map(|rollout_id| Job::Step { rollout_id }));
+        let told = group.outcome(&created.admission, created.rollout_id);
         triggered.push(Triggered {
             rollout_id: told.rollout_id,
             policy: group.policy.name.clone(),
             status: told.status,
             reason: told.reason,
-            affected_devices: affected,
+            affected_devices: group.devices.len() as u32,
             bad_for: created.bad_for,
         });
+    }
+    if !steps.is_empty() {
+        ports.queues.send(&steps, 0).await.map_err(EngineError::from)?;
     }
     Ok(triggered)
 }
@@ -220,15 +254,18 @@ pub async fn dry_run(
 ) -> Result<DryRun, TriggerError> {
     let store = &*ports.store;
     let memory = RolloutMemory::default();
-    let image = &request.image;
-    let bad_for = heads::keeping_out(store, &image.repository, image.digest.as_ref()).await?;
-    let mut run = DryRun { bad_for, ..DryRun::default() };
+    let bad_for = keeping_out(store, request).await?;
+    let mut run = DryRun { bad_for: bad_for.clone(), ..DryRun::default() };
     for group in groups(ports, settings, request, now).await? {
         if !group.passed_over.is_empty() {
             run.passed_over.push(group.passes_over());
         }
-        if let Some(why) = &group.unfit {
-            run.unfit.insert(group.policy.name.clone(), why.clone());
+        let (wanted, standing) = group.wanted(ports, request, &bad_for, now).await?;
+        let (admission, _, _) = standing.admit(ports, &wanted).await?;
+        let Told { status, reason, .. } = group.outcome(&admission, None);
+        run.outcomes.push(DryOutcome { policy: group.policy.name.clone(), status, reason });
+        let begins = matches!(admission, Admission::Start | Admission::Supersede(_) | Admission::Wait { .. });
+        if !begins {
             continue;
         }
         let new = imagined(&group.policy, &request.image, now);
@@ -257,16 +294,19 @@ pub async fn dry_run(
     Ok(run)
 }
 
-fn overridden(group: &Group, request: &TriggerRequest) -> Option<Override> {
-    let reason = request.reason.clone().unwrap_or_default();
-    (!group.passed_over.is_empty()).then(|| Override { passed_over: group.passed_over.clone(), reason })
+fn imagined(policy: &Policy, image: &ImageRef, now: Timestamp) -> Known {
+    let id = RolloutId::trusted("dry run");
+    let wanted = wanted(policy, image, id, now);
+    let rollout = crate::create::draft(&wanted, &wanted.id, u64::MAX, now);
+    Known { rollout, plan: Plan { policy: policy.clone(), platforms: BTreeMap::new() } }
 }
 
-fn imagined(policy: &Policy, image: &ImageRef, now: Timestamp) -> Known {
-    let wanted = Wanted {
+/// By a person, of whom no more is known than the image.
+fn wanted<'a>(policy: &'a Policy, image: &'a ImageRef, id: RolloutId, now: Timestamp) -> Wanted<'a> {
+    Wanted {
         policy,
         repository: &image.repository,
-        target: tidegate_domain::pin::Pin { tag: image.tag.clone(), digest: image.digest.clone() },
+        target: pin(image),
         news: News::person(now),
         tag_heard: None,
         triggered_by: Trigger::Manual,
@@ -276,13 +316,22 @@ fn imagined(policy: &Policy, image: &ImageRef, now: Timestamp) -> Known {
         overridden: None,
         unfit: None,
         kept_out: &[],
-        cause: "dry run",
-        id: RolloutId::trusted("dry run"),
+        cause: "trigger",
+        id,
         generation: None,
         with: &|_| Vec::new(),
-    };
-    let rollout = crate::create::draft(&wanted, &wanted.id, u64::MAX, now);
-    Known { rollout, plan: Plan { policy: policy.clone(), platforms: BTreeMap::new() } }
+    }
+}
+
+fn pin(image: &ImageRef) -> Pin {
+    Pin { tag: image.tag.clone(), digest: image.digest.clone() }
+}
+
+/// Policies of the repository that keep out what the image is known to be.
+async fn keeping_out(store: &dyn Store, request: &TriggerRequest) -> Result<Vec<KeptOut>, EngineError> {
+    let repository = &request.image.repository;
+    let content = told_content(store, repository, &pin(&request.image)).await?;
+    heads::keeping_out(store, repository, content.as_ref()).await
 }
 
 /// The selected devices, by the policy that owns them; each policy narrowed to the selection.

@@ -197,8 +197,13 @@ pub(super) fn triggered(answer: &Value, json: bool) -> Result<()> {
             table.row([id, policy, status, devices, reason]);
         }
         stdout::print(&table)?;
-        return Ok(());
+        return begun.iter().try_for_each(kept_out);
     }
+    for outcome in answer["outcomes"].as_array().into_iter().flatten().filter(|outcome| !outcome["reason"].is_null()) {
+        let [policy, status, reason] = ["policy", "status", "reason"].map(|field| text(&outcome[field]));
+        stdout::line(format_args!("{policy}: {status}, {reason}"))?;
+    }
+    kept_out(answer)?;
     stdout::line(format_args!("{} devices would take part", text(&answer["total_devices"])))?;
     for batch in answer["batches"].as_array().into_iter().flatten() {
         stdout::line(format_args!("  {}", batch_in_words(batch)))?;
@@ -221,6 +226,15 @@ pub(super) fn triggered(answer: &Value, json: bool) -> Result<()> {
     }
     for (reason, count) in answer["skipped"].as_object().into_iter().flatten() {
         stdout::line(format_args!("{count} would be skipped: {reason}"))?;
+    }
+    Ok(())
+}
+
+/// Policies that keep out what is rolled out.
+fn kept_out(answer: &Value) -> Result<()> {
+    for kept in answer["bad_for"].as_array().into_iter().flatten() {
+        let [policy, reason] = ["policy", "reason"].map(|field| kept[field].as_str().unwrap_or("-"));
+        stdout::line(format_args!("the policy {policy} keeps it out: {reason}"))?;
     }
     Ok(())
 }

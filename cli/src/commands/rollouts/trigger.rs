@@ -145,7 +145,8 @@ fn flags<'a>(pointers: impl Iterator<Item = &'a str>) -> String {
 /// Whether a policy left the image out, or a dry run showed what would be refused.
 fn refused(answer: &Value) -> bool {
     let list = |name: &str| answer[name].as_array().cloned().unwrap_or_default();
-    list("rollouts").iter().any(|rollout| rollout["status"] == "ignored")
+    let ignored = |one: &Value| one["status"] == "ignored";
+    list("rollouts").iter().chain(&list("outcomes")).any(ignored)
         || list("passed_over").iter().any(|over| over["unsaid"].as_array().is_some_and(|unsaid| !unsaid.is_empty()))
 }
 
@@ -165,7 +166,8 @@ mod tests {
             ),
             ("a dry run", json!({"total_devices": 3, "passed_over": []}), false),
             ("a dry run, all said", json!({"passed_over": [{"safeguards": ["batches"], "unsaid": []}]}), false),
-            ("a dry run of what is refused", json!({"passed_over": [{"unsaid": ["batches"]}]}), true),
+            ("a dry run of what is kept out", json!({"outcomes": [{"status": "ignored"}]}), true),
+            ("a dry run of what needs a word", json!({"passed_over": [{"unsaid": ["batches"]}]}), true),
         ] {
             assert_eq!(refused(&answer), fails, "{label}");
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use tidegate_domain::policy::Safeguard;
-use tidegate_engine::trigger::{DryBatch, DryRun, PassedOver, Triggered};
+use tidegate_engine::trigger::{DryBatch, DryOutcome, DryRun, PassedOver, Triggered};
 use utoipa::ToSchema;
 
 use super::KeptOutView;
@@ -99,10 +99,9 @@ pub(crate) struct DryRunView {
     passed_over: Vec<PassedOverView>,
     /// Devices that would be skipped, by reason.
     skipped: BTreeMap<String, u32>,
-    /// Policies whose rollout would fail at once, and why.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    unfit: BTreeMap<String, String>,
-    /// Policies of the repository that keep the digest out.
+    /// What would become of it under each policy.
+    outcomes: Vec<DryOutcomeView>,
+    /// Policies of the repository that keep out what the image is known to be.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     bad_for: Vec<KeptOutView>,
 }
@@ -128,6 +127,26 @@ impl From<PassedOver> for PassedOverView {
     }
 }
 
+/// What would become of a trigger under a policy.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DryOutcome)]
+struct DryOutcomeView {
+    /// The policy's name; `default` where no policy has the devices.
+    policy: String,
+    /// As the trigger's answer would say it. Where it is `ignored` for a bad digest, the whole trigger is refused.
+    #[schema(value_type = DeliveryStatus)]
+    status: String,
+    /// Why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+impl From<DryOutcome> for DryOutcomeView {
+    fn from(DryOutcome { policy, status, reason }: DryOutcome) -> Self {
+        Self { policy, status, reason }
+    }
+}
+
 /// A batch that there would be.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = DryBatch)]
@@ -148,7 +167,7 @@ impl From<DryRun> for DryRunView {
             batches: run.batches.into_iter().map(view).collect(),
             passed_over: run.passed_over.into_iter().map(PassedOverView::from).collect(),
             skipped: run.skipped,
-            unfit: run.unfit,
+            outcomes: run.outcomes.into_iter().map(DryOutcomeView::from).collect(),
             bad_for: run.bad_for.into_iter().map(KeptOutView::from).collect(),
         }
     }

@@ -24,13 +24,14 @@ async fn rename(world: &World, policy: &Value, name: &str) -> Answer {
 
 /// A rollout of this digest that is stopped and taken back: its digest is bad.
 async fn ban(world: &World, event: &str, tag: &str, digest: &str) {
-    let created = world.push(event, tag, digest).await.is(202);
+    let answer = world.push(event, tag, digest).await.is(202);
+    let created = answer["deliveries"].as_array().unwrap().iter().find(|one| !one["rollout_id"].is_null()).unwrap();
     world.settle().await;
-    let path = format!("/api/v1/rollouts/{}/rollback-all", text(&created, "rollout_id"));
+    let path = format!("/api/v1/rollouts/{}/rollback-all", text(created, "rollout_id"));
     world.post(&path, json!({"reason": "does not start"})).await.is(200);
     world.settle().await;
     world.pass(3600);
-    world.nudge(text(&created, "rollout_id")).await;
+    world.nudge(text(created, "rollout_id")).await;
 }
 
 #[tokio::test]
@@ -160,4 +161,37 @@ async fn a_digest_that_is_bad_elsewhere_is_told_and_rolled_out() {
     let triggered = world.post("/api/v1/images/trigger-update", body).await.is(202);
     let entry = &triggered["rollouts"][0];
     assert!(entry["status"] == "duplicate" || entry["bad_for"] == told, "{triggered}");
+}
+
+#[tokio::test]
+async fn where_one_policy_keeps_it_out_a_trigger_begins_nothing() {
+    let trigger = "/api/v1/images/trigger-update";
+    for bad in ["north", "south"] {
+        let world = World::new();
+        let good = if bad == "north" { "south" } else { "north" };
+        world.enrol(bad).await;
+        // The order of ids is not to matter.
+        for name in ["north", "south"] {
+            world.policy(name, name).await;
+        }
+        ban(&world, "e2", "v2", DIGEST_2).await;
+        world.enrol(good).await;
+        let before = world.get("/api/v1/rollouts").await.is(200)["items"].as_array().unwrap().len();
+
+        for image in [format!("docker.io/acme/app:v2@{DIGEST_2}"), "docker.io/acme/app:v2".to_owned()] {
+            let body = json!({"image": image});
+            let dry = world.post(&format!("{trigger}?dry_run=true"), body.clone()).await.is(200);
+            let outcomes = dry["outcomes"].as_array().unwrap();
+            let of = |policy: &str| outcomes.iter().find(|one| one["policy"] == policy).unwrap();
+            assert_eq!(text(of(good), "status"), "rollout_created", "{dry}");
+            assert_eq!(text(of(bad), "status"), "ignored", "{dry}");
+            assert!(text(of(bad), "reason").starts_with("bad_digest"), "{dry}");
+            assert_eq!(dry["bad_for"][0]["policy"], bad, "{dry}");
+            assert_eq!(dry["total_devices"], 1, "{dry}");
+            let refused = world.post(trigger, body).await;
+            assert!(refused.is_problem(409, "").to_string().contains(bad), "the policy is named");
+        }
+        let after = world.get("/api/v1/rollouts").await.is(200)["items"].as_array().unwrap().len();
+        assert_eq!(after, before, "nothing was begun");
+    }
 }

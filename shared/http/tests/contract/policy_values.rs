@@ -59,7 +59,9 @@ async fn a_policy_that_new_values_make_wrong_fails_its_next_rollout_and_says_so(
 
     let body = json!({"image": format!("docker.io/acme/app:v2@{DIGEST_2}")});
     let dry = world.post("/api/v1/images/trigger-update?dry_run=true", body.clone()).await.is(200);
-    assert!(dry["unfit"]["a"].as_str().unwrap().contains("/healthy_for_seconds"), "{dry}");
+    let outcome = &dry["outcomes"][0];
+    assert_eq!(outcome["status"], "failed", "{dry}");
+    assert!(outcome["reason"].as_str().unwrap().contains("/healthy_for_seconds"), "{dry}");
     let triggered = world.post("/api/v1/images/trigger-update", body.clone()).await.is(202);
     assert_eq!(triggered["rollouts"][0]["status"], "failed");
 

@@ -141,6 +141,7 @@ impl Fleet {
             digest: old.digest.clone(),
             status: Some("running".to_owned()),
             healthy: Some(true),
+            before_swap: false,
         };
         let service = Service { repository: old.repository.clone(), running: Some(running) };
         Device {

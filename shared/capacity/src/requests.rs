@@ -78,6 +78,7 @@ impl Fleet {
         let observed = Observed {
             image: Some(self.new.clone()),
             digest: self.new.digest.clone(),
+            unread_digest: false,
             status: Some("running".to_owned()),
             healthy: Some(true),
         };

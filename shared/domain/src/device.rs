@@ -89,6 +89,14 @@ pub struct Running {
     /// Whether it is healthy, where it told.
     #[serde(rename = "h", default, skip_serializing_if = "Option::is_none")]
     pub healthy: Option<bool>,
+    /// The digest was told before the last swap: nobody said yet what runs since.
+    #[serde(rename = "b", default, skip_serializing_if = "is_false")]
+    pub before_swap: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_false(b: &bool) -> bool {
+    !*b
 }
 
 /// A device's way through the rollouts of one repository.
@@ -224,6 +232,14 @@ impl Track {
 }
 
 impl Device {
+    /// A swap begins: what was told of the repository's services says nothing of what they run after it.
+    pub(crate) fn swaps(&mut self, repository: &Repository) {
+        let services = self.services.values_mut().filter(|service| service.repository == *repository);
+        for running in services.filter_map(|service| service.running.as_mut()) {
+            running.before_swap = true;
+        }
+    }
+
     /// The services whose image is of this repository: they move together.
     pub fn services_of<'a>(&'a self, repository: &'a Repository) -> impl Iterator<Item = (&'a String, &'a Service)> {
         self.services.iter().filter(move |(_, service)| service.repository == *repository)
@@ -260,13 +276,29 @@ impl Device {
     /// Ends its part, before the swap, in rollouts that are not for it any more, as `is_for` says. Past the swap it settles
     /// there first. Whoever waits in a rollout that ended keeps its place: nobody waits for it.
     pub fn leave(&mut self, known: &Knowledge, is_for: impl Fn(&Self, &Known) -> bool, now: Timestamp) {
-        let leaves = |place: &Assignment| {
-            let facts = known.get(&place.rollout_id);
-            facts.is_some_and(|facts| {
-                let waited_for = facts.rollout.status.waits_for_devices() && place.progress.can_leave();
-                (waited_for || place.progress.before_swap()) && !is_for(self, facts)
-            })
+        let leaves = |device: &Self, place: &Assignment, facts: &Known| {
+            let waited_for = facts.rollout.status.waits_for_devices() && place.progress.can_leave();
+            (waited_for || place.progress.before_swap()) && !is_for(device, facts)
         };
+        self.end_places(known, leaves, now);
+    }
+
+    /// Ends every part that somebody waits for: it was deleted, and will never say more.
+    pub fn end(&mut self, known: &Knowledge, now: Timestamp) {
+        let ends = |_: &Self, place: &Assignment, facts: &Known| {
+            let (status, progress) = (facts.rollout.status, &place.progress);
+            let waited_for = match status {
+                Status::RollingBack => progress.can_leave() || progress.is_owed_a_way_back(),
+                Status::RolledBack => *progress == Progress::Reverting,
+                status => status.waits_for_devices() && (progress.can_leave() || *progress == Progress::Swapping),
+            };
+            waited_for || progress.before_swap()
+        };
+        self.end_places(known, ends, now);
+    }
+
+    fn end_places(&mut self, known: &Knowledge, ends: impl Fn(&Self, &Assignment, &Known) -> bool, now: Timestamp) {
+        let leaves = |place: &Assignment| known.get(&place.rollout_id).is_some_and(|facts| ends(self, place, facts));
         let places = self.tracks.values().flat_map(|track| track.current.iter().chain(&track.next));
         let left: Vec<RolloutId> = places.filter(|place| leaves(place)).map(|place| place.rollout_id.clone()).collect();
         for track in self.tracks.values_mut() {

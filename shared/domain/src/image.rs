@@ -101,6 +101,12 @@ impl Digest {
         }
     }
 
+    /// A digest as devices tell it: also behind an image's name, as Docker lists it (`RepoDigests`).
+    pub fn told(text: &str) -> Result<Self, ImageError> {
+        let text = text.trim();
+        Self::parse(text.rsplit_once('@').map_or(text, |(_, digest)| digest))
+    }
+
     /// The digest with its algorithm.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -33,6 +33,15 @@ pub fn overdue(device: &Device, rollout_id: &RolloutId, known: &Knowledge, now: 
     Some(next)
 }
 
+/// The item of a deleted device after its part in rollouts that began to wait for it since, as those do which are taken
+/// back, was ended; `None` where none does.
+pub fn ended(device: &Device, known: &Knowledge, now: Timestamp) -> Option<Device> {
+    device.deleted_at?;
+    let mut next = device.next_revision();
+    next.end(known, now);
+    (!next.log.is_empty()).then_some(next)
+}
+
 /// The device's item after a row that its rollout waits for, or is owed a way back, was given up because the device has
 /// no place in the rollout any more: another policy's rollout took it, or it was deleted and enrolled anew. `None` where
 /// it has one. The row may be behind the device: the entry holds only where it still is of that class.

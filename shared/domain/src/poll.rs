@@ -100,6 +100,9 @@ fn advance(device: &mut Device, repository: &Repository, known: &Knowledge, now:
         | Progress::Skipped { .. } => None,
     };
     let Some(step) = step else { return false };
+    if step.to == Progress::Swapping {
+        device.swaps(repository);
+    }
     let Some(track) = device.tracks.get_mut(repository) else { return false };
     if step.to == (Progress::Skipped { reason: Reason::UpToDate }) {
         track.rest_on(&facts.rollout.target);

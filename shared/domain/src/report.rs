@@ -30,6 +30,8 @@ pub struct Observed {
     pub image: Option<ImageRef>,
     /// What it runs.
     pub digest: Option<Digest>,
+    /// It told a digest that cannot be read.
+    pub unread_digest: bool,
     /// The container's state.
     pub status: Option<String>,
     /// Whether it is healthy.
@@ -116,6 +118,9 @@ pub fn report(device: &Device, body: &Reports, known: &Knowledge, now: Timestamp
     if body.platform.is_some() {
         next.platform.clone_from(&body.platform);
     }
+    for report in &body.reports {
+        begin_swap(&mut next, report);
+    }
     for (name, observed) in &body.services {
         observe::observe(&mut next, name, observed);
     }
@@ -140,6 +145,18 @@ pub fn report(device: &Device, body: &Reports, known: &Knowledge, now: Timestamp
             next
         }),
         verdicts,
+    }
+}
+
+/// A device that swapped without having been told to may tell its digest in the same body: that one counts.
+fn begin_swap(device: &mut Device, report: &Report) {
+    use DeviceEvent as E;
+    if !matches!(report.event, E::ContainerUpdating | E::UpdateCompleted | E::HealthCheckPassed) {
+        return;
+    }
+    let place = device.assignment(&report.rollout_id).filter(|(_, place)| place.progress.before_swap());
+    if let Some(repository) = place.map(|(repository, _)| repository.clone()) {
+        device.swaps(&repository);
     }
 }
 
@@ -226,6 +243,7 @@ struct Runs {
     service: Option<String>,
     moving: usize,
     digest: Option<Digest>,
+    before_swap: bool,
     platform: Option<String>,
 }
 
@@ -237,10 +255,12 @@ impl Runs {
             Some((_, service)) => named.filter(|_| service.repository == *repository),
             None => device.services_of(repository).next(),
         };
+        let running = found.and_then(|(_, service)| service.running.as_ref());
         Self {
             service: found.map(|(name, _)| name.clone()),
             moving: device.services_of(repository).count(),
-            digest: found.and_then(|(_, service)| service.running.as_ref()?.digest.clone()),
+            digest: running.and_then(|running| running.digest.clone()),
+            before_swap: running.is_some_and(|running| running.before_swap),
             platform: device.platform.clone(),
         }
     }
@@ -373,7 +393,13 @@ fn proven(
 ) -> Result<LogEntry, Verdict> {
     let pinned = facts.rollout.target.digest.is_some();
     let digest = runs.digest.as_ref().ok_or(Verdict::DigestMismatch)?;
-    if pinned && !facts.is_target(digest, runs.platform.as_deref()) {
+    let right = if pinned {
+        facts.is_target(digest, runs.platform.as_deref())
+    } else {
+        // Nobody else knows the content: what ran before is no proof, unless it is what was pulled.
+        !runs.before_swap || assignment.pulled.as_ref() == Some(digest)
+    };
+    if !right {
         return Err(Verdict::DigestMismatch);
     }
     if runs.moving > 1 {

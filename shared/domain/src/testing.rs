@@ -163,8 +163,13 @@ pub(crate) fn device() -> Device {
 
 /// A service that runs this content of the tests' image.
 pub(crate) fn service(n: u8) -> Service {
-    let running =
-        Running { tag: pin(n).tag, digest: Some(digest(n)), status: Some("running".to_owned()), healthy: Some(true) };
+    let running = Running {
+        tag: pin(n).tag,
+        digest: Some(digest(n)),
+        status: Some("running".to_owned()),
+        healthy: Some(true),
+        before_swap: false,
+    };
     Service { repository: repository(), running: Some(running) }
 }
 

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use tidegate_domain::counts::Class;
 use tidegate_domain::ids::RolloutId;
-use tidegate_domain::lateness::{overdue, without_place};
+use tidegate_domain::lateness::{ended, overdue, without_place};
 use tidegate_domain::rollout::{Rollout, Status};
 use tidegate_domain::row::Row;
 
@@ -58,7 +58,7 @@ async fn give_up(
     let store = &*ports.store;
     let Some(device) = devices::get(store, row.device_uuid, Freshness::Consistent).await? else { return Ok(false) };
     let known = memory.knowledge(store, device.rollout_ids(), Age::Remembered, now).await?;
-    let late = overdue(&device, &rollout.rollout_id, &known, now);
+    let late = ended(&device, &known, now).or_else(|| overdue(&device, &rollout.rollout_id, &known, now));
     let Some(next) = late.or_else(|| without_place(&device, row.class, rollout, now)) else { return Ok(false) };
     match store.write(&[devices::save(&next)]).await {
         Ok(()) => Ok(true),

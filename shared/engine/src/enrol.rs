@@ -238,13 +238,12 @@ pub async fn patch(ports: &Ports, uuid: DeviceUuid, patch: &Patch, now: Timestam
     join::join(ports, device, &repositories, false, now).await
 }
 
-/// Deletes a device: its item stays, to answer its last token. Where nothing was swapped yet it takes no part any
-/// more; what is past the swap is given up by its clocks.
+/// Deletes a device: its item stays, to answer its last token. Nobody waits for it any more.
 pub async fn delete(ports: &Ports, uuid: DeviceUuid, now: Timestamp) -> Result<Device, EngineError> {
     change(ports, uuid, Reach::Living, now, |device, known| {
         device.deleted_at = Some(now);
         device.reenrol_until = None;
-        device.leave(known, |_, _| false, now);
+        device.end(known, now);
         let mut writes = vec![events::put(&audit("device.deleted", device, now))];
         writes.extend(repositories(device).iter().map(|repository| device_images::delete(repository, uuid)));
         writes

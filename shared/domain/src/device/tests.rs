@@ -177,6 +177,28 @@ fn who_is_moved_leaves_before_the_swap_and_at_once() {
 }
 
 #[test]
+fn nobody_waits_for_a_device_that_was_deleted() {
+    for status in Status::ALL {
+        for progress in every_progress() {
+            let known = knowledge([known(crate::testing::rollout(status), json!({}))]);
+            let mut gone = placed(progress.clone());
+            gone.end(&known, at(0));
+            let waited_for = progress.class().unsettled() || progress == Progress::Deferred;
+            let owed = match status {
+                Status::RollingBack => progress.is_owed_a_way_back(),
+                Status::RolledBack => progress == Progress::Reverting,
+                _ => false,
+            };
+            let ends = progress.before_swap() || owed || status.waits_for_devices() && waited_for;
+            let place = track(&mut gone).current.clone().unwrap();
+            let expected = if ends { skipped(Reason::Removed) } else { progress.clone() };
+            assert_eq!(place.progress, expected, "{progress:?} in {status:?}");
+            assert_eq!(gone.log.len(), usize::from(ends), "{progress:?} in {status:?}");
+        }
+    }
+}
+
+#[test]
 fn what_an_unpinned_rollout_brought_is_known_by_its_content() {
     for (status, rests) in [(Status::Superseded, true), (Status::Completed, false)] {
         let mut device = placed(Progress::Healthy);

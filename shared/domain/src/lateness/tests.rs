@@ -22,6 +22,18 @@ const STALL: i64 = 1200;
 const TOTAL: i64 = 7200;
 
 #[test]
+fn a_deleted_device_is_not_waited_for_by_what_is_taken_back_later() {
+    for (status, ends) in [(Status::Completed, false), (Status::RollingBack, true)] {
+        let facts = knowledge([known(rollout(status), json!({}))]);
+        let stays = placed(Progress::Healthy);
+        assert_eq!(ended(&stays, &facts, at(0)), None, "it was not deleted");
+        let gone = Device { deleted_at: Some(at(0)), ..stays };
+        let next = ended(&gone, &facts, at(0));
+        assert_eq!(next.map(|next| next.log[0].class), ends.then_some(Some(Class::Skipped)), "{status:?}");
+    }
+}
+
+#[test]
 fn two_clocks_run_from_the_offer() {
     let silent = |swapped| Some(failed(Reason::TimedOut, swapped));
     // (label, last report, now, late)

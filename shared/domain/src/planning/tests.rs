@@ -121,7 +121,8 @@ fn who_takes_no_part_has_a_row_all_the_same() {
 
 /// The device, whose rollout `R` stands so, after somebody started content 7 on it.
 fn drifted(device: &Device, old: Status) -> Device {
-    let observed = Observed { image: Some(pin_of(7)), digest: Some(digest(7)), healthy: Some(true), status: None };
+    let observed =
+        Observed { image: Some(pin_of(7)), digest: Some(digest(7)), healthy: Some(true), ..Observed::default() };
     let body = Reports { services: BTreeMap::from([("web".to_owned(), observed)]), ..Reports::default() };
     report(device, &body, &knowledge([known(rollout(old), json!({}))]), at(0)).device.unwrap()
 }

@@ -18,12 +18,17 @@ pub(super) fn observe(device: &mut Device, name: &str, observed: &Observed) {
     let tag = observed.image.as_ref().and_then(|image| image.tag.clone());
     let service =
         device.services.entry(name.to_owned()).or_insert(Service { repository: repository.clone(), running: None });
+    let same_repository = service.repository == repository;
     service.repository = repository.clone();
-    let old = service.running.take();
-    let digest = observed.digest.clone().or_else(|| observed.image.as_ref().and_then(|image| image.digest.clone()));
+    let old = service.running.take().filter(|_| same_repository);
+    let tag = tag.or_else(|| old.as_ref().and_then(|old| old.tag.clone()));
+    let told = observed.digest.clone().or_else(|| observed.image.as_ref().and_then(|image| image.digest.clone()));
+    // What ran under another tag is not what runs now; nor is it where the device told something that nobody can read.
+    let holds = old.as_ref().filter(|old| told.is_none() && old.tag == tag && !observed.unread_digest);
     let running = Running {
-        tag: tag.or_else(|| old.as_ref().and_then(|old| old.tag.clone())),
-        digest: digest.or_else(|| old.as_ref().and_then(|old| old.digest.clone())),
+        before_swap: holds.is_some_and(|old| old.before_swap),
+        digest: told.or_else(|| holds.and_then(|old| old.digest.clone())),
+        tag,
         status: observed.status.clone().or_else(|| old.as_ref().and_then(|old| old.status.clone())),
         healthy: observed.healthy.or_else(|| old.as_ref().and_then(|old| old.healthy)),
     };

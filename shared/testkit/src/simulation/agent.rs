@@ -163,6 +163,7 @@ impl Agent {
                 digest: None,
             }),
             digest: Some(digest),
+            unread_digest: false,
             status: Some("running".to_owned()),
             healthy: Some(self.healthy),
         };

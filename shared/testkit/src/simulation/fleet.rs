@@ -92,7 +92,13 @@ impl Stage {
     fn new_device(&mut self, fleet: &str) -> Device {
         let uuid = uuid::Builder::from_random_bytes(self.rng.random()).into_uuid();
         let pin = Pin { tag: Some(Tag::parse("v1").expect("a tag")), digest: Some(digest(1)) };
-        let running = Running { tag: pin.tag.clone(), digest: pin.digest.clone(), status: None, healthy: Some(true) };
+        let running = Running {
+            tag: pin.tag.clone(),
+            digest: pin.digest.clone(),
+            status: None,
+            healthy: Some(true),
+            before_swap: false,
+        };
         // Some enrol with a tag alone; their first report tells the digest.
         let told = self.rng.random_range(0..4) > 0;
         let pin = Pin { digest: pin.digest.filter(|_| told), ..pin };

@@ -6,6 +6,7 @@ fn sees(image: Option<&str>, runs: Option<u8>) -> Reports {
     let observed = Observed {
         image: image.map(|image| ImageRef::parse(image).unwrap()),
         digest: runs.map(digest),
+        unread_digest: false,
         status: Some("running".to_owned()),
         healthy: Some(true),
     };
@@ -102,4 +103,64 @@ fn what_the_body_tells_of_its_work_explains_what_runs() {
     let late = body(2, vec![says(DeviceEvent::HealthCheckPassed, 5)]);
     let next = told(&timed_out, &late, rollout(Status::InProgress), json!({})).device.unwrap();
     assert_eq!((progress(&next), &next.tracks[&repository()].drifted), (Progress::Healthy, &None));
+}
+
+#[test]
+fn what_ran_under_another_name_is_not_what_runs_now() {
+    let unread = Observed { unread_digest: true, ..Observed::default() };
+    let image = |image: &str| Observed { image: Some(ImageRef::parse(image).unwrap()), ..Observed::default() };
+    for (label, observed, expected) in [
+        ("nothing of it", Observed::default(), Some(digest(1))),
+        ("the same tag", image("acme/app:v1"), Some(digest(1))),
+        ("another tag", image("acme/app:v2"), None),
+        ("a digest that nobody can read", unread, None),
+    ] {
+        let body = Reports { services: BTreeMap::from([("web".to_owned(), observed)]), ..Reports::default() };
+        let next = report(&device(), &body, &Knowledge::new(), at(0)).device.unwrap_or_else(device);
+        assert_eq!(next.running_digest(&repository()).cloned(), expected, "{label}");
+    }
+    let body = Reports { services: BTreeMap::from([("web".to_owned(), image("acme/other:v1"))]), ..Reports::default() };
+    let next = report(&device(), &body, &Knowledge::new(), at(0)).device.unwrap();
+    let other = ImageRef::parse("acme/other:v1").unwrap().repository;
+    assert_eq!(next.running_digest(&other), None, "another repository");
+    assert_eq!(next.tracks[&other].baseline.as_ref().unwrap().digest, None, "nor is it where a way back leads");
+}
+
+/// Of an unpinned rollout the device alone knows the content: what it told before the swap is no proof.
+#[test]
+fn an_unpinned_rollout_is_proven_by_what_was_told_after_the_swap() {
+    let passed = |observed: Option<Observed>| Reports {
+        services: observed.map(|observed| ("web".to_owned(), observed)).into_iter().collect(),
+        reports: vec![says(DeviceEvent::ContainerUpdating, 3), says(DeviceEvent::HealthCheckPassed, 4)],
+        ..Reports::default()
+    };
+    let image = |tag: &str, runs: Option<u8>| {
+        let image = Some(ImageRef::parse(&format!("acme/app:{tag}")).unwrap());
+        Some(Observed { image, digest: runs.map(digest), ..Observed::default() })
+    };
+    for (label, pulled, observed, proven) in [
+        ("its digest", None, image("v2", Some(2)), true),
+        ("the same content under another tag", None, image("v2", Some(1)), true),
+        ("no digest", None, image("v2", None), false),
+        ("the same tag, and no digest", None, image("v1", None), false),
+        ("nothing of its services", None, None, false),
+        ("nothing of its services, which run what it pulled", Some(digest(1)), None, true),
+    ] {
+        for progress in [Progress::Pulled, Progress::Swapping] {
+            let mut device = placed(Progress::Pulled);
+            if progress == Progress::Swapping {
+                device = crate::poll::poll(&device, &unpinned(), at(0)).expect("it may swap");
+            }
+            track(&mut device).current.as_mut().unwrap().pulled.clone_from(&pulled);
+            let after = report(&device, &passed(observed.clone()), &unpinned(), at(0)).device.unwrap();
+            let healthy = after.tracks[&repository()].current.as_ref().unwrap().progress == Progress::Healthy;
+            assert_eq!(healthy, proven, "{label}, from {progress:?}");
+        }
+    }
+}
+
+fn unpinned() -> Knowledge {
+    let mut known = known(rollout(Status::InProgress), json!({}));
+    known.rollout.target.digest = None;
+    knowledge([known])
 }

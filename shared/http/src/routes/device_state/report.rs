@@ -201,6 +201,8 @@ fn report(value: &Value) -> Result<Report, &'static str> {
     // What cannot be a rollout's id is no assignment of this device.
     let rollout_id = RolloutId::parse(&told.rollout_id).ok_or("not_assigned")?;
     let details = told.details.unwrap_or_default();
+    // A content that was told and cannot be read must not pass for one that was not told.
+    let digest = details.digest.map(|digest| Digest::told(&digest)).transpose().map_err(|_| unreadable)?;
     let words = match (details.reason, details.message) {
         (Some(reason), Some(message)) => Some(format!("{reason}: {message}")),
         (reason, message) => reason.or(message),
@@ -214,16 +216,18 @@ fn report(value: &Value) -> Result<Report, &'static str> {
         event,
         message: words.map(|words| shortened(&words, MESSAGE_MAX)),
         until: details.until.and_then(|until| until.parse::<Timestamp>().ok()),
-        digest: details.digest.and_then(|digest| Digest::parse(&digest).ok()),
+        digest,
     })
 }
 
 /// What can be read of a service; `None` where nothing can.
 fn observed(value: &Value) -> Option<Observed> {
     let told = ReportedService::deserialize(value).ok()?;
+    let digest = told.digest.map(|digest| Digest::told(&digest));
     Some(Observed {
         image: told.image.and_then(|image| ImageRef::parse(&image).ok()),
-        digest: told.digest.and_then(|digest| Digest::parse(&digest).ok()),
+        unread_digest: digest.as_ref().is_some_and(Result::is_err),
+        digest: digest.and_then(Result::ok),
         status: told.status.map(|status| shortened(&status, TEXT_MAX)),
         healthy: told.healthy,
     })

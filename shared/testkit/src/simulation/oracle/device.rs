@@ -1,6 +1,6 @@
 //! What may be written on a device's item, and started on a device.
 
-use tidegate_domain::assignment::{Progress, Reason};
+use tidegate_domain::assignment::{Assignment, Progress, Reason};
 use tidegate_domain::device::{Device, Track};
 use tidegate_domain::ids::{DeviceUuid, RolloutId};
 use tidegate_domain::image::Digest;
@@ -70,10 +70,14 @@ impl Oracle {
         }
     }
 
-    /// A device was moved or deleted: it takes no part, before the swap, in what is not for it any more.
+    /// A device was moved or deleted: it takes no part, before the swap, in what is not for it any more. Nobody waits for
+    /// one that was deleted, past the swap neither.
     fn moved(&mut self, device: &Device, now: i64) {
         let places = device.tracks.values().flat_map(|track| track.current.iter().chain(&track.next));
-        let wrong = places.filter(|place| place.progress.can_leave()).find(|place| {
+        let takes_part = |place: &&Assignment| {
+            place.progress.can_leave() || device.deleted_at.is_some() && place.progress == Progress::Swapping
+        };
+        let wrong = places.filter(takes_part).find(|place| {
             // What it was for a while: the function that moved the device may have read an older status.
             let live = self.statuses_since(&place.rollout_id, now - READ_MS).all(Status::live);
             let selector = &self.policy(&place.rollout_id).selector;

@@ -3,6 +3,8 @@
 //! Nobody signs a time, senders' clocks differ, registries replicate late and queues hold deliveries back for hours. So
 //! a notice is stale only where it is older by more than such things explain.
 
+use std::collections::BTreeMap;
+
 use jiff::fmt::serde::timestamp::millisecond::{optional as ms_opt, required as ms};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -32,7 +34,17 @@ pub struct News {
     /// It is older than what the head was told of: only what the registry says now makes it count.
     #[serde(rename = "o", default, skip_serializing_if = "is_false")]
     pub older: bool,
+    /// The newest that each sender told of before, in milliseconds; `person` is a person. It outlives the rollouts
+    /// that others took the place of: what a sender told is remembered though somebody else told something since.
+    #[serde(rename = "b", default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub before: BTreeMap<String, i64>,
 }
+
+/// A person among senders, whose names have a slash.
+const PERSON: &str = "person";
+
+/// Senders that are remembered: of more, those that told something last.
+const SENDERS: usize = 8;
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
 fn is_false(b: &bool) -> bool {
@@ -54,28 +66,60 @@ pub struct Stale {
 }
 
 impl News {
+    /// Something without a time, that was taken then.
+    pub const fn unknown(taken_at: Timestamp) -> Self {
+        Self { happened_at: None, sender: None, taken_at, merged: 0, older: false, before: BTreeMap::new() }
+    }
+
     /// A person's word.
-    pub const fn person(now: Timestamp) -> Self {
-        Self { happened_at: Some(now), sender: None, taken_at: now, merged: 0, older: false }
+    pub fn person(now: Timestamp) -> Self {
+        Self { happened_at: Some(now), ..Self::unknown(now) }
     }
 
     /// A sender's. A time that lies ahead is taken for now, or it would make every later push stale.
     pub fn told(sender: &str, happened_at: Option<Timestamp>, now: Timestamp) -> Self {
         let happened_at = happened_at.map(|at| at.min(now));
-        Self { happened_at, sender: Some(sender.to_owned()), taken_at: now, merged: 0, older: false }
+        Self { happened_at, sender: Some(sender.to_owned()), ..Self::unknown(now) }
     }
 
     /// Whether it is older than something that was heard of before, by more than clocks and delays explain. Without a
     /// time of its own it is not.
     pub fn stale<'a>(&self, heard: impl IntoIterator<Item = &'a Self>) -> Option<Stale> {
         let mine = self.happened_at?;
-        let newer = heard.into_iter().filter(|heard| {
-            let same = self.sender.is_some() && self.sender == heard.sender && heard.happened_at.is_some();
+        let newer = heard.into_iter().flat_map(Self::all).filter(|(sender, at, timed)| {
+            let same = self.sender.is_some() && self.sender.as_deref() == *sender && *timed;
             let limit = if same { SAME_SENDER_SECONDS } else { OTHER_SENDER_SECONDS };
-            heard.at().duration_since(mine) > SignedDuration::from_secs(limit)
+            at.duration_since(mine) > SignedDuration::from_secs(limit)
         });
-        let newest = newer.max_by_key(|heard| heard.at())?;
-        Some(Stale { newer_at: newest.at(), sender: newest.sender.clone() })
+        let (sender, newer_at, _) = newer.max_by_key(|(_, at, _)| *at)?;
+        Some(Stale { newer_at, sender: sender.map(str::to_owned) })
+    }
+
+    /// Who told of what when, and whether that is its sender's own time: itself, and what came before.
+    fn all(&self) -> impl Iterator<Item = (Option<&str>, Timestamp, bool)> {
+        let before = self.before.iter().filter_map(|(sender, at)| {
+            let sender = (sender != PERSON).then_some(sender.as_str());
+            Some((sender, Timestamp::from_millisecond(*at).ok()?, true))
+        });
+        std::iter::once((self.sender.as_deref(), self.at(), self.happened_at.is_some())).chain(before)
+    }
+
+    /// It takes the place of what was told of the other, and remembers that.
+    #[must_use]
+    pub fn after(mut self, other: &Self) -> Self {
+        for (sender, at, timed) in other.all() {
+            let itself = self.sender.as_deref() == sender && self.happened_at.is_some_and(|mine| mine >= at);
+            if itself || !timed {
+                continue;
+            }
+            let newest = self.before.entry(sender.unwrap_or(PERSON).to_owned()).or_insert(i64::MIN);
+            *newest = (*newest).max(at.as_millisecond());
+        }
+        while self.before.len() > SENDERS {
+            let oldest = self.before.iter().min_by_key(|(_, at)| **at).map(|(sender, _)| sender.clone());
+            self.before.remove(&oldest.unwrap_or_default());
+        }
+        self
     }
 
     /// Whether it surely happened after the other.
@@ -87,14 +131,16 @@ impl News {
     /// whether it is one that a digest must be asked for after.
     #[must_use]
     pub fn with(&self, later: &Self, merged: bool) -> Self {
-        let newest = if self.floor() > later.floor() { self } else { later };
-        Self {
+        let (newest, other) = if self.floor() > later.floor() { (self, later) } else { (later, self) };
+        let both = Self {
             happened_at: newest.happened_at,
             sender: newest.sender.clone(),
             taken_at: self.taken_at.max(later.taken_at),
             merged: self.merged + u32::from(merged),
             older: self.older && later.older,
-        }
+            before: newest.before.clone(),
+        };
+        both.after(other)
     }
 
     /// What the same sender tells of before this is stale, and after a person's word what anybody does.

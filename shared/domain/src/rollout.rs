@@ -339,8 +339,7 @@ fn is_false(b: &bool) -> bool {
 impl Rollout {
     /// What it was told of. One that does not know was told of something when it was created, by whomever.
     pub fn heard(&self) -> News {
-        let unknown = || News { happened_at: None, sender: None, taken_at: self.created_at, merged: 0, older: false };
-        self.news.clone().unwrap_or_else(unknown)
+        self.news.clone().unwrap_or_else(|| News::unknown(self.created_at))
     }
 
     /// How many notices were merged into it.

@@ -174,6 +174,8 @@ impl Standing {
             }
             None => wanted.news.clone(),
         };
+        let heard = [&self.live, &self.waiting, &self.promoted].into_iter().flatten().map(Rollout::heard);
+        let news = heard.fold(news, |news, heard| news.after(&heard));
         let admission = match kept_out(&*ports.store, wanted, &self.head).await? {
             Some(reason) => Admission::Bad(reason),
             None => admit(&self.head, places, &wish),
@@ -351,7 +353,8 @@ async fn fails(
 /// as newer than it.
 fn told_later(rollout: &Rollout, news: &News) -> Option<Write> {
     let (heard, next) = (rollout.heard(), rollout.heard().with(news, false));
-    let other = (next.happened_at, &next.sender) != (heard.happened_at, &heard.sender);
+    let known = |news: &News| (news.happened_at, news.sender.clone(), news.before.clone());
+    let other = known(&next) != known(&heard);
     other.then(|| tell(rollout, news, false))
 }
 

@@ -2,7 +2,7 @@ use super::*;
 use crate::testing::at;
 
 fn told(sender: &str, seconds: Option<i64>) -> News {
-    News { happened_at: seconds.map(at), sender: Some(sender.to_owned()), taken_at: at(DAY), merged: 0, older: false }
+    News { happened_at: seconds.map(at), sender: Some(sender.to_owned()), ..News::unknown(at(DAY)) }
 }
 
 const DAY: i64 = 86_400;
@@ -68,4 +68,25 @@ fn what_is_stored_is_read() {
     assert_eq!(serde_json::from_str::<News>(&serde_json::to_string(&news).unwrap()).unwrap(), news);
     let least: News = serde_json::from_str(r#"{"a":5000}"#).unwrap();
     assert_eq!((least.happened_at, least.sender, least.merged), (None, None, 0));
+}
+
+#[test]
+fn what_a_sender_told_is_remembered_though_others_told_something_since() {
+    let hub = |seconds| told("s/docker-hub", Some(seconds));
+    let rolled_out = News::person(at(9_010)).after(&told("s/ghcr", Some(8_000)).after(&hub(9_000)));
+    for (label, notice, stale) in [
+        ("within its five minutes", hub(8_700), false),
+        ("more than that", hub(8_699), true),
+        ("another known one", told("s/ghcr", Some(7_699)), true),
+        ("one that nobody heard", told("s/other", Some(100)), false),
+    ] {
+        assert_eq!(notice.stale([&rolled_out]).is_some(), stale, "{label}");
+    }
+    let old = hub(8_800).after(&rolled_out);
+    assert!(hub(8_699).stale([&old]).is_some(), "an older one that counted lowers no limit");
+    let many = (0..20).fold(hub(0), |news, n| news.after(&told(&format!("s{n:02}"), Some(n))));
+    assert_eq!(
+        many.before.keys().map(String::as_str).collect::<Vec<_>>(),
+        ["s12", "s13", "s14", "s15", "s16", "s17", "s18", "s19"]
+    );
 }

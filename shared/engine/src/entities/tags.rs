@@ -34,7 +34,7 @@ impl TagNotice {
     /// As what a later notice is compared with.
     pub fn heard(&self) -> News {
         let sender = Some(self.sender.clone().unwrap_or_default());
-        News { happened_at: self.event_time, sender, taken_at: self.accepted_at, merged: 0, older: false }
+        News { happened_at: self.event_time, sender, ..News::unknown(self.accepted_at) }
     }
 }
 

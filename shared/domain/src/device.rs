@@ -251,6 +251,12 @@ impl Device {
         services.find_map(|service| service.running.as_ref()?.digest.as_ref())
     }
 
+    /// That digest, where it was told since the last swap began. After one that nothing was heard of, nobody knows what runs.
+    pub fn certain_digest(&self, repository: &Repository) -> Option<&Digest> {
+        let mut services = self.services.values().filter(|service| service.repository == *repository);
+        services.find_map(|service| service.running.as_ref().filter(|running| !running.before_swap)?.digest.as_ref())
+    }
+
     /// The tag by which the repository's (first) service reported to run.
     pub fn running_tag(&self, repository: &Repository) -> Option<&Tag> {
         let mut services = self.services.values().filter(|service| service.repository == *repository);
@@ -313,7 +319,7 @@ impl Device {
     pub(crate) fn move_up(&mut self, known: &Knowledge, now: Timestamp) {
         let repositories: Vec<Repository> = self.tracks.keys().cloned().collect();
         for repository in repositories {
-            let ran = self.running_digest(&repository).cloned();
+            let ran = self.certain_digest(&repository).cloned();
             let Some(track) = self.tracks.get_mut(&repository) else { continue };
             let free = track
                 .current

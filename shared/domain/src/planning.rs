@@ -87,7 +87,7 @@ pub fn place(device: &Device, new: &Known, (position, batch): (u32, u32), old: &
         return Placed::Skipped(row(Class::Skipped, Some(reason), track.baseline));
     }
     let mut next = device.next_revision();
-    let ran = device.running_digest(repository).cloned();
+    let ran = device.certain_digest(repository).cloned();
     let mut assignment = Assignment::new(rollout.rollout_id.clone(), rollout.generation, position, batch);
     let slot = next.tracks.entry(repository.clone()).or_default();
     let current = slot.current.as_ref().and_then(|current| old.get(&current.rollout_id)).cloned();

@@ -167,7 +167,7 @@ fn offer(
         return Some(skip(Reason::NotApplicable));
     }
     let platform = device.platform.as_deref();
-    if device.running_digest(repository).is_some_and(|digest| facts.is_target(digest, platform)) {
+    if device.certain_digest(repository).is_some_and(|digest| facts.is_target(digest, platform)) {
         return Some(skip(Reason::UpToDate));
     }
     if device.tracks.iter().any(|(other, track)| other != repository && moving(track.current.as_ref(), known)) {

@@ -148,7 +148,7 @@ fn service_target(
     match &assignment.progress {
         // Latecomers and devices that were put off get what the rollout proved, inside their window.
         Progress::Waiting | Progress::Deferred if rollout.status == Status::Completed => {
-            let there = device.running_digest(repository).is_some_and(|runs| known.is_target(runs, None));
+            let there = device.certain_digest(repository).is_some_and(|runs| known.is_target(runs, None));
             match swap_time(&known.plan.policy, device.timezone.as_deref(), now) {
                 SwapTime::Open(_) => stay(),
                 SwapTime::Closed(_) | SwapTime::NoZone if there => stay(),

@@ -310,3 +310,15 @@ fn who_was_moved_away_and_back_takes_part_again_behind_everyone() {
     let late = place(&left, &ended, (LATECOMER, 3), &knowledge([ended.clone()]), at(0));
     assert!(matches!(late, Placed::Known(_)), "nor does what ended");
 }
+
+#[test]
+fn after_a_swap_that_nothing_was_heard_of_nobody_is_passed_over() {
+    let again = Known { rollout: Rollout { target: pin(1), ..newer(json!({})).rollout }, ..newer(json!({})) };
+    let told = device();
+    let mut silent = told.clone();
+    silent.swaps(&repository());
+    for (device, class) in [(&told, Class::Skipped), (&silent, Class::Pending)] {
+        let (_, row) = assigned(placed_in(device, &again, Status::Completed));
+        assert_eq!(row.class, class);
+    }
+}

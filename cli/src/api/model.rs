@@ -57,6 +57,7 @@ pub(crate) struct Rollout {
 pub(crate) struct Approval {
     pub(crate) seal: String,
     pub(crate) seal_needed: bool,
+    pub(crate) pushed_at: Option<String>,
 }
 
 /// What a rollout passes over of its policy, and who said so.

@@ -5,7 +5,7 @@ mod trigger;
 
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use tidegate_domain::ids::{DeviceUuid, RolloutId};
@@ -75,9 +75,9 @@ pub(crate) enum Command {
     /// Offer the image to nobody more, for good; what is updated stays
     Cancel(Reasoned),
     /// Say yes to a rollout that waits for it
-    Approve(Reasoned),
+    Approve(Answer),
     /// Say no to a rollout that waits for approval
-    Reject(Reasoned),
+    Reject(Answer),
     /// Bring every device that took the image back to its own last proven one
     RollbackAll {
         #[command(flatten)]
@@ -118,6 +118,16 @@ pub(crate) struct Reasoned {
     json: bool,
 }
 
+/// A yes or no.
+#[derive(Args)]
+pub(crate) struct Answer {
+    #[command(flatten)]
+    reasoned: Reasoned,
+    /// What was seen: the seal that `rollouts show` printed. Needed where the digest is not known
+    #[arg(long)]
+    seal: Option<String>,
+}
+
 impl Command {
     /// Runs it.
     pub(crate) async fn run(self) -> Result<ExitCode> {
@@ -147,8 +157,8 @@ impl Command {
             }
             Self::Pause(reasoned) => reasoned.command(&api, "pause", json!({})).await?,
             Self::Cancel(reasoned) => reasoned.command(&api, "cancel", json!({})).await?,
-            Self::Approve(reasoned) => reasoned.answer(&api, "approve").await?,
-            Self::Reject(reasoned) => reasoned.answer(&api, "reject").await?,
+            Self::Approve(answer) => answer.give(&api, "approve").await?,
+            Self::Reject(answer) => answer.give(&api, "reject").await?,
             Self::Resume { rollout_id, reason, skip_batch, json } => {
                 let body = if skip_batch { json!({ "skip_batch": true }) } else { json!({}) };
                 Reasoned { rollout_id, reason: Some(reason), json }.command(&api, "resume", body).await?;
@@ -179,14 +189,21 @@ impl Reasoned {
         let answer = api.command(id, command, &body).await.with_context(|| format!("{command} was not done"))?;
         show::commanded(command, &answer, self.json)
     }
+}
 
-    /// Says yes or no to the rollout as it stands now: where it changes meanwhile, the answer is not taken.
-    async fn answer(self, api: &Api, command: &str) -> Result<()> {
-        let seen = api.rollout(self.rollout_id.as_str()).await?;
-        let body = match seen.approval {
-            Some(approval) => json!({ "seal": approval.seal }),
-            None => json!({}),
+impl Answer {
+    /// Says yes or no to what was seen: where the rollout changed since, the answer is not taken.
+    async fn give(self, api: &Api, command: &str) -> Result<()> {
+        let id = self.reasoned.rollout_id.clone();
+        let seal = match (self.seal, api.rollout(id.as_str()).await?.approval) {
+            (Some(seal), _) => Some(seal),
+            (None, Some(approval)) if approval.seal_needed => bail!(
+                "the digest of this rollout is not known, so the answer must say what it is for: look at it with \
+                 `tidegate rollouts show {id}`, and hand its seal back with --seal"
+            ),
+            (None, approval) => approval.map(|approval| approval.seal),
         };
-        self.command(api, command, body).await
+        let body = seal.map_or_else(|| json!({}), |seal| json!({ "seal": seal }));
+        self.reasoned.command(api, command, body).await
     }
 }

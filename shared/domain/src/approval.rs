@@ -4,6 +4,7 @@
 //! which is shown with the rollout and handed back with the answer. Where the rollout knows its digest, its id alone says
 //! as much, and the seal may be left out; where it does not, the tag may mean anything by now, and the seal must be there.
 
+use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use crate::policy::Policy;
@@ -12,8 +13,9 @@ use crate::rollout::{Rollout, Status};
 /// Characters of a seal.
 const SEAL_LENGTH: usize = 24;
 
-/// The seal of a rollout that can be approved, as it stands; `None` where there is nothing to approve.
-pub fn seal(rollout: &Rollout, policy: &Policy) -> Option<String> {
+/// The seal of a rollout that can be approved, as it stands; `None` where there is nothing to approve. `pushed_at` is when
+/// its tag was told of last since the rollout was: without a digest it brings that push.
+pub fn seal(rollout: &Rollout, policy: &Policy, pushed_at: Option<Timestamp>) -> Option<String> {
     match rollout.status {
         Status::AwaitingApproval | Status::Expired => {}
         Status::Pending
@@ -29,10 +31,11 @@ pub fn seal(rollout: &Rollout, policy: &Policy) -> Option<String> {
         | Status::RolledBack => return None,
     }
     let ends: Vec<u32> = rollout.batches.iter().map(|batch| batch.end).collect();
-    let asked = rollout.asked_at.map(jiff::Timestamp::as_millisecond);
+    let asked = rollout.asked_at.map(Timestamp::as_millisecond);
+    let pushed = pushed_at.map(Timestamp::as_millisecond);
     let seen = (
         (rollout.rollout_id.as_str(), rollout.status.name(), asked),
-        (&rollout.repository, &rollout.target.tag, &rollout.target.digest),
+        (&rollout.repository, &rollout.target.tag, &rollout.target.digest, pushed),
         (policy, rollout.total, ends),
     );
     let text = serde_json::to_vec(&seen).ok()?;
@@ -57,8 +60,13 @@ pub enum NotBound {
 
 /// Whether an answer with this seal (or none) is for the rollout as it stands. A rollout that cannot be approved has no
 /// seal, and its status answers for itself.
-pub fn bound(rollout: &Rollout, policy: &Policy, given: Option<&str>) -> Result<(), NotBound> {
-    match (seal(rollout, policy), given) {
+pub fn bound(
+    rollout: &Rollout,
+    policy: &Policy,
+    pushed_at: Option<Timestamp>,
+    given: Option<&str>,
+) -> Result<(), NotBound> {
+    match (seal(rollout, policy, pushed_at), given) {
         (Some(seal), Some(given)) if seal != given => Err(NotBound::Changed),
         (Some(_), None) if rollout.target.digest.is_none() => Err(NotBound::Needed),
         (None | Some(_), _) => Ok(()),
@@ -79,9 +87,9 @@ mod tests {
     #[test]
     fn a_seal_changes_with_what_is_seen() {
         let manual = policy(json!({"update_strategy": "manual"}));
-        let first = seal(&asked(), &manual).unwrap();
+        let first = seal(&asked(), &manual, None).unwrap();
         assert_eq!(
-            seal(&Rollout { revision: 99, cursor: 5, ..asked() }, &manual).unwrap(),
+            seal(&Rollout { revision: 99, cursor: 5, ..asked() }, &manual, None).unwrap(),
             first,
             "progress is no change"
         );
@@ -90,16 +98,17 @@ mod tests {
         let mut other_digest = asked();
         other_digest.target.digest = Some(digest(9));
         for (label, other) in [
-            ("another tag", seal(&other_tag, &manual)),
-            ("another digest", seal(&other_digest, &manual)),
-            ("asked anew", seal(&Rollout { asked_at: Some(at(9)), ..asked() }, &manual)),
-            ("expired", seal(&Rollout { status: Status::Expired, ..asked() }, &manual)),
-            ("another plan", seal(&Rollout { total: 11, ..asked() }, &manual)),
-            ("another policy", seal(&asked(), &policy(json!({"update_strategy": "manual", "max_in_flight": 3})))),
+            ("another tag", seal(&other_tag, &manual, None)),
+            ("another digest", seal(&other_digest, &manual, None)),
+            ("asked anew", seal(&Rollout { asked_at: Some(at(9)), ..asked() }, &manual, None)),
+            ("expired", seal(&Rollout { status: Status::Expired, ..asked() }, &manual, None)),
+            ("another plan", seal(&Rollout { total: 11, ..asked() }, &manual, None)),
+            ("another push of its tag", seal(&asked(), &manual, Some(at(7)))),
+            ("another policy", seal(&asked(), &policy(json!({"update_strategy": "manual", "max_in_flight": 3})), None)),
         ] {
             assert_ne!(other.unwrap(), first, "{label}");
         }
-        assert_eq!(seal(&rollout(Status::InProgress), &manual), None);
+        assert_eq!(seal(&rollout(Status::InProgress), &manual, None), None);
     }
 
     #[test]
@@ -107,14 +116,14 @@ mod tests {
         let manual = policy(json!({"update_strategy": "manual"}));
         let mut unpinned = asked();
         unpinned.target.digest = None;
-        let right = seal(&unpinned, &manual);
-        assert_eq!(bound(&unpinned, &manual, None), Err(NotBound::Needed));
-        assert_eq!(bound(&unpinned, &manual, Some("0000")), Err(NotBound::Changed));
-        assert_eq!(bound(&unpinned, &manual, right.as_deref()), Ok(()));
-        assert_eq!(bound(&asked(), &manual, None), Ok(()), "a digest says what it is for");
-        assert_eq!(bound(&asked(), &manual, right.as_deref()), Err(NotBound::Changed));
+        let right = seal(&unpinned, &manual, None);
+        assert_eq!(bound(&unpinned, &manual, None, None), Err(NotBound::Needed));
+        assert_eq!(bound(&unpinned, &manual, None, Some("0000")), Err(NotBound::Changed));
+        assert_eq!(bound(&unpinned, &manual, None, right.as_deref()), Ok(()));
+        assert_eq!(bound(&asked(), &manual, None, None), Ok(()), "a digest says what it is for");
+        assert_eq!(bound(&asked(), &manual, None, right.as_deref()), Err(NotBound::Changed));
         assert_eq!(
-            bound(&rollout(Status::Scheduled), &manual, Some("x")),
+            bound(&rollout(Status::Scheduled), &manual, None, Some("x")),
             Ok(()),
             "approved before: the status answers"
         );

@@ -108,8 +108,10 @@ impl News {
     #[must_use]
     pub fn after(mut self, other: &Self) -> Self {
         for (sender, at, timed) in other.all() {
+            // Nobody told who: what is the same sender's cannot be known.
+            let nameless = sender == Some("");
             let itself = self.sender.as_deref() == sender && self.happened_at.is_some_and(|mine| mine >= at);
-            if itself || !timed {
+            if itself || nameless || !timed {
                 continue;
             }
             let newest = self.before.entry(sender.unwrap_or(PERSON).to_owned()).or_insert(i64::MIN);

@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 use tidegate_domain::ids::RolloutId;
-use tidegate_domain::rollout::{Plan, Rollout};
+use tidegate_domain::rollout::{Plan, Rollout, Status};
 use tidegate_domain::step::{Inputs, step};
 
-use crate::entities::{journal, plans, rollouts};
+use crate::entities::{journal, plans, rollouts, tags};
 use crate::error::EngineError;
 use crate::ports::{Freshness, Store};
 
@@ -18,6 +18,8 @@ pub struct View {
     pub plan: Plan,
     /// In words, why nothing moves now, or what just happened.
     pub waiting_for: String,
+    /// It waits for a yes, its digest is not known, and its tag was told of after it was: when.
+    pub pushed_at: Option<Timestamp>,
 }
 
 /// The rollout with the pages after its cursor counted in, read consistently.
@@ -37,9 +39,19 @@ pub async fn view(store: &dyn Store, id: &RolloutId, now: Timestamp) -> Result<O
     let (preparation, standing) = crate::step::prepared(store, &rollout, &pages).await?;
     let inputs = Inputs { pages: &pages, preparation: &preparation, standing: &standing, now };
     let waiting_for = step(&rollout, &plan, &inputs).report;
+    let pushed_at = pushed_at(store, &rollout).await?;
     let mut shown = rollout;
     for (_, page) in &pages {
         page.count_into(&mut shown.batches);
     }
-    Ok(Some(View { rollout: shown, plan, waiting_for }))
+    Ok(Some(View { rollout: shown, plan, waiting_for, pushed_at }))
+}
+
+async fn pushed_at(store: &dyn Store, rollout: &Rollout) -> Result<Option<Timestamp>, EngineError> {
+    let waits = matches!(rollout.status, Status::AwaitingApproval | Status::Expired);
+    let Some(tag) = rollout.target.tag.as_ref().filter(|_| waits && rollout.target.digest.is_none()) else {
+        return Ok(None);
+    };
+    let notice = tags::get(store, &rollout.repository, tag).await?;
+    Ok(notice.map(|notice| notice.accepted_at).filter(|at| *at > rollout.heard().taken_at))
 }

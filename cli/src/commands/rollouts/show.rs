@@ -73,6 +73,9 @@ pub(super) fn rollout(found: &Value, json: bool) -> Result<()> {
     if let Some(waiting_for) = rollout.waiting_for.as_ref().filter(|text| !told(text)) {
         stdout::line(format_args!("now        {waiting_for}"))?;
     }
+    if let Some(at) = rollout.approval.as_ref().and_then(|approval| approval.pushed_at.as_ref()) {
+        stdout::line(format_args!("pushed     again at {at}: that is what devices would get"))?;
+    }
     if let Some(next) = what_next(&rollout) {
         stdout::line(format_args!("next       {next}"))?;
     }
@@ -112,10 +115,16 @@ fn what_next(rollout: &Rollout) -> Option<String> {
             let skip = if batch.is_some_and(|batch| batch.healthy == 0) { " [--skip-batch]" } else { "" };
             Some(format!("tidegate rollouts resume {id} --reason WHY{skip}; or cancel, or rollback-all"))
         }
-        "awaiting_approval" => Some(format!("tidegate rollouts approve {id}; or reject")),
-        "expired" => Some(format!("tidegate rollouts approve {id} asks for approval anew")),
+        "awaiting_approval" => Some(format!("tidegate rollouts approve {id}{}; or reject", sealed(rollout))),
+        "expired" => Some(format!("tidegate rollouts approve {id}{} asks for approval anew", sealed(rollout))),
         _ => None,
     }
+}
+
+/// Where a tag alone says what is brought, the answer says what was seen.
+fn sealed(rollout: &Rollout) -> String {
+    let approval = rollout.approval.as_ref().filter(|approval| approval.seal_needed);
+    approval.map(|approval| format!(" --seal {}", approval.seal)).unwrap_or_default()
 }
 
 /// What became of a command: how the rollout stands, and whether anything changed.

@@ -212,7 +212,7 @@ async fn is_for_what_was_seen(
     }
     let view = tidegate_engine::rollouts::view(&*state.ports.store, id, state.now()).await?;
     let view = view.ok_or_else(|| Problem::missing("rollout"))?;
-    bound(&view.rollout, &view.plan.policy, seal).map_err(|error| {
+    bound(&view.rollout, &view.plan.policy, view.pushed_at, seal).map_err(|error| {
         let fields = vec![FieldError::new("/seal", &error)];
         match error {
             NotBound::Needed => Problem::conflict("seal_needed", error.to_string()).about(fields),

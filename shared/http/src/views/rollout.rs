@@ -115,6 +115,10 @@ struct ApprovalView {
     seal: String,
     /// Whether an answer without the seal is refused: the digest is not known, so nothing else says what it is for.
     seal_needed: bool,
+    /// Its tag was pushed again since: then. Devices would be brought what was pushed last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    pushed_at: Option<String>,
 }
 
 /// What a rollout passes over of its policy.
@@ -232,8 +236,11 @@ impl RolloutView {
 
 impl From<View> for RolloutView {
     fn from(view: View) -> Self {
-        let approval = seal(&view.rollout, &view.plan.policy)
-            .map(|seal| ApprovalView { seal, seal_needed: view.rollout.target.digest.is_none() });
+        let approval = seal(&view.rollout, &view.plan.policy, view.pushed_at).map(|seal| ApprovalView {
+            seal,
+            seal_needed: view.rollout.target.digest.is_none(),
+            pushed_at: view.pushed_at.map(|at| at.to_string()),
+        });
         Self { approval, ..Self::new(&view.rollout, Some(view.waiting_for)) }
     }
 }

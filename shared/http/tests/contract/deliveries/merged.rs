@@ -1,6 +1,6 @@
 //! Pushes of one tag in short order, by senders that tell no digest: none of them is lost.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::order::{hub, sent, world};
 use super::sha;
@@ -110,4 +110,37 @@ async fn where_the_registry_cannot_be_asked() {
     world.nudge(&second).await;
     assert_eq!(world.rollout(&first).await.0, "superseded");
     assert_ne!(world.rollout(&second).await.0, "cancelled");
+}
+
+#[tokio::test]
+async fn a_later_push_of_the_tag_changes_what_a_yes_is_for() {
+    let world = World::new();
+    let policy =
+        json!({"name": "careful", "image_pattern": "acme/app:*", "update_strategy": "manual", "on_newer": "queue"});
+    world.post("/api/v1/image-policies", policy).await.is(201);
+    world.enrol("north").await;
+    let pushed = |second: i64| hub("v2", 1_795_000_000 + second);
+    let first = pushed(1).deliver(&world).await.is(202);
+    let id = first["deliveries"][0]["rollout_id"].as_str().unwrap().to_owned();
+    world.settle().await;
+    world.pass(180);
+    world.nudge(&id).await;
+    let path = format!("/api/v1/rollouts/{id}");
+    let seen = world.get(&path).await.is(200);
+    assert_eq!(
+        (&seen["status"], &seen["approval"]["pushed_at"]),
+        (&json!("awaiting_approval"), &Value::Null),
+        "{seen}"
+    );
+
+    let later = pushed(300).deliver(&world).await.is(202);
+    assert_eq!(later["deliveries"][0]["status"], "queued", "{later}");
+    let changed = world.get(&path).await.is(200);
+    assert!(changed["approval"]["pushed_at"].is_string(), "{changed}");
+    assert_ne!(changed["approval"]["seal"], seen["approval"]["seal"]);
+    let old = json!({"seal": seen["approval"]["seal"]});
+    let refused = world.post(&format!("{path}/approve"), old).await.is_problem(409, "/seal");
+    assert!(refused["type"].as_str().unwrap().ends_with(":changed"), "{refused}");
+    let new = json!({"seal": changed["approval"]["seal"]});
+    assert_eq!(world.post(&format!("{path}/approve"), new).await.is(200)["status"], "scheduled");
 }

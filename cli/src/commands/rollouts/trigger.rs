@@ -142,11 +142,11 @@ fn flags<'a>(pointers: impl Iterator<Item = &'a str>) -> String {
     flags.join(" ")
 }
 
-/// Whether a policy left the image out, or a dry run showed what would be refused.
+/// Whether a policy left the image out, or its rollout failed at once, or a dry run showed what would be refused.
 fn refused(answer: &Value) -> bool {
     let list = |name: &str| answer[name].as_array().cloned().unwrap_or_default();
-    let ignored = |one: &Value| one["status"] == "ignored";
-    list("rollouts").iter().chain(&list("outcomes")).any(ignored)
+    let left = |one: &Value| one["status"] == "ignored" || one["status"] == "failed";
+    list("rollouts").iter().chain(&list("outcomes")).any(left)
         || list("passed_over").iter().any(|over| over["unsaid"].as_array().is_some_and(|unsaid| !unsaid.is_empty()))
 }
 
@@ -165,6 +165,8 @@ mod tests {
                 true,
             ),
             ("a dry run", json!({"total_devices": 3, "passed_over": []}), false),
+            ("a policy that does not fit", json!({"rollouts": [{"status": "failed"}]}), true),
+            ("a dry run of one", json!({"outcomes": [{"status": "failed"}]}), true),
             ("a dry run, all said", json!({"passed_over": [{"safeguards": ["batches"], "unsaid": []}]}), false),
             ("a dry run of what is kept out", json!({"outcomes": [{"status": "ignored"}]}), true),
             ("a dry run of what needs a word", json!({"passed_over": [{"unsaid": ["batches"]}]}), true),

@@ -253,7 +253,10 @@ fn waiting_for(counts: &Counts, batch: u32) -> String {
 fn without_zone(devices: u32) -> String {
     match devices {
         0 => String::new(),
-        n => format!("; {n} told no time zone and the policy names no fallback_timezone: their window never opens"),
+        n => format!(
+            "; {n} had told no time zone when they were planned, and the policy names no fallback_timezone: until they do, \
+                     their window never opens"
+        ),
     }
 }
 

@@ -54,7 +54,7 @@ async fn without_a_zone_and_a_fallback_a_device_waits_and_everybody_is_told() {
 
     let shown = world.get(&format!("/api/v1/rollouts/{rollout}")).await.is(200);
     assert_eq!(shown["no_timezone_devices"], 1, "{shown}");
-    assert!(shown["waiting_for"].as_str().unwrap().contains("1 told no time zone"), "{shown}");
+    assert!(shown["waiting_for"].as_str().unwrap().contains("1 had told no time zone"), "{shown}");
     let waits = row(&world, &rollout, &silent.0).await;
     assert_eq!((&waits["status"], &waits["status_reason"]), (&json!("pending"), &json!("no_timezone")));
     let path = format!("/api/v1/devices/{}", silent.0);

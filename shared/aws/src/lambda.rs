@@ -3,9 +3,11 @@
 mod batch;
 mod messages;
 mod stream;
+mod task;
 mod told;
 
 pub use batch::in_one;
 pub use messages::each_job;
 pub use stream::{BadRecord, in_chunks};
+pub use task::as_a_task;
 pub use told::told;

@@ -11,6 +11,7 @@ use axum::body::Body;
 use axum::http::{Request, Response};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use tidegate_aws::bootstrap;
+use tidegate_aws::lambda::as_a_task;
 use tidegate_aws::secrets::{SecretValues, Secrets};
 use tidegate_engine::settings::Settings;
 use tidegate_http::auth::Access;
@@ -31,7 +32,12 @@ pub async fn serve(wiring: Wiring, routes: fn(AppState) -> Router) -> Result<(),
     let values = secrets.current(clock()).await?;
     let state = AppState::new(started.ports, settings, access::access(&values.access)?, clock);
     let doors = Doors { secrets, routes, open: Mutex::new(Open { routes: routes(state.clone()), values, state }) };
-    lambda_runtime::run(service_fn(|event: LambdaEvent<Event>| doors.answer(event.payload))).await
+    let doors = Arc::new(doors);
+    as_a_task(lambda_runtime::run(service_fn(move |event: LambdaEvent<Event>| {
+        let doors = Arc::clone(&doors);
+        async move { doors.answer(event.payload).await }
+    })))
+    .await
 }
 
 /// Serves routes that are open to everybody: without tables, without secrets.
@@ -40,7 +46,8 @@ pub async fn serve_public(routes: fn(AppState) -> Router) -> Result<(), Error> {
     let settings = Settings::new(started.config.policy, started.config.pace);
     let access = Access::nobody(started.ports.entropy.bytes32());
     let routes = routes(AppState::new(started.ports, settings, access, Arc::new(bootstrap::now)));
-    lambda_runtime::run(service_fn(|event: LambdaEvent<Event>| answer(routes.clone(), event.payload))).await
+    as_a_task(lambda_runtime::run(service_fn(move |event: LambdaEvent<Event>| answer(routes.clone(), event.payload))))
+        .await
 }
 
 /// Routes, and the secrets that open them.

@@ -125,6 +125,7 @@ impl Problem {
     /// Fields of the body that are unknown, missing or wrong: 422.
     pub fn invalid(errors: Vec<FieldError>) -> Self {
         let detail = match errors.as_slice() {
+            [one] if one.pointer.is_empty() => one.detail.clone(),
             [one] => format!("{}: {}", one.pointer, one.detail),
             errors => format!("{} fields are wrong", errors.len()),
         };

@@ -29,8 +29,22 @@ pub(crate) fn fields<T: DeserializeOwned>(value: Value) -> Result<T, FieldError>
                 pointer = FieldError::pointer_to(&pointer, name);
             }
         }
-        FieldError::new(pointer, detail)
+        FieldError::new(pointer, in_words(&detail))
     })
+}
+
+/// What serde expected, in words that are not Rust's.
+fn in_words(detail: &str) -> String {
+    let Some((found, expected)) = detail.rsplit_once(", expected ") else { return detail.to_owned() };
+    let words = match expected {
+        "u8" | "u16" | "u32" | "u64" | "usize" | "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
+        "f32" | "f64" => "a number",
+        "a boolean" => "true or false",
+        "a string" => "a text",
+        "a sequence" => "a list",
+        expected => expected,
+    };
+    format!("{found}, expected {words}")
 }
 
 /// A value that is read strictly, and all in it.
@@ -164,6 +178,19 @@ mod tests {
             assert_eq!(error.pointer, pointer, "{body}: {error}");
         }
         assert!(fields::<Sample>(json!({"name": "a", "inner": null, "list": [1], "word": "two", "all": []})).is_ok());
+    }
+
+    #[test]
+    fn what_is_expected_is_said_in_words() {
+        for (body, told) in [
+            (json!({"name": 1}), "expected a text"),
+            (json!({"name": "a", "list": [-1]}), "expected a whole number"),
+            (json!({"name": "a", "list": ["x"]}), "expected a whole number"),
+            (json!({"name": "a", "list": {}}), "expected a list"),
+        ] {
+            let error = fields::<Sample>(body.clone()).unwrap_err();
+            assert!(error.detail.ends_with(told), "{body}: {error}");
+        }
     }
 
     #[test]

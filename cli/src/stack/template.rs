@@ -102,7 +102,7 @@ impl Template {
         if wrong.is_empty() {
             return Ok(());
         }
-        bail!("nothing was deployed, and no parameter is kept:\n  {}", wrong.join("\n  "))
+        bail!("these parameters cannot be deployed, and nothing was done:\n  {}", wrong.join("\n  "))
     }
 
     fn unknown(&self, name: &str) -> String {

@@ -1,13 +1,13 @@
 //! Arguments that several commands take, and how each is read: what is wrong is told before anything is called.
 
-use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser as _};
 use tidegate_domain::device_tag;
 use tidegate_domain::event::{DeviceEvent, ImageEvent};
 use tidegate_domain::ids::{DeviceUuid, RolloutId};
 use tidegate_domain::rollout::Status;
 
 /// The variables that say which stack is called, for the help of every command that calls one.
-pub(crate) const ENVIRONMENT: &str = "\
+const ENVIRONMENT: &str = "\
 Environment:
   TIDEGATE_URL               The stack's address, stage included; without it, the stack that tidegate up left here
   TIDEGATE_OPERATOR_TOKEN    The operator's token, where TIDEGATE_URL is set
@@ -16,10 +16,37 @@ Environment:
   TIDEGATE_STATE             The folder that tidegate up keeps its stack in [default: .tidegate]";
 
 /// The variables that the local stack heeds.
-pub(crate) const STACK_ENVIRONMENT: &str = "\
+const STACK_ENVIRONMENT: &str = "\
 Environment:
   TIDEGATE_STATE    The folder that the stack is kept in [default: .tidegate]: a second stack beside the first
-  AWS_ENDPOINT_URL  Another emulator of AWS, which runs already";
+  AWS_ENDPOINT_URL  Another emulator of AWS, which runs already
+  TIDEGATE_PYTHON   The Python that the emulator gets [default: the first in PATH that is new enough]";
+
+/// Those of a demo: it brings a stack up.
+const DEMO_ENVIRONMENT: &str = "\
+Environment:
+  TIDEGATE_STATE       The folder that the stack is kept in [default: .tidegate]: a second stack beside the first
+  AWS_ENDPOINT_URL     Another emulator of AWS, which runs already
+  TIDEGATE_PYTHON      The Python that the emulator gets [default: the first in PATH that is new enough]
+  TIDEGATE_TEST_TOOLS  With --real: the folder that the engine and the registry are unpacked to
+  TIDEGATE_DEMO_KEEP   With --real, set to anything: the logs stay";
+
+/// Those of a command that looks at the local stack alone.
+const STATE_ENVIRONMENT: &str = "\
+Environment:
+  TIDEGATE_STATE  The folder that tidegate up keeps its stack in [default: .tidegate]";
+
+/// The variables that a command heeds, for its help; nothing of a command that nobody said it of.
+pub(crate) fn heeded(command: &[&str]) -> Option<&'static str> {
+    match command {
+        ["up" | "down" | "status"] => Some(STACK_ENVIRONMENT),
+        ["demo"] => Some(DEMO_ENVIRONMENT),
+        ["logs"] => Some(STATE_ENVIRONMENT),
+        ["policies", "windows"] | ["simulate-engine" | "capacity"] | ["bench", ..] => Some(""),
+        ["push" | "simulate"] | ["policies" | "rollouts" | "devices" | "deliveries", ..] => Some(ENVIRONMENT),
+        _ => None,
+    }
+}
 
 /// A rollout's id, in either case of its letters.
 pub(crate) fn rollout_id(text: &str) -> Result<RolloutId, String> {
@@ -45,6 +72,11 @@ pub(crate) fn tag(text: &str) -> Result<(String, String), String> {
 pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or("expected NAME=VALUE")?;
     Ok((name.to_owned(), value.to_owned()))
+}
+
+/// How many, at least one.
+pub(crate) fn count() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..)
 }
 
 /// One of the rollouts' statuses.

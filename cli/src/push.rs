@@ -1,5 +1,6 @@
 //! A push, told to the stack as its registry would tell it: for fleets and machines that have no registry.
 
+mod answer;
 mod distribution;
 mod docker_hub;
 mod ghcr;
@@ -9,10 +10,10 @@ use clap::ValueEnum;
 use jiff::Timestamp;
 use reqwest::Method;
 use reqwest::header::AUTHORIZATION;
-use serde::{Deserialize, Serialize};
 use tidegate_domain::image::{Digest, ImageRef};
 use uuid::Uuid;
 
+pub(crate) use self::answer::{Answer, Told};
 use crate::api::{Api, Call, Caller};
 
 /// Where webhooks go.
@@ -40,25 +41,9 @@ impl Registry {
     }
 }
 
-/// What became of a push.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub(crate) struct Told {
-    pub(crate) status: String,
-    pub(crate) reason: Option<String>,
-    pub(crate) policy: Option<String>,
-    pub(crate) rollout_id: Option<String>,
-    pub(crate) affected_devices: Option<u32>,
-}
-
-#[derive(Deserialize)]
-struct Answer {
-    deliveries: Vec<Told>,
-}
-
 /// Tells the stack that this image was pushed, as a distribution registry would; answers what became of it, per policy.
 pub(crate) async fn push(api: &Api, image: &ImageRef, digest: &Digest) -> Result<Vec<Told>> {
-    push_as(api, Registry::Distribution, image, Some(digest)).await
+    Ok(push_as(api, Registry::Distribution, image, Some(digest)).await?.deliveries)
 }
 
 /// Likewise, as this registry would.
@@ -67,7 +52,7 @@ pub(crate) async fn push_as(
     registry: Registry,
     image: &ImageRef,
     digest: Option<&Digest>,
-) -> Result<Vec<Told>> {
+) -> Result<Answer> {
     let secret = api.connection().webhook_secret()?;
     let (now, id) = (Timestamp::now(), Uuid::now_v7());
     let by_path = format!("{PATH}/{secret}");
@@ -93,7 +78,7 @@ pub(crate) async fn push_as(
         }
     };
     let answer: Answer = api.call(&call).await.context("the webhook was not taken")?.read()?;
-    Ok(answer.deliveries)
+    Ok(answer)
 }
 
 /// The rollout that the push began under this policy; an error that says why there is none.

@@ -14,6 +14,7 @@ mod process;
 mod project;
 mod script;
 mod status;
+mod template;
 mod up;
 mod venv;
 

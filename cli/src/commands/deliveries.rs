@@ -5,11 +5,11 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::api::{Api, Call, Caller, Connection};
+use crate::push::Answer;
 use crate::stdout;
-use crate::table::Table;
 
 /// What can be done with deliveries.
 #[derive(Subcommand)]
@@ -55,15 +55,7 @@ impl Replay {
         });
         // Not repeated by itself: it may begin a rollout.
         let call = Call::new(Method::POST, "/api/v1/deliveries/replay", Caller::Operator).json(&body);
-        let answer: Value = api.once(&call).await?.read()?;
-        if self.json {
-            return stdout::json(&answer);
-        }
-        let mut table = Table::new(["IMAGE", "TAG", "POLICY", "STATUS", "REASON", "ROLLOUT"]);
-        for entry in answer["deliveries"].as_array().into_iter().flatten() {
-            let text = |name: &str| entry[name].as_str().unwrap_or("-").to_owned();
-            table.row(["image", "tag", "policy", "status", "reason", "rollout_id"].map(text));
-        }
-        stdout::print(&table)
+        let answer: Answer = api.once(&call).await?.read()?;
+        if self.json { stdout::json(&answer) } else { stdout::print(&answer) }
     }
 }

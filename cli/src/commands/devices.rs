@@ -34,7 +34,7 @@ pub(crate) enum Command {
         #[arg(long, value_parser = PossibleValuesParser::new(DeviceStatus::ALL.map(DeviceStatus::name)))]
         status: Option<String>,
         /// At most so many
-        #[arg(long)]
+        #[arg(long, value_parser = crate::arguments::count())]
         most: Option<usize>,
         /// Print JSON
         #[arg(long)]

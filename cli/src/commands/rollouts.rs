@@ -25,7 +25,7 @@ pub(crate) enum Command {
         #[arg(long)]
         image: Option<String>,
         /// At most so many
-        #[arg(long, default_value_t = 20)]
+        #[arg(long, default_value_t = 20, value_parser = crate::arguments::count())]
         most: usize,
         /// Print JSON
         #[arg(long)]

@@ -87,6 +87,18 @@ async fn mistakes_are_told_where_they_stand_whoever_finds_them_and_nothing_is_ap
 }
 
 #[tokio::test]
+async fn a_mistake_that_both_find_is_told_once() {
+    let api = host().await;
+    let quay = "  - { name: c, image_pattern: 'quay.io/x/a:*' }\n";
+    let error = refused(&api, &format!("{A}{B}{A_STAGED}  - nonsense\n{quay}"), options(false)).await;
+    let told: Vec<&str> = error.lines().skip(1).map(str::trim).collect();
+    assert_eq!(told.len(), 3, "{error}");
+    assert!(told[0].starts_with("p.yaml:5:") && told[0].contains("taken by the policy in line 3"), "{error}");
+    assert!(told[1].starts_with("p.yaml:6:5: policies[3]: expected a policy"), "{error}");
+    assert!(told[2].contains("policies[4].image_pattern: "), "what only the server finds: {error}");
+}
+
+#[tokio::test]
 async fn more_than_one_transaction_holds_is_only_done_in_parts() {
     let api = host().await;
     let one = |n| format!("  - {{ name: p{n:02}, image_pattern: 'docker.io/x/p{n}:*' }}\n");

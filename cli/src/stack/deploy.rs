@@ -43,8 +43,7 @@ pub(super) async fn deploy(
     progress: &Progress,
 ) -> Result<()> {
     let step = progress.step("Deploying infra/template.yaml");
-    let mut parameters = parameters(access);
-    parameters.extend(overrides.clone());
+    let parameters = parameters(access, overrides);
     let stage = parameters.get("StageName").map_or(STAGE, String::as_str).to_owned();
     let request = Request {
         stack: &access.stack,
@@ -106,9 +105,10 @@ pub(super) async fn remove(scripts: &Scripts<'_>, stack: &str, progress: &Progre
     Ok(())
 }
 
-/// What differs from AWS: secrets of this checkout, everything published is kept to be looked at, and devices poll often.
-fn parameters(access: &Access) -> BTreeMap<String, String> {
-    [
+/// What differs from AWS: secrets of this checkout, everything published is kept to be looked at, and devices poll
+/// often; and what was `set`, which wins.
+pub(super) fn parameters(access: &Access, set: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mut all: BTreeMap<String, String> = [
         ("OperatorTokenHashes", token_hash(&access.operator_token).as_str()),
         ("ProvisioningKeyHashes", token_hash(&access.provisioning_key).as_str()),
         ("WebhookSecrets", &access.webhook_secret),
@@ -127,7 +127,9 @@ fn parameters(access: &Access) -> BTreeMap<String, String> {
         ("LogRetentionDays", "1"),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .into()
+    .into();
+    all.extend(set.clone());
+    all
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result};
 
 use super::project::{Project, write_private};
+use super::template::Template;
 
 /// They may be secrets: the file is for its owner only.
 const FILE: &str = "parameters.json";
@@ -22,6 +23,13 @@ impl Parameters {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
             Err(error) => Err(error).with_context(|| format!("{} cannot be read", path.display())),
         }
+    }
+
+    /// Lets go of those that this checkout's template does not have (any more); says which.
+    pub(super) fn forget_unknown(&mut self, template: &Template) -> Vec<String> {
+        let unknown: Vec<String> = self.0.keys().filter(|name| !template.has(name)).cloned().collect();
+        self.0.retain(|name, _| template.has(name));
+        unknown
     }
 
     /// And these, which win.

@@ -10,6 +10,7 @@ use super::emulator::{self, Emulator, Wanted};
 use super::parameters::Parameters;
 use super::project::Project;
 use super::script::Scripts;
+use super::template::Template;
 use super::{build, deploy, venv};
 use crate::progress::Progress;
 
@@ -56,11 +57,18 @@ pub(crate) async fn up(
     seed: impl AsyncFnOnce(&Access, &Progress) -> Result<()>,
 ) -> Result<Access> {
     check_name(&options.stack)?;
+    let template = Template::of(project)?;
     let _lock = project.lock()?;
     let mut access = Access::load_or_create(project, &options.stack)?;
     access.stack.clone_from(&options.stack);
     // The secrets outlive a failure further on.
     access.save(project)?;
+    let mut set = if options.default_parameters { Parameters::default() } else { Parameters::of_before(project)? };
+    for name in set.forget_unknown(&template) {
+        progress.say(&format!("the parameter {name}, set before, is forgotten: the template has none of that name"));
+    }
+    set.extend(&options.parameters);
+    template.check(&options.parameters, &deploy::parameters(&access, set.all()))?;
     let external = external_endpoint()?;
     let wanted = Wanted { port: options.port, enforce_permissions: options.enforce_permissions };
     let build = build::functions(project, progress);
@@ -74,12 +82,11 @@ pub(crate) async fn up(
     };
     let (functions, (python, endpoint)) = tokio::try_join!(build, serve)?;
     let scripts = Scripts { project, python, endpoint: &endpoint };
-    let mut set = if options.default_parameters { Parameters::default() } else { Parameters::of_before(project)? };
-    set.extend(&options.parameters);
     deploy::deploy(&scripts, &mut access, &functions, set.all(), progress).await?;
-    set.save(project)?;
     access.save(project)?;
     wait_for_answer(project, &access, progress).await?;
+    // What the functions could not start with is not kept.
+    set.save(project)?;
     seed(&access, progress).await.context("the stack is up, but could not be filled")?;
     Ok(access)
 }

@@ -29,6 +29,7 @@ pub mod registry;
 pub mod report;
 pub mod rollout;
 pub mod row;
+pub mod spelling;
 pub mod step;
 pub mod target;
 #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::error::EngineError;
 use crate::ports::{Ports, Write, WriteError};
 use crate::settings::Settings;
 
-pub use apply::{AT_ONCE, Applied, Change, Changed, Sheet, apply, look_before_apply};
+pub use apply::{AT_ONCE, Applied, Change, Changed, Sheet, apply, look_before_apply, mistakes_of_all};
 pub use remove::{Removal, delete, look_before_delete};
 
 /// Why a policy was not stored or removed.
@@ -113,6 +113,13 @@ pub async fn create(
         }
     }
     Err(EngineError::Contended { what: "the policy's name" }.into())
+}
+
+/// Every mistake of a body, as the policy of this id or as a new one.
+pub fn mistakes(settings: &Settings, body: &Value, id: Option<&PolicyId>, now: Timestamp) -> Vec<FieldError> {
+    // A new one has no id that a body could name.
+    let id = id.cloned().unwrap_or_else(|| PolicyId::trusted(""));
+    WrittenPolicy::new(body, &settings.policy_defaults, id, now, Origin::Api).err().unwrap_or_default()
 }
 
 /// A new policy under a name that nobody has: what was left there, where something was.

@@ -125,6 +125,7 @@ impl Problem {
     /// Fields of the body that are unknown, missing or wrong: 422.
     pub fn invalid(errors: Vec<FieldError>) -> Self {
         let detail = match errors.as_slice() {
+            [one] if one.pointer.is_empty() => one.detail.clone(),
             [one] => format!("{}: {}", one.pointer, one.detail),
             errors => format!("{} fields are wrong", errors.len()),
         };
@@ -140,9 +141,18 @@ impl Problem {
 
     /// A query parameter that is wrong, by its name: 400.
     pub fn parameter(name: &str, detail: impl std::fmt::Display) -> Self {
-        let mut problem = Self::bad_request(format!("the query parameter {name} is wrong: {detail}"));
-        problem.errors.push(WrongField { pointer: name.to_owned(), detail: detail.to_string() });
-        problem
+        Self::parameters([(name.to_owned(), detail.to_string())])
+    }
+
+    /// Query parameters that are wrong, each by its name: 400.
+    pub fn parameters(wrong: impl IntoIterator<Item = (String, String)>) -> Self {
+        let errors = wrong.into_iter().map(|(pointer, detail)| WrongField { pointer, detail });
+        let errors: Vec<WrongField> = errors.collect();
+        let detail = match errors.as_slice() {
+            [one] => format!("the query parameter {} is wrong: {}", one.pointer, one.detail),
+            errors => format!("{} query parameters are wrong", errors.len()),
+        };
+        Self { errors, ..Self::bad_request(detail) }
     }
 
     /// We could not do it now.

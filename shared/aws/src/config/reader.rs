@@ -63,7 +63,9 @@ impl<'a> Reader<'a> {
     ) -> T {
         let Some(text) = self.get(name) else { return default };
         parse(&text).unwrap_or_else(|error| {
-            self.wrong(name, format_args!("{error}, got {text:?}"));
+            // Some errors say what they got already.
+            let (told, got) = (error.to_string(), format!("got {text:?}"));
+            self.wrong(name, if told.contains(&got) { told } else { format!("{told}, {got}") });
             default
         })
     }

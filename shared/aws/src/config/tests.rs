@@ -63,3 +63,19 @@ fn every_mistake_is_named() {
     assert_eq!(names, expected);
     assert!(error.to_string().contains("yolo"), "{error}");
 }
+
+#[test]
+fn what_was_got_is_told_once() {
+    for name in [
+        "DEFAULT_STRATEGY",
+        "STAGED_BATCHES",
+        "BATCH_DELAY_MINUTES",
+        "MAX_FAILURE_RATE",
+        "AUTO_ROLLBACK",
+        "ALLOWED_REGISTRIES",
+        "RETENTION_DAYS",
+    ] {
+        let error = read(&[(name, "a b/c")]).unwrap_err().to_string();
+        assert_eq!(error.matches("a b/c").count(), 1, "{error}");
+    }
+}

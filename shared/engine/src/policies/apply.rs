@@ -166,6 +166,23 @@ fn checked(
     bodies: &[Value],
     now: Timestamp,
 ) -> Result<Vec<WrittenPolicy>, PolicyError> {
+    let ids = || PolicyId::new(now, ports.entropy.u128());
+    let (policies, mistakes) = read(settings, bodies, ids, now);
+    if mistakes.is_empty() { Ok(policies) } else { Err(PolicyError::Invalid(mistakes)) }
+}
+
+/// Every mistake of a set, by its place in it.
+pub fn mistakes_of_all(settings: &Settings, bodies: &[Value], now: Timestamp) -> Vec<FieldError> {
+    read(settings, bodies, || PolicyId::trusted(""), now).1
+}
+
+/// The policies of a set under new `ids`, and what is wrong with the others.
+fn read(
+    settings: &Settings,
+    bodies: &[Value],
+    ids: impl Fn() -> PolicyId,
+    now: Timestamp,
+) -> (Vec<WrittenPolicy>, Vec<FieldError>) {
     let (mut policies, mut mistakes) = (Vec::new(), Vec::new());
     let mut names: BTreeMap<&str, usize> = BTreeMap::new();
     for (n, body) in bodies.iter().enumerate() {
@@ -183,15 +200,14 @@ fn checked(
         } else if let Some(name) = bodies[n].get("name").and_then(Value::as_str) {
             names.insert(name, n);
         }
-        let id = PolicyId::new(now, ports.entropy.u128());
-        match WrittenPolicy::new(&body, &settings.policy_defaults, id, now, Origin::File) {
+        match WrittenPolicy::new(&body, &settings.policy_defaults, ids(), now, Origin::File) {
             Ok(policy) => policies.push(policy),
             Err(found) => {
                 mistakes.extend(found.into_iter().map(|error| FieldError::new(at(&error.pointer), error.detail)));
             }
         }
     }
-    if mistakes.is_empty() { Ok(policies) } else { Err(PolicyError::Invalid(mistakes)) }
+    (policies, mistakes)
 }
 
 /// What is to be done with each, and with those that the set does not name.

@@ -12,7 +12,7 @@ use tidegate_domain::ids::DeviceUuid;
 use tidegate_domain::image::{ImageRef, Repository};
 use tidegate_engine::queries::ImageFilter;
 
-use crate::input::fields;
+use super::mistakes::read;
 use crate::problem::Problem;
 
 /// Page size where none is asked for, and the largest.
@@ -37,12 +37,13 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
                 Some(first) => *first = Value::Array(vec![first.take(), value.into()]),
             }
         }
-        fields(Value::Object(given)).map(Self).map_err(|error| {
-            Problem::parameter(
-                error.pointer.trim_start_matches('/').split('/').next().unwrap_or_default(),
-                error.detail,
-            )
-        })
+        match read(Value::Object(given), Vec::new()) {
+            (Some(params), mistakes) if mistakes.are_none() => Ok(Self(params)),
+            (_, mistakes) => Err(Problem::parameters(mistakes.into_all().into_iter().map(|mistake| {
+                let name = mistake.pointer.trim_start_matches('/').split('/').next().unwrap_or_default();
+                (name.to_owned(), mistake.detail)
+            }))),
+        }
     }
 }
 
@@ -106,9 +107,9 @@ text! {
     }
 }
 
-text! {
-    /// A status, in any list's words; which they are, the list says.
-    StatusText(String), Ok
+/// One of a list's words for what is wanted.
+pub(crate) fn one_of<T>(words: &[&str], found: Option<T>) -> Result<T, String> {
+    found.ok_or_else(|| format!("expected one of {}", words.join(", ")))
 }
 
 text! {
@@ -135,3 +136,5 @@ impl TagTexts {
         }
     }
 }
+
+pub(crate) use text as parameter;

@@ -10,7 +10,7 @@ use tidegate_engine::policies;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{Api, Use};
-use crate::input::{Params, reason};
+use crate::input::{Params, parameter, reason};
 use crate::openapi::forms::Digest;
 use crate::problem::Problem;
 use crate::state::AppState;
@@ -26,11 +26,29 @@ struct ClearParams {
     #[param(value_type = String, example = "docker.io/iotistic/myapp")]
     repository: Repository,
     /// Why it may be rolled out again.
-    #[param(min_length = 1, max_length = 500)]
-    reason: String,
+    #[param(value_type = String, min_length = 1, max_length = 500)]
+    reason: ReasonText,
     /// Only for this policy, by its name or id; without it, for every policy.
-    #[param(min_length = 1, max_length = 100)]
-    policy: Option<String>,
+    #[param(value_type = Option<String>, min_length = 1, max_length = 100)]
+    policy: Option<PolicyText>,
+}
+
+parameter! {
+    /// Why it may be rolled out again.
+    ReasonText(String), |text| {
+        let reason = reason(Some(text)).map_err(|error| error.detail)?;
+        reason.ok_or_else(|| "expected why it may be rolled out again, in words".to_owned())
+    }
+}
+
+parameter! {
+    /// A policy's name or id.
+    PolicyText(String), |text| {
+        if (1..=POLICY_MAX).contains(&text.chars().count()) {
+            return Ok(text);
+        }
+        Err(format!("expected a policy's name or id, of at most {POLICY_MAX} characters"))
+    }
 }
 
 /// What was cleared.
@@ -65,11 +83,9 @@ async fn clear_bad_digest(
 ) -> Result<Json<Cleared>, Problem> {
     let missing = || Problem::missing("digest that is kept out");
     let digest = image::Digest::parse(&digest).map_err(|_| missing())?;
-    let reason = reason(Some(params.reason)).map_err(|error| Problem::parameter("reason", error.detail))?;
-    let wanted = || Problem::parameter("reason", "expected why it may be rolled out again, in words");
-    let reason = reason.ok_or_else(wanted)?;
+    let reason = params.reason.0;
     let policy = match &params.policy {
-        Some(named) => Some(policy(&state, named).await?),
+        Some(PolicyText(named)) => Some(policy(&state, named).await?),
         None => None,
     };
     let now = state.now();
@@ -83,10 +99,6 @@ async fn clear_bad_digest(
 
 /// What is no name may be the id of a policy that is gone: its head is still there.
 async fn policy(state: &AppState, named: &str) -> Result<PolicyId, Problem> {
-    if named.is_empty() || named.chars().count() > POLICY_MAX {
-        let detail = format!("expected a policy's name or id, of at most {POLICY_MAX} characters");
-        return Err(Problem::parameter("policy", detail));
-    }
     let found = policies::id_of_name(&state.ports, named).await?;
     Ok(found.unwrap_or_else(|| PolicyId::trusted(named)))
 }

@@ -13,7 +13,7 @@ use tidegate_engine::commands::{Commanded, carry_out};
 use utoipa::ToSchema;
 
 use super::{Api, Use};
-use crate::input::{OperatorBody, OptionalBody, RolloutIdPath, reason as reason_of};
+use crate::input::{Mistakes, OperatorBody, OptionalBody, RolloutIdPath, reason as reason_of};
 use crate::openapi::forms;
 use crate::problem::Problem;
 use crate::state::AppState;
@@ -90,8 +90,12 @@ type Answer = Result<Json<RolloutBrief>, Problem>;
         (status = 409, description = "Its status forbids it."),
     )
 )]
-async fn pause(state: State<AppState>, id: RolloutIdPath, OptionalBody(body): OptionalBody<Reasoned>) -> Answer {
-    run(state, id, Command::Pause, body.reason).await
+async fn pause(
+    state: State<AppState>,
+    id: RolloutIdPath,
+    OptionalBody(body, mistakes): OptionalBody<Reasoned>,
+) -> Answer {
+    run(state, id, Command::Pause, checked(body.reason, mistakes)?).await
 }
 
 /// Offers go on, in the same batch
@@ -108,11 +112,16 @@ async fn pause(state: State<AppState>, id: RolloutIdPath, OptionalBody(body): Op
         (status = 422, description = "Fields are wrong."),
     )
 )]
-async fn resume(state: State<AppState>, id: RolloutIdPath, OperatorBody(body): OperatorBody<Resumption>) -> Answer {
+async fn resume(
+    state: State<AppState>,
+    id: RolloutIdPath,
+    OperatorBody(body, mut mistakes): OperatorBody<Resumption>,
+) -> Answer {
     if body.reason.trim().is_empty() {
-        return Err(Problem::invalid(vec![FieldError::new("/reason", "expected why it may go on, in words")]));
+        mistakes.tell(FieldError::new("/reason", "expected why it may go on, in words"));
     }
-    run(state, id, Command::Resume { skip_batch: body.skip_batch }, Some(body.reason)).await
+    let reason = checked(Some(body.reason), mistakes)?;
+    run(state, id, Command::Resume { skip_batch: body.skip_batch }, reason).await
 }
 
 /// No new offers, for good
@@ -129,9 +138,13 @@ async fn resume(state: State<AppState>, id: RolloutIdPath, OperatorBody(body): O
         (status = 409, description = "Its status forbids it."),
     )
 )]
-async fn cancel(state: State<AppState>, id: RolloutIdPath, OptionalBody(body): OptionalBody<Reasoned>) -> Answer {
+async fn cancel(
+    state: State<AppState>,
+    id: RolloutIdPath,
+    OptionalBody(body, mistakes): OptionalBody<Reasoned>,
+) -> Answer {
     let hint = "devices that are updated keep the new image; rollback-all takes them back";
-    let Json(answer) = run(state, id, Command::Cancel, body.reason).await?;
+    let Json(answer) = run(state, id, Command::Cancel, checked(body.reason, mistakes)?).await?;
     Ok(Json(RolloutBrief { hint: Some(hint.to_owned()), ..answer }))
 }
 
@@ -152,13 +165,14 @@ async fn cancel(state: State<AppState>, id: RolloutIdPath, OptionalBody(body): O
 async fn rollback_all(
     state: State<AppState>,
     id: RolloutIdPath,
-    OptionalBody(body): OptionalBody<RollbackAll>,
+    OptionalBody(body, mut mistakes): OptionalBody<RollbackAll>,
 ) -> Answer {
     if body.max_in_flight == Some(0) {
-        return Err(Problem::invalid(vec![FieldError::new("/max_in_flight", "expected a number of devices from 1")]));
+        mistakes.tell(FieldError::new("/max_in_flight", "expected a number of devices from 1"));
     }
+    let reason = checked(body.reason, mistakes)?;
     let command = Command::RollbackAll { respect_windows: body.respect_windows, max_in_flight: body.max_in_flight };
-    run(state, id, command, body.reason).await
+    run(state, id, command, reason).await
 }
 
 /// A person says yes
@@ -174,9 +188,14 @@ async fn rollback_all(
         (status = 409, description = "Its status forbids it, or it is not what was seen."),
     )
 )]
-async fn approve(state: State<AppState>, id: RolloutIdPath, OptionalBody(body): OptionalBody<Answered>) -> Answer {
-    is_for_what_was_seen(&state, &id, body.seal.as_deref()).await?;
-    run(state, id, Command::Approve, body.reason).await
+async fn approve(
+    state: State<AppState>,
+    id: RolloutIdPath,
+    OptionalBody(body, mistakes): OptionalBody<Answered>,
+) -> Answer {
+    let (reason, seal) = answered(body, mistakes)?;
+    is_for_what_was_seen(&state, &id, seal.as_deref()).await?;
+    run(state, id, Command::Approve, reason).await
 }
 
 /// A person says no, for this digest
@@ -192,9 +211,28 @@ async fn approve(state: State<AppState>, id: RolloutIdPath, OptionalBody(body): 
         (status = 409, description = "Its status forbids it, or it is not what was seen."),
     )
 )]
-async fn reject(state: State<AppState>, id: RolloutIdPath, OptionalBody(body): OptionalBody<Answered>) -> Answer {
-    is_for_what_was_seen(&state, &id, body.seal.as_deref()).await?;
-    run(state, id, Command::Reject, body.reason).await
+async fn reject(
+    state: State<AppState>,
+    id: RolloutIdPath,
+    OptionalBody(body, mistakes): OptionalBody<Answered>,
+) -> Answer {
+    let (reason, seal) = answered(body, mistakes)?;
+    is_for_what_was_seen(&state, &id, seal.as_deref()).await?;
+    run(state, id, Command::Reject, reason).await
+}
+
+/// A reason as it is kept, where nothing is wrong with it or anything else.
+fn checked(reason: Option<String>, mut mistakes: Mistakes) -> Result<Option<String>, Problem> {
+    let reason = mistakes.or_tell(reason_of(reason)).flatten();
+    mistakes.finish().map(|()| reason)
+}
+
+/// The reason and the seal of an answer.
+fn answered(body: Answered, mut mistakes: Mistakes) -> Result<(Option<String>, Option<String>), Problem> {
+    if body.seal.as_deref().is_some_and(|seal| seal.chars().count() > SEAL_MAX) {
+        mistakes.tell(FieldError::new("/seal", format!("expected at most {SEAL_MAX} characters")));
+    }
+    Ok((checked(body.reason, mistakes)?, body.seal))
 }
 
 /// Refuses an answer that is for something else than the rollout as it stands. What a waiting rollout brings, and to whom,
@@ -204,12 +242,6 @@ async fn is_for_what_was_seen(
     RolloutIdPath(id): &RolloutIdPath,
     seal: Option<&str>,
 ) -> Result<(), Problem> {
-    if seal.is_some_and(|seal| seal.chars().count() > SEAL_MAX) {
-        return Err(Problem::invalid(vec![FieldError::new(
-            "/seal",
-            format!("expected at most {SEAL_MAX} characters"),
-        )]));
-    }
     let view = tidegate_engine::rollouts::view(&*state.ports.store, id, state.now()).await?;
     let view = view.ok_or_else(|| Problem::missing("rollout"))?;
     bound(&view.rollout, &view.plan.policy, view.pushed_at, seal).map_err(|error| {
@@ -227,7 +259,6 @@ async fn run(
     command: Command,
     reason: Option<String>,
 ) -> Answer {
-    let reason = reason_of(reason).map_err(|error| Problem::invalid(vec![error]))?;
     let now = state.now();
     match carry_out(&state.ports, &id, &command, reason.as_deref(), now).await? {
         Commanded::Done { changed, .. } => {

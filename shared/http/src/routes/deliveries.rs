@@ -63,18 +63,16 @@ fn docker_registry() -> String {
 )]
 async fn replay_delivery(
     State(state): State<AppState>,
-    OperatorBody(body): OperatorBody<ReplayBody>,
+    OperatorBody(body, mut mistakes): OperatorBody<ReplayBody>,
 ) -> Result<(StatusCode, Json<WebhookAnswer>), Problem> {
-    let mut errors = Vec::new();
     for (pointer, text, most) in [("/delivery_id", &body.delivery_id, ID_MAX), ("/source", &body.source, SOURCE_MAX)] {
         if !(1..=most).contains(&text.len()) || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            errors.push(FieldError::new(pointer, format!("expected 1 to {most} letters, digits and signs, no spaces")));
+            let detail = format!("expected 1 to {most} letters, digits and signs, no spaces");
+            mistakes.tell(FieldError::new(pointer, detail));
         }
     }
-    let reason = reason(body.reason).map_err(|error| errors.push(error)).ok().flatten();
-    if !errors.is_empty() {
-        return Err(Problem::invalid(errors));
-    }
+    let reason = mistakes.or_tell(reason(body.reason)).flatten();
+    mistakes.finish()?;
     let asked =
         Replay { source: &body.source, delivery_id: &body.delivery_id, force: body.force, reason: reason.as_deref() };
     let replayed = replay(&state.ports, &state.settings, &asked, state.now()).await?;

@@ -96,9 +96,9 @@ async fn get_state(
 async fn patch_state(
     State(state): State<AppState>,
     caller: DeviceCaller,
-    DeviceBody(body): DeviceBody<Value>,
+    DeviceBody(body, mistakes): DeviceBody<Value>,
 ) -> Result<([(HeaderName, String); 1], Json<ReportAnswer>), Problem> {
-    let taken = Taken::read(&body)?;
+    let taken = Taken::read(&body, mistakes)?;
     let now = state.now();
     let is_shown = |device: &_| shown(device, &caller.token_hash);
     match accept(&state.ports, &state.memory, caller.device, is_shown, &taken.reports, now).await? {

@@ -14,9 +14,8 @@ use tidegate_engine::queries::{self, DeviceFilter, DeviceStatus, Listed};
 use utoipa::{IntoParams, ToSchema};
 
 use super::enrol::Checks;
-use super::rollouts::one_of;
 use super::{Api, Use};
-use crate::input::{Cursor, DeviceId, ImageText, Limit, OperatorBody, Params, StatusText, TagTexts};
+use crate::input::{Cursor, DeviceId, ImageText, Limit, OperatorBody, Params, TagTexts, one_of, parameter};
 use crate::openapi::forms::{FleetId, Line, TagFilter, Tags};
 use crate::openapi::words;
 use crate::problem::Problem;
@@ -45,6 +44,14 @@ struct ListParams {
     /// Where the page begins: a `next_cursor`.
     #[param(value_type = Option<String>)]
     cursor: Option<Cursor>,
+}
+
+parameter! {
+    /// A device's status.
+    StatusText(DeviceStatus), |text| {
+        let found = DeviceStatus::ALL.into_iter().find(|status| status.name() == text);
+        one_of(DeviceStatus::ALL.map(DeviceStatus::name).as_slice(), found)
+    }
 }
 
 /// What of a device changes; what is left out stays.
@@ -87,15 +94,11 @@ async fn list(
     uri: Uri,
     Params(params): Params<ListParams>,
 ) -> Result<Json<DevicePage>, Problem> {
-    let status = params.status.map(|StatusText(text)| {
-        let found = DeviceStatus::ALL.into_iter().find(|status| status.name() == text);
-        found.ok_or_else(|| one_of("status", DeviceStatus::ALL.map(DeviceStatus::name).as_slice()))
-    });
     let filter = DeviceFilter {
         fleet_id: params.fleet_id,
         tags: params.tag.map(TagTexts::into_map).unwrap_or_default(),
         image: params.image.map(|image| image.0),
-        status: status.transpose()?,
+        status: params.status.map(|status| status.0),
     };
     let key = &state.access.signing;
     let (scope, cursor) = position(key, &uri, &filter, params.cursor)?;
@@ -146,9 +149,9 @@ async fn get(State(state): State<AppState>, DeviceId(uuid): DeviceId) -> Result<
 async fn change(
     State(state): State<AppState>,
     DeviceId(uuid): DeviceId,
-    OperatorBody(body): OperatorBody<DevicePatch>,
+    OperatorBody(body, mistakes): OperatorBody<DevicePatch>,
 ) -> Result<Json<DeviceView>, Problem> {
-    let mut checks = Checks::default();
+    let mut checks = Checks(mistakes);
     if let Naming::Named(name) = &body.name {
         checks.name(Some(name));
     }

@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 
 use super::{Api, Use};
 use crate::auth::{DeviceToken, ProvisioningCaller};
-use crate::input::DeviceBody;
+use crate::input::{DeviceBody, Mistakes};
 use crate::openapi::forms::{FleetId, LINE_MAX, Line, TAGS_MAX, Tags};
 use crate::problem::Problem;
 use crate::state::AppState;
@@ -87,9 +87,9 @@ struct EnrolService {
 async fn enrol_device(
     State(state): State<AppState>,
     caller: ProvisioningCaller,
-    DeviceBody(body): DeviceBody<EnrolBody>,
+    DeviceBody(body, mistakes): DeviceBody<EnrolBody>,
 ) -> Result<(StatusCode, [(HeaderName, &'static str); 1], Json<Credential>), Problem> {
-    let (device_uuid, services, timezone) = checked(&state, &body)?;
+    let (device_uuid, services, timezone) = checked(&state, &body, mistakes)?;
     let now = state.now();
     let token = DeviceToken::new(&state.access.signing, device_uuid, state.ports.entropy.bytes32());
     let newcomer = Newcomer {
@@ -113,8 +113,12 @@ async fn enrol_device(
 
 type Services = BTreeMap<String, ImageRef>;
 
-fn checked(state: &AppState, body: &EnrolBody) -> Result<(DeviceUuid, Services, Option<String>), Problem> {
-    let mut checks = Checks::default();
+fn checked(
+    state: &AppState,
+    body: &EnrolBody,
+    mistakes: Mistakes,
+) -> Result<(DeviceUuid, Services, Option<String>), Problem> {
+    let mut checks = Checks(mistakes);
     let uuid = match &body.uuid {
         Some(text) => DeviceUuid::parse(text),
         None => {
@@ -153,13 +157,13 @@ fn checked(state: &AppState, body: &EnrolBody) -> Result<(DeviceUuid, Services, 
 }
 
 /// What is wrong with a device's fields, so far.
-#[derive(Debug, Default)]
-pub(super) struct Checks(Vec<FieldError>);
+#[derive(Debug)]
+pub(super) struct Checks(pub(super) Mistakes);
 
 impl Checks {
     /// A field is wrong.
     pub(super) fn wrong(&mut self, pointer: impl Into<String>, detail: impl std::fmt::Display) {
-        self.0.push(FieldError::new(pointer, detail));
+        self.0.tell(FieldError::new(pointer, detail));
     }
 
     /// A text that is not empty, not long, and has nothing in it that would not show.
@@ -217,7 +221,7 @@ impl Checks {
 
     /// Every mistake, or none.
     pub(super) fn finish(self) -> Result<(), Problem> {
-        if self.0.is_empty() { Ok(()) } else { Err(Problem::invalid(self.0)) }
+        self.0.finish()
     }
 }
 

@@ -12,7 +12,7 @@ use utoipa::IntoParams;
 
 use super::rollouts::details_are_kept;
 use super::{Api, Use};
-use crate::input::{Cursor, DeviceText, Limit, Params, RolloutIdPath};
+use crate::input::{Cursor, DeviceText, Limit, Params, RolloutIdPath, parameter};
 use crate::openapi::forms::RolloutId;
 use crate::openapi::words::EventName;
 use crate::problem::Problem;
@@ -29,7 +29,7 @@ struct EventParams {
     /// Only events of this name, such as `device.rolled_back`.
     #[serde(rename = "type")]
     #[param(value_type = Option<EventName>)]
-    kind: Option<String>,
+    kind: Option<EventText>,
     /// How many events the page looks at: 1 to 1000, by default 100.
     #[serde(default)]
     #[param(value_type = Option<u32>, minimum = 1, maximum = 1000, default = 100)]
@@ -37,6 +37,14 @@ struct EventParams {
     /// Where the page begins: a `next_cursor`.
     #[param(value_type = Option<String>)]
     cursor: Option<Cursor>,
+}
+
+parameter! {
+    /// An event's name.
+    EventText(String), |name| {
+        let known = ImageEvent::parse(&name).is_some() || DeviceEvent::parse(&name).is_some();
+        if known { Ok(name) } else { Err("there is no such event".to_owned()) }
+    }
 }
 
 /// A rollout's events
@@ -60,11 +68,8 @@ async fn events(
     uri: Uri,
     Params(params): Params<EventParams>,
 ) -> Result<Json<EventPage>, Problem> {
-    let known = |name: &str| ImageEvent::parse(name).is_some() || DeviceEvent::parse(name).is_some();
-    if params.kind.as_deref().is_some_and(|name| !known(name)) {
-        return Err(Problem::parameter("type", "there is no such event"));
-    }
-    let filter = EventFilter { device: params.device_uuid.map(|device| device.0), name: params.kind };
+    let filter =
+        EventFilter { device: params.device_uuid.map(|device| device.0), name: params.kind.map(|kind| kind.0) };
     let key = &state.access.signing;
     let (scope, cursor) = position(key, &uri, &filter, params.cursor)?;
     let store = &*state.ports.store;

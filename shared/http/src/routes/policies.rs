@@ -6,13 +6,14 @@ use axum::http::{HeaderMap, HeaderName, StatusCode, Uri, header};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tidegate_domain::ids::PolicyId;
-use tidegate_domain::policy::{Origin, WrittenPolicy};
+use tidegate_domain::policy::{FieldError, Origin, WrittenPolicy};
 use tidegate_engine::policies::{self, PolicyError, Sheet, Wanted};
 use tidegate_engine::queries::Listed;
+use tidegate_engine::settings::Settings;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{Api, Use};
-use crate::input::{Cursor, Flag, Limit, OperatorBody, Params, PolicyIdPath, SetBody};
+use crate::input::{Cursor, Flag, Limit, Mistakes, OperatorBody, Params, PolicyIdPath, SetBody};
 use crate::openapi::forms::EntityTag;
 use crate::openapi::words::PolicyOrigin;
 use crate::problem::Problem;
@@ -161,9 +162,10 @@ async fn get(State(state): State<AppState>, PolicyIdPath(id): PolicyIdPath) -> R
 async fn create(
     State(state): State<AppState>,
     Params(params): Params<WriteParams>,
-    OperatorBody(body): OperatorBody<Value>,
+    OperatorBody(body, mistakes): OperatorBody<Value>,
 ) -> Result<(StatusCode, [(HeaderName, String); 2], Json<PolicyAnswer>), Problem> {
     let origin = params.origin.unwrap_or(Origin::Api);
+    policy_mistakes(&state, mistakes, |settings| policies::mistakes(settings, &body, None, state.now()))?;
     let policy = policies::create(&state.ports, &state.settings, &body, origin, state.now()).await?;
     let headers = [(header::LOCATION, format!("image-policies/{}", policy.id)), (header::ETAG, etag(&policy))];
     let answer = PolicyAnswer::new(&policy, &state.settings.policy_defaults);
@@ -197,10 +199,11 @@ async fn replace(
     PolicyIdPath(id): PolicyIdPath,
     headers: HeaderMap,
     Params(params): Params<WriteParams>,
-    OperatorBody(body): OperatorBody<Value>,
+    OperatorBody(body, mistakes): OperatorBody<Value>,
 ) -> Result<Answer, Problem> {
     let wanted = wanted(id, &headers)?;
     let origin = params.origin.unwrap_or(Origin::Api);
+    policy_mistakes(&state, mistakes, |settings| policies::mistakes(settings, &body, Some(&wanted.id), state.now()))?;
     let policy = policies::replace(&state.ports, &state.settings, &wanted, &body, origin, state.now()).await?;
     Ok(answer(&state, &policy))
 }
@@ -262,8 +265,9 @@ async fn delete(
 async fn apply(
     State(state): State<AppState>,
     Params(params): Params<ApplyParams>,
-    SetBody(body): SetBody<SetOfBodies>,
+    SetBody(body, mistakes): SetBody<SetOfBodies>,
 ) -> Result<Json<AppliedView>, Problem> {
+    policy_mistakes(&state, mistakes, |settings| policies::mistakes_of_all(settings, &body.policies, state.now()))?;
     let (prune, in_parts) = (params.prune.0, params.in_parts.0);
     let sheet = Sheet { policies: body.policies, prune, in_parts, plan: params.plan };
     let (ports, settings) = (&state.ports, &state.settings);
@@ -273,6 +277,18 @@ async fn apply(
         policies::apply(ports, settings, &sheet, state.now()).await?
     };
     Ok(Json(applied.into()))
+}
+
+/// Where the body itself has mistakes: these, and what else is wrong with what it says.
+fn policy_mistakes(
+    state: &AppState,
+    mut mistakes: Mistakes,
+    others: impl FnOnce(&Settings) -> Vec<FieldError>,
+) -> Result<(), Problem> {
+    if !mistakes.are_none() {
+        mistakes.tell_all(others(&state.settings));
+    }
+    mistakes.finish()
 }
 
 fn etag(policy: &WrittenPolicy) -> String {

@@ -11,7 +11,7 @@ use tidegate_engine::queries::{self, Listed, RolloutFilter, RowFilter};
 use utoipa::IntoParams;
 
 use super::{Api, Use};
-use crate::input::{Cursor, ImageText, Limit, Params, RolloutIdPath, StatusText};
+use crate::input::{Cursor, ImageText, Limit, Params, RolloutIdPath, one_of, parameter};
 use crate::openapi::forms::RolloutId;
 use crate::openapi::words::{DeviceRolloutStatus, RolloutStatus, row_statuses};
 use crate::problem::Problem;
@@ -43,7 +43,7 @@ struct ListParams {
 struct RowParams {
     /// Only rows of this status.
     #[param(value_type = Option<DeviceRolloutStatus>)]
-    status: Option<StatusText>,
+    status: Option<RowStatusText>,
     /// Only rows that count in this batch, from 1.
     #[param(value_type = Option<u32>, minimum = 1)]
     batch: Option<BatchText>,
@@ -56,16 +56,24 @@ struct RowParams {
     cursor: Option<Cursor>,
 }
 
-/// A batch's number.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(try_from = "String")]
-struct BatchText(u32);
+parameter! {
+    /// A rollout's status.
+    StatusText(Status), |text| one_of(Status::ALL.map(Status::name).as_slice(), Status::parse(&text))
+}
 
-impl TryFrom<String> for BatchText {
-    type Error = &'static str;
+parameter! {
+    /// A row's status.
+    RowStatusText(String), |text| {
+        let words = row_statuses();
+        one_of(&words, words.contains(&text.as_str()).then_some(text))
+    }
+}
 
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse().ok().filter(|batch| *batch > 0).map(Self).ok_or("expected a batch's number, from 1")
+parameter! {
+    /// A batch's number.
+    BatchText(u32), |text| {
+        let batch = text.parse().ok().filter(|batch| *batch > 0);
+        batch.ok_or_else(|| "expected a batch's number, from 1".to_owned())
     }
 }
 
@@ -85,10 +93,8 @@ async fn list(
     uri: Uri,
     Params(params): Params<ListParams>,
 ) -> Result<Json<RolloutPage>, Problem> {
-    let status = params.status.map(|StatusText(text)| {
-        Status::parse(&text).ok_or_else(|| one_of("status", Status::ALL.map(Status::name).as_slice()))
-    });
-    let filter = RolloutFilter { status: status.transpose()?, image: params.image.map(|image| image.0) };
+    let filter =
+        RolloutFilter { status: params.status.map(|status| status.0), image: params.image.map(|image| image.0) };
     let key = &state.access.signing;
     let (scope, cursor) = position(key, &uri, &filter, params.cursor)?;
     let store = &*state.ports.store;
@@ -146,12 +152,7 @@ async fn devices(
     uri: Uri,
     Params(params): Params<RowParams>,
 ) -> Result<Json<DeviceRolloutPage>, Problem> {
-    let status = params.status.map(|StatusText(text)| text);
-    let statuses = row_statuses();
-    if status.as_deref().is_some_and(|status| !statuses.contains(&status)) {
-        return Err(one_of("status", &statuses));
-    }
-    let filter = RowFilter { status, batch: params.batch.map(|batch| batch.0) };
+    let filter = RowFilter { status: params.status.map(|status| status.0), batch: params.batch.map(|batch| batch.0) };
     let key = &state.access.signing;
     let (scope, cursor) = position(key, &uri, &filter, params.cursor)?;
     let store = &*state.ports.store;
@@ -173,11 +174,6 @@ pub(super) fn details_are_kept(rollout: &Rollout, state: &AppState) -> Result<()
         }
         Some(_) | None => Ok(()),
     }
-}
-
-/// A parameter that is none of these words.
-pub(super) fn one_of(name: &str, words: &[&str]) -> Problem {
-    Problem::parameter(name, format_args!("expected one of {}", words.join(", ")))
 }
 
 pub(super) fn api<U: Use>() -> Api<U> {

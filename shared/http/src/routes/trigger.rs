@@ -14,7 +14,7 @@ use tidegate_engine::trigger::{PassedOver, Retry, TriggerError, TriggerRequest, 
 use utoipa::{IntoParams, ToSchema};
 
 use super::{Api, Use};
-use crate::input::{OperatorBody, Params, reason as reason_of};
+use crate::input::{Mistakes, OperatorBody, Params, reason as reason_of};
 use crate::openapi::forms::TagFilter;
 use crate::openapi::words;
 use crate::problem::Problem;
@@ -134,9 +134,9 @@ enum Truth {
 async fn trigger_update(
     State(state): State<AppState>,
     Params(params): Params<TriggerParams>,
-    OperatorBody(body): OperatorBody<TriggerBody>,
+    OperatorBody(body, mistakes): OperatorBody<TriggerBody>,
 ) -> Result<Response, Problem> {
-    let request = checked(&state, body)?;
+    let request = checked(&state, body, mistakes)?;
     let now = state.now();
     if params.dry_run == Some(Truth::True) {
         let run = dry_run(&state.ports, &state.settings, &request, now).await?;
@@ -147,43 +147,35 @@ async fn trigger_update(
     Ok((StatusCode::ACCEPTED, Json(TriggerAnswer::from(triggered))).into_response())
 }
 
-fn checked(state: &AppState, body: TriggerBody) -> Result<TriggerRequest, Problem> {
-    let mut errors = Vec::new();
-    let image =
-        ImageRef::parse_chosen(&body.image).map_err(|error| FieldError::new("/image", error)).and_then(|image| {
-            let allowed = state.settings.allowed_registries.allows(&image.repository);
-            allowed.map(|()| image).map_err(|error| FieldError::new("/image", error))
-        });
-    let reason = reason_of(body.reason).map_err(|error| errors.push(error)).ok().flatten();
+fn checked(state: &AppState, body: TriggerBody, mut mistakes: Mistakes) -> Result<TriggerRequest, Problem> {
+    let image = ImageRef::parse_chosen(&body.image).map_err(|error| FieldError::new("/image", error));
+    let image = mistakes.or_tell(image.and_then(|image| {
+        let allowed = state.settings.allowed_registries.allows(&image.repository);
+        allowed.map(|()| image).map_err(|error| FieldError::new("/image", error))
+    }));
+    let reason = mistakes.or_tell(reason_of(body.reason)).flatten();
     let wish = Wish { strategy: body.strategy, without: body.overriding.safeguards() };
-    errors.extend(wish.check().err());
-    if !wish.without.is_empty() && reason.is_none() && errors.iter().all(|error| error.pointer != "/reason") {
-        errors.push(FieldError::new("/reason", "expected why this may be passed over, in words"));
+    mistakes.tell_all(wish.check().err());
+    if !wish.without.is_empty() && reason.is_none() && !mistakes.has("/reason") {
+        mistakes.tell(FieldError::new("/reason", "expected why this may be passed over, in words"));
     }
     let mut device_tags = BTreeMap::new();
     for (i, tag) in body.filters.device_tags.iter().enumerate() {
-        match device_tag::parse(tag) {
-            Ok((key, value)) => drop(device_tags.insert(key, value)),
-            Err(error) => errors.push(FieldError::new(format!("/filters/device_tags/{i}"), error)),
-        }
+        let tag = device_tag::parse(tag).map_err(|error| FieldError::new(format!("/filters/device_tags/{i}"), error));
+        device_tags.extend(mistakes.or_tell(tag));
     }
-    match image {
-        Ok(image) if errors.is_empty() => Ok(TriggerRequest {
-            image,
-            wish,
-            reason,
-            retry: body.retry.map(|word| match word {
-                RetryWord::Failed => Retry::Failed,
-                RetryWord::All => Retry::All,
-            }),
-            fleet_id: body.filters.fleet_id,
-            device_tags,
+    mistakes.finish()?;
+    Ok(TriggerRequest {
+        image: image.ok_or_else(|| Problem::bad_request("the image cannot be read"))?,
+        wish,
+        reason,
+        retry: body.retry.map(|word| match word {
+            RetryWord::Failed => Retry::Failed,
+            RetryWord::All => Retry::All,
         }),
-        image => {
-            errors.extend(image.err());
-            Err(Problem::invalid(errors))
-        }
-    }
+        fleet_id: body.filters.fleet_id,
+        device_tags,
+    })
 }
 
 /// What must be said for a policy's safeguards.

@@ -1,5 +1,6 @@
 //! The HTTP contract, against the real routes over ports in memory.
 
+mod bodies;
 mod deliveries;
 mod devices;
 mod document;

@@ -13,6 +13,7 @@ use tidegate_domain::policy::FieldError;
 use tidegate_domain::report::{Observed, Report, Reports, Verdict};
 use utoipa::ToSchema;
 
+use crate::input::{Mistakes, fields};
 use crate::openapi::words::{DeviceEventName, IgnoredReportReason};
 use crate::problem::Problem;
 
@@ -136,9 +137,17 @@ pub(super) struct Taken {
 
 impl Taken {
     /// Reads a body.
-    pub(super) fn read(body: &Value) -> Result<Self, Problem> {
+    pub(super) fn read(body: &Value, mut mistakes: Mistakes) -> Result<Self, Problem> {
         let Some(body) = body.as_object() else {
             return Err(Problem::invalid(vec![FieldError::new("", "expected an object")]));
+        };
+        // What is said twice in one of them says nothing, and costs the others nothing.
+        let unclear = mistakes.take_within(&["/reports", "/services"]);
+        let is_clear = |of: &str, name: &str| {
+            let pointer = FieldError::pointer_to(of, name);
+            !unclear.iter().any(|twice| {
+                twice.pointer.strip_prefix(&pointer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            })
         };
         let none = Vec::new();
         let given = match body.get("reports") {
@@ -146,13 +155,19 @@ impl Taken {
             Some(Value::Array(reports)) if reports.len() <= REPORTS_MAX => reports,
             Some(Value::Array(_)) => {
                 let detail = format!("expected at most {REPORTS_MAX} reports in one body");
-                return Err(Problem::invalid(vec![FieldError::new("/reports", detail)]));
+                mistakes.tell(FieldError::new("/reports", detail));
+                &none
             }
-            Some(_) => return Err(Problem::invalid(vec![FieldError::new("/reports", "expected a list")])),
+            Some(_) => {
+                mistakes.tell(FieldError::new("/reports", "expected a list"));
+                &none
+            }
         };
+        mistakes.finish()?;
         let (mut reports, mut unread) = (Vec::new(), Vec::new());
-        for value in given {
-            match report(value) {
+        for (n, value) in given.iter().enumerate() {
+            let read = if is_clear("/reports", &n.to_string()) { report(value) } else { Err("unreadable") };
+            match read {
                 Ok(report) => reports.push(report),
                 Err(reason) => {
                     let id = value.get("id").and_then(Value::as_str).map(|id| shortened(id, TEXT_MAX));
@@ -163,7 +178,8 @@ impl Taken {
         let services = body.get("services").and_then(Value::as_object).into_iter().flatten().take(SERVICES_MAX);
         // A name that acts on a terminal is passed over, like a field that nobody knows; the reports count all the same.
         let services = services.filter(|(name, _)| {
-            (1..=TEXT_MAX).contains(&name.chars().count()) && tidegate_domain::text::name(name).is_ok()
+            let fits = (1..=TEXT_MAX).contains(&name.chars().count()) && tidegate_domain::text::name(name).is_ok();
+            fits && is_clear("/services", name)
         });
         let reports = Reports {
             services: services.filter_map(|(name, value)| Some((name.clone(), observed(value)?))).collect(),
@@ -193,7 +209,7 @@ impl Taken {
 
 fn report(value: &Value) -> Result<Report, &'static str> {
     let [unreadable, unknown_event] = UNREAD_REASONS;
-    let told = ReportedEvent::deserialize(value).map_err(|_| unreadable)?;
+    let told = fields::<ReportedEvent>(value.clone()).map_err(|_| unreadable)?;
     if told.id.is_empty() || told.id.chars().count() > TEXT_MAX || told.seq == Some(0) || told.attempt == Some(0) {
         return Err(unreadable);
     }
@@ -222,7 +238,7 @@ fn report(value: &Value) -> Result<Report, &'static str> {
 
 /// What can be read of a service; `None` where nothing can.
 fn observed(value: &Value) -> Option<Observed> {
-    let told = ReportedService::deserialize(value).ok()?;
+    let told = fields::<ReportedService>(value.clone()).ok()?;
     let digest = told.digest.map(|digest| Digest::told(&digest));
     Some(Observed {
         image: told.image.and_then(|image| ImageRef::parse(&image).ok()),
@@ -258,7 +274,7 @@ mod tests {
             ],
             "more": true,
         });
-        let taken = Taken::read(&body).unwrap();
+        let taken = Taken::read(&body, Mistakes::default()).unwrap();
         assert_eq!(taken.reports.reports.len(), 1);
         assert_eq!(taken.reports.services.len(), 1, "x tells nothing");
         assert!(taken.reports.services["web"].digest.is_none());
@@ -275,6 +291,15 @@ mod tests {
     }
 
     #[test]
+    fn a_list_is_no_report_and_no_service() {
+        let report = json!(["a", null, null, ROLLOUT, null, 1, "device.image_pulling", null]);
+        let body = json!({"services": {"web": ["docker.io/o/app:1", null, "running", true]}, "reports": [report]});
+        let taken = Taken::read(&body, Mistakes::default()).unwrap();
+        assert!(taken.reports.services.is_empty() && taken.reports.reports.is_empty());
+        assert_eq!(taken.answer(&[]).ignored[0].reason, "unreadable");
+    }
+
+    #[test]
     fn a_name_that_acts_on_a_terminal_costs_no_report() {
         let services = ["web", "w\u{1b}[2Jeb", "we\nb", "we\u{202e}b", "we\u{200b}b", "we\u{9b}b"];
         let services: serde_json::Map<String, Value> =
@@ -282,7 +307,7 @@ mod tests {
         let body = json!({"services": services, "reports": [
             {"id": "a", "rollout_id": ROLLOUT, "event": "device.image_pulling", "seq": 1, "service": "w\u{1b}[2Jeb"},
         ]});
-        let taken = Taken::read(&body).unwrap();
+        let taken = Taken::read(&body, Mistakes::default()).unwrap();
         assert_eq!(taken.reports.services.keys().collect::<Vec<_>>(), ["web"]);
         assert_eq!(taken.reports.reports.len(), 1);
     }
@@ -290,8 +315,8 @@ mod tests {
     #[test]
     fn a_body_is_an_object_with_at_most_a_hundred_reports() {
         for body in [json!([]), json!({"reports": vec![json!({}); 101]}), json!({"reports": {}})] {
-            assert!(Taken::read(&body).is_err(), "{body}");
+            assert!(Taken::read(&body, Mistakes::default()).is_err(), "{body}");
         }
-        assert!(Taken::read(&json!({})).is_ok());
+        assert!(Taken::read(&json!({}), Mistakes::default()).is_ok());
     }
 }

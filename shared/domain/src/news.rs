@@ -53,6 +53,15 @@ pub struct Stale {
     pub sender: Option<String>,
 }
 
+/// What keeps a notice back that is acted on late.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overtaken {
+    /// When what came after it was taken.
+    pub newer_taken_at: Timestamp,
+    /// Who told it; none is a person.
+    pub sender: Option<String>,
+}
+
 impl News {
     /// A person's word.
     pub const fn person(now: Timestamp) -> Self {
@@ -76,6 +85,14 @@ impl News {
         });
         let newest = newer.max_by_key(|heard| heard.at())?;
         Some(Stale { newer_at: newest.at(), sender: newest.sender.clone() })
+    }
+
+    /// Whether something that was heard of was taken after it. It is only asked of a notice that is acted on long after
+    /// it was taken: of others the clocks of two functions would decide.
+    pub fn overtaken<'a>(&self, heard: impl IntoIterator<Item = &'a Self>) -> Option<Overtaken> {
+        let later = heard.into_iter().filter(|heard| heard.taken_at > self.taken_at);
+        let last = later.max_by_key(|heard| heard.taken_at)?;
+        Some(Overtaken { newer_taken_at: last.taken_at, sender: last.sender.clone() })
     }
 
     /// Whether it surely happened after the other.

@@ -30,7 +30,17 @@ fn unpinned(n: u8) -> Pin {
 
 /// What is the same in most cases.
 fn wish<'a>(target: &'a Pin, news: &'a News, on_newer: OnNewer) -> Wish<'a> {
-    Wish { target, news, tag_heard: None, on_newer, retry: false, force: false, late: false, askable: false, same_terms: true }
+    Wish {
+        target,
+        news,
+        tag_heard: None,
+        on_newer,
+        retry: false,
+        force: false,
+        late: false,
+        askable: false,
+        same_terms: true,
+    }
 }
 
 fn admitted(live: Option<&Rollout>, waiting: Option<&Rollout>, target: &Pin, on_newer: OnNewer) -> Admission {

@@ -219,7 +219,7 @@ fn what_is_acted_on_late_does_not_overtake() {
     };
     let by_person = Admission::Overtaken(Overtaken { newer_taken_at: at(101), sender: None });
     let superseded = || Admission::Supersede(id("L"));
-    let cases = [
+    let cases = vec![
         ("nothing there", 3, [None, None, None], Admission::Start),
         ("what is live came before", 3, [live(99), None, None], superseded()),
         ("with it", 3, [live(100), None, None], superseded()),

@@ -183,9 +183,7 @@ impl Intake<'_> {
                 with: &with,
             };
             let refused = match &standing {
-                Some(standing) => {
-                    Some(standing.admit(self.ports, &wanted).await?.0).filter(|admission| passes_over(admission))
-                }
+                Some(standing) => Some(standing.admit(self.ports, &wanted).await?.0).filter(passes_over),
                 None => None,
             };
             let created = match refused {

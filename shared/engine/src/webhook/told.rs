@@ -42,7 +42,7 @@ pub struct Told {
     /// Other policies of the repository that keep this digest out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub bad_for: Vec<KeptOut>,
-    /// Of a stale one, the id that it can be replayed by.
+    /// Of one that is stale or was overtaken, the id that it can be replayed by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replay: Option<String>,
 }

@@ -15,6 +15,7 @@ use super::candidates::Asked;
 use super::intake::{Fresh, Intake};
 use super::repository::Settled;
 use super::told::{Told, with_outcomes};
+use crate::create::TRIES;
 use crate::entities::remainders::{self, Left, Outcome, Part, Place, Remainder};
 use crate::entities::{events, policies, tags};
 use crate::error::EngineError;
@@ -87,8 +88,10 @@ impl Intake<'_> {
             if remainder.next.is_some() {
                 kept.jobs.push(remainder.job());
             }
-            for (n, fresh) in bundles.iter().flat_map(|bundle| &bundle.notices).enumerate() {
-                kept.parts.insert(fresh.n, Part { delivery_id: remainder.delivery_id.clone(), n });
+            for fresh in bundles.iter().flat_map(|bundle| &bundle.notices) {
+                let n = remainder.place(&left(fresh, "").notice);
+                let part = n.map(|n| Part { delivery_id: remainder.delivery_id.clone(), n });
+                kept.parts.extend(part.map(|part| (fresh.n, part)));
             }
             for bundle in bundles {
                 tell(bundle, &kept.parts, &remainder, told);
@@ -102,10 +105,7 @@ impl Intake<'_> {
     fn remainder(&self, number: usize, bundles: &[Bundle<'_>]) -> Remainder {
         let notices = || bundles.iter().flat_map(|bundle| &bundle.notices);
         let marked = notices().next().and_then(|fresh| fresh.marks.first());
-        let name = match marked {
-            Some(mark) => mark.clone(),
-            None => format!("{}-{:032x}", self.now.as_millisecond(), self.ports.entropy.u128()),
-        };
+        let name = marked.cloned().unwrap_or_else(|| self.name());
         let delivery_id = if number == 0 { name } else { format!("{name}+{number}") };
         let first = bundles.first().map(|bundle| bundle.rest);
         let policy = first.and_then(|rest| rest.asked.first()).map(|asked| asked.policy.name.clone());
@@ -123,17 +123,31 @@ impl Intake<'_> {
         }
     }
 
+    /// A name that nothing else has.
+    fn name(&self) -> String {
+        format!("{}-{:032x}", self.now.as_millisecond(), self.ports.entropy.u128())
+    }
+
     /// Stores it, or reads what an earlier try stored.
-    async fn keep(&self, remainder: Remainder) -> Result<Remainder, EngineError> {
+    async fn keep(&self, mut remainder: Remainder) -> Result<Remainder, EngineError> {
         let store = &*self.ports.store;
-        match store.write(&[remainders::create(&remainder)]).await {
-            Ok(()) => Ok(remainder),
-            Err(WriteError::Refused(_) | WriteError::Conflict) => {
-                let there = remainders::get(store, &remainder.source, &remainder.delivery_id).await?;
-                there.ok_or(EngineError::Contended { what: "what is left of a delivery" })
+        for _ in 0..TRIES {
+            match store.write(&[remainders::create(&remainder)]).await {
+                Ok(()) => return Ok(remainder),
+                Err(WriteError::Refused(_) | WriteError::Conflict) => {}
+                Err(WriteError::Store(error)) => return Err(error.into()),
             }
-            Err(WriteError::Store(error)) => Err(error.into()),
+            let there = remainders::get(store, &remainder.source, &remainder.delivery_id).await?;
+            match there {
+                Some(there) if remainder.notices.iter().all(|left| there.place(&left.notice).is_some()) => {
+                    return Ok(there);
+                }
+                // Policies were written between the tries, and it was about other notices.
+                Some(_) => remainder.delivery_id = self.name(),
+                None => {}
+            }
         }
+        Err(EngineError::Contended { what: "what is left of a delivery" })
     }
 
     /// Works on as many policies as a message may, from this place on. What became of them, and who is asked next.
@@ -177,6 +191,11 @@ impl Intake<'_> {
 }
 
 impl Remainder {
+    /// The place of a notice among these.
+    fn place(&self, notice: &PushNotice) -> Option<usize> {
+        self.notices.iter().position(|left| left.notice == *notice)
+    }
+
     /// What has somebody go on with it.
     fn job(&self) -> Job {
         Job::Deliver { source: self.source.clone(), delivery_id: self.delivery_id.clone() }

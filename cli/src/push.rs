@@ -89,6 +89,9 @@ pub(crate) fn begun(told: &[Told], policy: Option<&str>) -> Result<String> {
         Some(Told { status, .. }) if status == "no_policy" => {
             bail!("no policy matches the pushed image; tidegate policies list lists those that there are")
         }
+        Some(Told { status, .. }) if status == "accepted" => {
+            bail!("the push was taken, and its rollout begins within seconds; tidegate rollouts list shows it")
+        }
         Some(Told { status, reason, .. }) => {
             bail!(
                 "the push began no rollout: {status}{}",
@@ -114,6 +117,8 @@ mod tests {
         assert_eq!(begun(&[told("rollout_created", Some("R"))], Some("p")).expect("begun"), "R");
         let error = begun(&[told("no_devices", None)], None).expect_err("nothing begun").to_string();
         assert_eq!(error, "the push began no rollout: no_devices");
+        let error = begun(&[told("accepted", None)], None).expect_err("nothing begun yet").to_string();
+        assert!(error.contains("begins within seconds"), "{error}");
         assert!(begun(&[], None).is_err());
     }
 }

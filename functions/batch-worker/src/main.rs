@@ -1,10 +1,12 @@
-//! Planning, deadline checks and registry look-ups: a message is a bounded piece of work.
+//! Planning, deadline checks, registry look-ups and what is left of large deliveries: a message is a bounded piece of
+//! work.
 
 mod handler;
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use tidegate_aws::bootstrap;
+use tidegate_aws::bootstrap::{self, Started};
 use tidegate_aws::wiring::Wiring;
+use tidegate_engine::settings::Settings;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -16,6 +18,8 @@ async fn main() -> Result<(), Error> {
         tracing::error!(error = &error as &dyn std::error::Error, "the access to registries could not be read");
     }
     let memory = tidegate_engine::memory::RolloutMemory::default();
-    lambda_runtime::run(service_fn(|event: LambdaEvent<_>| handler::handle(&started.ports, &memory, event.payload)))
-        .await
+    let Started { ports, config, .. } = &started;
+    let settings = Settings::new(config.policy.clone(), config.pace).with_retention(config.retention_days);
+    let handle = |event: LambdaEvent<_>| handler::handle(ports, &settings, &memory, event.payload);
+    lambda_runtime::run(service_fn(handle)).await
 }

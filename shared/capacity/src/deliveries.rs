@@ -1,5 +1,7 @@
-//! Deliveries in large stacks: what an answer, its repeat and the planning behind it take, given a clock.
+//! Deliveries in large stacks: what an answer, its repeat, what it leaves for later and the planning behind it take, given
+//! a clock.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +13,7 @@ use tidegate_domain::policy::{Origin, PolicyDefaults, RawPolicy, WrittenPolicy};
 use tidegate_domain::webhook::{Delivery, Entry, Kind};
 use tidegate_engine::entities::device_images::{self, DeviceImage};
 use tidegate_engine::entities::policies;
-use tidegate_engine::ports::Ports;
+use tidegate_engine::ports::{Job, Ports};
 use tidegate_engine::settings::Settings;
 use tidegate_engine::webhook::Ingested;
 use tidegate_engine::{EngineError, plan, webhook};
@@ -44,8 +46,12 @@ pub struct Took {
     pub again: Duration,
     /// Freezing the order of the first rollout's devices.
     pub freezing: Duration,
-    /// Rollouts that began.
+    /// Rollouts that began with the answer.
     pub rollouts: usize,
+    /// Those that the answer left for later, behind the queue, and what all of them took.
+    pub later: usize,
+    /// See [`Self::later`].
+    pub behind: Duration,
     /// Read units of the answer.
     pub reads: f64,
     /// Write units of the answer.
@@ -71,6 +77,10 @@ pub async fn measure(stack: Stack, clock: &(dyn Fn() -> Duration + Sync)) -> Res
     let first = created.first().and_then(|told| told.rollout_id.clone());
     let first = first
         .ok_or(CapacityError::Unexpected { wanted: "a rollout", what: format!("{:?}", told.deliveries.first()) })?;
+    let later = told.deliveries.iter().filter(|told| told.status == "accepted").count();
+    let before = clock();
+    go_on(&memory, &ports, now).await?;
+    let behind = clock().saturating_sub(before);
     let before = clock();
     plan::freeze(&ports, &first).await?;
     Ok(Took {
@@ -78,6 +88,8 @@ pub async fn measure(stack: Stack, clock: &(dyn Fn() -> Duration + Sync)) -> Res
         again: repeated.saturating_sub(answered),
         freezing: clock().saturating_sub(before),
         rollouts: created.len(),
+        later,
+        behind,
         reads: cost.reads,
         writes: cost.writes,
     })
@@ -85,6 +97,23 @@ pub async fn measure(stack: Stack, clock: &(dyn Fn() -> Duration + Sync)) -> Res
 
 async fn ingest(ports: &Ports, delivery: &Delivery, now: Timestamp) -> Result<Ingested, EngineError> {
     webhook::ingest(ports, &Settings::default(), "bench", delivery, now).await
+}
+
+/// Does what the answer left for later, until nothing is left; what would come after that stays undone.
+async fn go_on(memory: &MemoryPorts, ports: &Ports, now: Timestamp) -> Result<(), EngineError> {
+    loop {
+        let sent = memory.queues.take().into_iter().filter_map(|sent| match sent.job {
+            Job::Deliver { source, delivery_id } => Some((source, delivery_id)),
+            _ => None,
+        });
+        let left: BTreeSet<(String, String)> = sent.collect();
+        if left.is_empty() {
+            return Ok(());
+        }
+        for (source, delivery_id) in left {
+            webhook::finish(ports, &Settings::default(), &source, &delivery_id, now).await?;
+        }
+    }
 }
 
 async fn fill(ports: &Ports, stack: Stack) -> Result<(), CapacityError> {

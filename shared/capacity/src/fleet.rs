@@ -52,6 +52,8 @@ pub(crate) enum Work {
     Plan,
     /// Looking for late devices.
     Deadlines,
+    /// Going on with what is left of large deliveries.
+    Deliver,
     /// The devices' stream.
     Record,
 }
@@ -311,6 +313,10 @@ impl Fleet {
             Job::Keep { rollout_id, part, after } => {
                 keep::keep(ports, &rollout_id, part, after.as_deref()).await?;
                 Work::Step
+            }
+            Job::Deliver { source, delivery_id } => {
+                webhook::finish(ports, &Settings::default(), &source, &delivery_id, now).await?;
+                Work::Deliver
             }
         };
         *self.costs.entry(kind).or_default() += self.meter.total() - before;

@@ -2,7 +2,7 @@
 
 use crate::head::Head;
 use crate::ids::RolloutId;
-use crate::news::{News, Stale};
+use crate::news::{News, Overtaken, Stale};
 use crate::pin::Pin;
 use crate::policy::OnNewer;
 use crate::rollout::{Rollout, Status};
@@ -31,6 +31,8 @@ pub enum Admission {
     Unfit(String),
     /// It is older than what the head was told of.
     Stale(Stale),
+    /// It is acted on late, and the head was told of something that was taken after it.
+    Overtaken(Overtaken),
     /// Another rollout is live, and the policy ignores newer images meanwhile.
     Ignored(RolloutId),
 }
@@ -62,6 +64,8 @@ pub struct Wish<'a> {
     pub retry: bool,
     /// A person wants it although it is older.
     pub force: bool,
+    /// It is acted on long after it was taken: what was taken since may be rolled out already.
+    pub late: bool,
     /// The registry can be asked what the tag means now.
     pub askable: bool,
     /// A rollout that it may be merged into follows the same policy, as it is now.
@@ -72,7 +76,7 @@ pub struct Wish<'a> {
 ///
 /// A notice that is older than what the head was told of is not believed. Where the registry can be asked, what the tag
 /// means now counts and not what the notice says: see [`Wish::content`]. Where it cannot, or where something newer waits,
-/// the notice is stale.
+/// the notice is stale. One that is acted on late is passed over for what was taken since.
 pub fn admit(head: &Head, places: Places<'_>, wish: &Wish<'_>) -> Admission {
     let live = places.live.filter(|live| live.status.live());
     let waiting = places.waiting.filter(|waiting| waiting.status == Status::Pending);
@@ -96,6 +100,9 @@ pub fn admit(head: &Head, places: Places<'_>, wish: &Wish<'_>) -> Admission {
         && !goes_back
     {
         return Admission::UpToDate(promoted.rollout_id.clone());
+    }
+    if let Some(overtaken) = wish.overtaken_by(places) {
+        return Admission::Overtaken(overtaken);
     }
     if let Some(stale) = wish.older_than(places)
         // Who waits is newer: what may turn out to be nothing does not take its place.
@@ -132,6 +139,12 @@ pub fn admit(head: &Head, places: Places<'_>, wish: &Wish<'_>) -> Admission {
     }
 }
 
+impl Places<'_> {
+    fn heard(self) -> Vec<News> {
+        [self.live, self.waiting, self.promoted].into_iter().flatten().map(Rollout::heard).collect()
+    }
+}
+
 impl Wish<'_> {
     /// Whether the notice is as new as what the head was told of.
     pub fn believed(&self, places: Places<'_>) -> bool {
@@ -150,9 +163,15 @@ impl Wish<'_> {
         if self.force {
             return None;
         }
-        let Places { live, waiting, promoted } = places;
-        let heard: Vec<News> = [live, waiting, promoted].into_iter().flatten().map(Rollout::heard).collect();
-        self.news.stale(heard.iter().chain(self.tag_heard))
+        self.news.stale(places.heard().iter().chain(self.tag_heard))
+    }
+
+    /// What was taken after it, where it is late. What a person forces is forced over what came before their word.
+    fn overtaken_by(&self, places: Places<'_>) -> Option<Overtaken> {
+        if !self.late {
+            return None;
+        }
+        self.news.overtaken(&places.heard())
     }
 }
 

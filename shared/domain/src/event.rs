@@ -42,7 +42,8 @@ events! {
         WebhookReceived = "webhook_received",
         /// A policy matches the pushed image.
         UpdateAvailable = "update_available",
-        /// A push is older than what the policy was told of already: nothing was rolled out. It can be replayed.
+        /// A push is older than what the policy was told of already, or was overtaken by it behind the queue: nothing was
+        /// rolled out. It can be replayed.
         UpdateStale = "update_stale",
         /// A person's trigger passes over safeguards of the policy; it says which, and why.
         PolicyOverridden = "policy_overridden",

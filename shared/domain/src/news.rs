@@ -65,6 +65,15 @@ pub struct Stale {
     pub sender: Option<String>,
 }
 
+/// What keeps a notice back that is acted on late.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overtaken {
+    /// When what came after it was taken.
+    pub newer_taken_at: Timestamp,
+    /// Who told it; none is a person.
+    pub sender: Option<String>,
+}
+
 impl News {
     /// Something without a time, that was taken then.
     pub const fn unknown(taken_at: Timestamp) -> Self {
@@ -122,6 +131,14 @@ impl News {
             self.before.remove(&oldest.unwrap_or_default());
         }
         self
+    }
+
+    /// Whether something that was heard of was taken after it. It is only asked of a notice that is acted on long after
+    /// it was taken: of others the clocks of two functions would decide.
+    pub fn overtaken<'a>(&self, heard: impl IntoIterator<Item = &'a Self>) -> Option<Overtaken> {
+        let later = heard.into_iter().filter(|heard| heard.taken_at > self.taken_at);
+        let last = later.max_by_key(|heard| heard.taken_at)?;
+        Some(Overtaken { newer_taken_at: last.taken_at, sender: last.sender.clone() })
     }
 
     /// Whether it surely happened after the other.

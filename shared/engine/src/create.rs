@@ -42,6 +42,8 @@ pub struct Wanted<'a> {
     pub retry: bool,
     /// Also where it is older than what the head was told of.
     pub force: bool,
+    /// It is acted on long after it was taken.
+    pub late: bool,
     /// Safeguards of the policy that a person had passed over; `policy` goes without them.
     pub overridden: Option<Override>,
     /// Why the policy cannot be followed as things stand: its rollout fails at once.
@@ -161,6 +163,7 @@ impl Standing {
             on_newer: wanted.policy.on_newer,
             retry: wanted.retry,
             force: wanted.force,
+            late: wanted.late,
             askable: false,
             same_terms,
         };
@@ -219,7 +222,7 @@ pub(crate) async fn create_from(
                 let writes = fails(store, wanted, &standing, (content, news), why, now).await?;
                 (writes, Some(wanted.id.clone()), None)
             }
-            Admission::Bad(_) | Admission::Ignored(_) | Admission::Stale(_) => {
+            Admission::Bad(_) | Admission::Ignored(_) | Admission::Stale(_) | Admission::Overtaken(_) => {
                 return Ok((Created::none(admission), None));
             }
             Admission::Duplicate(twin) | Admission::UpToDate(twin) => {
@@ -355,7 +358,9 @@ fn told_later(rollout: &Rollout, news: &News) -> Option<Write> {
     let (heard, next) = (rollout.heard(), rollout.heard().with(news, false));
     let known = |news: &News| (news.happened_at, news.sender.clone(), news.before.clone());
     let other = known(&next) != known(&heard);
-    other.then(|| tell(rollout, news, false))
+    // Of one without a time, when it was taken is all that tells it from one that is acted on late.
+    let untimed = news.happened_at.is_none() && next.taken_at > heard.taken_at;
+    (other || untimed).then(|| tell(rollout, news, false))
 }
 
 /// The write by which a rollout is told once more.

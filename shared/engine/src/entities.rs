@@ -11,6 +11,7 @@ pub mod journal;
 pub mod plans;
 pub mod policies;
 pub mod policy_names;
+pub mod remainders;
 pub mod retention;
 pub mod rollouts;
 pub mod rows;

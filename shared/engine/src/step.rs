@@ -10,6 +10,7 @@ use tidegate_domain::step::{Effect, Inputs, Order, Preparation, Resolution, Stan
 
 use crate::create::{TRIES, find, superseded};
 use crate::entities::events::{self, Event};
+use crate::entities::rollouts::Live;
 use crate::entities::{heads, journal, plans, retention, rollouts, rows, tags};
 use crate::error::EngineError;
 use crate::keep;
@@ -49,15 +50,17 @@ pub async fn run(ports: &Ports, rollout_id: &RolloutId, now: Timestamp) -> Resul
     Err(EngineError::Contended { what: "the rollout" })
 }
 
-/// Asks for a step of every rollout that is not done with; and now and then to keep its details.
+/// Asks for a step of every rollout that is not done with, and now and then to keep its details; and to go on with what is
+/// left of deliveries.
 pub async fn sweep(ports: &Ports, now: Timestamp) -> Result<usize, EngineError> {
     let (mut after, mut swept) = (None, 0);
     loop {
-        let (ids, next) = rollouts::live(&*ports.store, after).await?;
+        let (Live { rollouts: ids, remainders }, next) = rollouts::live(&*ports.store, after).await?;
         swept += ids.len();
         let kept = ids.iter().filter(|id| id.created_at().is_some_and(|created_at| retention::keeps(created_at, now)));
         let mut jobs: Vec<Job> = kept.flat_map(keep::jobs).collect();
         jobs.extend(ids.into_iter().map(|rollout_id| Job::Step { rollout_id }));
+        jobs.extend(remainders.into_iter().map(|(source, delivery_id)| Job::Deliver { source, delivery_id }));
         ports.queues.send(&jobs, 0).await?;
         if next.is_none() {
             return Ok(swept);

@@ -313,6 +313,7 @@ fn wanted<'a>(policy: &'a Policy, image: &'a ImageRef, id: RolloutId, now: Times
         retry_of: None,
         retry: false,
         force: false,
+        late: false,
         overridden: None,
         unfit: None,
         kept_out: &[],

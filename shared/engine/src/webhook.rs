@@ -1,7 +1,9 @@
 //! From a registry's delivery to rollouts. Each entry stands alone; a repeat gets the first answer.
 
 mod audience;
+mod candidates;
 mod intake;
+mod later;
 mod remember;
 mod repository;
 mod told;
@@ -18,6 +20,7 @@ use crate::ports::Ports;
 use crate::settings::Settings;
 
 use intake::Intake;
+pub use later::finish;
 pub use told::Told;
 pub(crate) use told::outcome;
 
@@ -42,7 +45,7 @@ pub async fn ingest(
     let delivery_id =
         delivery.entries.iter().flat_map(keys).next().map_or(delivery.body_sha256.as_str(), DeliveryKey::as_str);
     let sender = format!("{source}/{}", delivery.kind.as_str());
-    let intake = Intake { ports, settings, source, sender: &sender, now, replay: false, force: false };
+    let intake = Intake { ports, settings, source, sender: &sender, now, replay: false, force: false, late: false };
     let pushes: Vec<&PushNotice> = delivery.entries.iter().filter_map(push).collect();
     let mut of_pushes = intake.take(&pushes).await?.into_iter();
     let mut deliveries = Vec::new();
@@ -97,7 +100,7 @@ pub async fn replay(
         .with("reason", asked.reason);
     ports.store.write(&[events::put(&event)]).await?;
     let (source, force) = (asked.source, asked.force);
-    let intake = Intake { ports, settings, source, sender: &sender, now, replay: true, force };
+    let intake = Intake { ports, settings, source, sender: &sender, now, replay: true, force, late: false };
     let deliveries = intake.take(&[&notice]).await?.into_iter().flatten().collect();
     Ok(Some(Ingested { delivery_id: asked.delivery_id.to_owned(), deliveries }))
 }

@@ -45,7 +45,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let settings = Settings::new(defaults, Pace { idle_seconds: 300, near_seconds: 30 });
     let memory = MemoryPorts::default();
     let ports = memory.ports(Arc::new(SeededEntropy::new(1)));
-    let state = AppState::new(ports.clone(), settings, access, Arc::new(now));
+    let state = AppState::new(ports.clone(), settings.clone(), access, Arc::new(now));
 
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}", listener.local_addr()?);
@@ -55,14 +55,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tokio::select! {
         served = serving => Ok(served??),
         read = input => read?.map(drop).map_err(Into::into),
-        failed = run_behind(&memory, &ports) => Err(failed.into()),
+        failed = run_behind(&memory, &ports, &settings) => Err(failed.into()),
     }
 }
 
 /// Lets queues and streams run dry, again and again; ends where they cannot.
-async fn run_behind(memory: &MemoryPorts, ports: &Ports) -> EngineError {
+async fn run_behind(memory: &MemoryPorts, ports: &Ports, settings: &Settings) -> EngineError {
     loop {
-        if let Err(error) = memory.settle(ports, now()).await {
+        if let Err(error) = memory.settle(ports, settings, now()).await {
             return error;
         }
         tokio::time::sleep(SETTLE).await;

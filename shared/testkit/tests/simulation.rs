@@ -67,6 +67,8 @@ fn seeds_hold_and_meet_the_rare_cases() {
         "webhook: duplicate",
         "webhook: duplicate, its digest is asked for after this push",
         "webhook: ignored, stale",
+        "webhook: accepted",
+        "webhook: is gone on with behind the queue",
         "command: rollback-all changes",
         "command: resume changes",
         "trigger: rollout_created",

@@ -31,6 +31,7 @@ const ALLOWED: [(&str, &[(&str, &str)]); 9] = [
             ("table events", "PutItem"),
             ("table device_images", "Query"),
             ("StepQueue", "SendMessage"),
+            ("BatchQueue", "SendMessage"),
         ],
     ),
     (
@@ -60,6 +61,7 @@ const ALLOWED: [(&str, &[(&str, &str)]); 9] = [
             ("table device_rollouts", "GetItem Query"),
             ("table rollout_journal", "Query"),
             ("StepQueue", "SendMessage"),
+            ("BatchQueue", "SendMessage"),
         ],
     ),
     (
@@ -97,7 +99,9 @@ const ALLOWED: [(&str, &[(&str, &str)]); 9] = [
             ("table devices", "GetItem PutItem"),
             ("table device_images", "Query"),
             ("table device_rollouts", "GetItem PutItem Query"),
-            ("table rollouts", "GetItem PutItem"),
+            ("table rollouts", "GetItem BatchGetItem PutItem UpdateItem"),
+            ("table images", "GetItem BatchGetItem PutItem UpdateItem Query"),
+            ("table deliveries", "GetItem BatchGetItem PutItem"),
             ("table rollout_journal", "PutItem Query"),
             ("table policies", "Scan"),
             ("StepQueue", "SendMessage"),

@@ -11,13 +11,14 @@ use crate::stdout;
 use crate::table::Table;
 
 /// The stacks that are measured where none is named: devices, policies, how many of these match, entries.
-const STACKS: [(u32, u32, u32, u32); 7] = [
+const STACKS: [(u32, u32, u32, u32); 8] = [
     (1_000, 10, 1, 1),
     (10_000, 20, 20, 1),
     (10_000, 100, 100, 1),
     (100_000, 1, 1, 1),
     (100_000, 1_000, 1, 1),
     (100_000, 1_000, 20, 1),
+    (100_000, 1_000, 1_000, 1),
     (1_000, 10, 1, 100),
 ];
 
@@ -55,6 +56,8 @@ impl Arguments {
             "AGAIN ms",
             "FREEZE µs/DEVICE",
             "ROLLOUTS",
+            "LATER",
+            "LATER ms",
             "READS",
             "WRITES",
         ]);
@@ -71,6 +74,8 @@ impl Arguments {
                 ms(took.again),
                 format!("{each:.2}"),
                 took.rollouts.to_string(),
+                took.later.to_string(),
+                ms(took.behind),
                 format!("{:.1}", took.reads),
                 format!("{:.1}", took.writes),
             ]);

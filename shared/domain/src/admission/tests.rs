@@ -30,7 +30,17 @@ fn unpinned(n: u8) -> Pin {
 
 /// What is the same in most cases.
 fn wish<'a>(target: &'a Pin, news: &'a News, on_newer: OnNewer) -> Wish<'a> {
-    Wish { target, news, tag_heard: None, on_newer, retry: false, force: false, askable: false, same_terms: true }
+    Wish {
+        target,
+        news,
+        tag_heard: None,
+        on_newer,
+        retry: false,
+        force: false,
+        late: false,
+        askable: false,
+        same_terms: true,
+    }
 }
 
 fn admitted(live: Option<&Rollout>, waiting: Option<&Rollout>, target: &Pin, on_newer: OnNewer) -> Admission {
@@ -187,6 +197,52 @@ fn what_is_older_does_not_supersede() {
     let tag = told(11 * day);
     let of_tag = Wish { tag_heard: Some(&tag), ..from_elsewhere };
     assert!(matches!(admit(&head(), places, &of_tag), Admission::Stale(_)), "its own tag was told of since");
+}
+
+/// Every notice here was taken at second 100; what the head was told of, at the second that is named.
+#[test]
+fn what_is_acted_on_late_does_not_overtake() {
+    let taken = |rollout: Rollout, seconds| Rollout {
+        news: Some(News { happened_at: None, taken_at: at(seconds), ..told(0) }),
+        // A rollout that was made behind the queue is younger than its news.
+        created_at: at(900),
+        ..rollout
+    };
+    let live = |seconds| Some(taken(other("L", Status::InProgress, pin(2)), seconds));
+    let ended = |status, seconds| Some(taken(other("L", status, pin(2)), seconds));
+    let waiting = |seconds| Some(taken(other("W", Status::Pending, pin(4)), seconds));
+    let promoted = |seconds| Some(taken(other("P", Status::Completed, pin(1)), seconds));
+    let by_hand = Some(Rollout { news: Some(News::person(at(101))), ..other("L", Status::InProgress, pin(2)) });
+    let overtaken = |seconds| {
+        let sender = Some("docker-registry/distribution".to_owned());
+        Admission::Overtaken(Overtaken { newer_taken_at: at(seconds), sender })
+    };
+    let by_person = Admission::Overtaken(Overtaken { newer_taken_at: at(101), sender: None });
+    let superseded = || Admission::Supersede(id("L"));
+    let cases = vec![
+        ("nothing there", 3, [None, None, None], Admission::Start),
+        ("what is live came before", 3, [live(99), None, None], superseded()),
+        ("with it", 3, [live(100), None, None], superseded()),
+        ("after it", 3, [live(101), None, None], overtaken(101)),
+        ("who waits came after it", 3, [live(99), waiting(101), None], overtaken(101)),
+        ("both did", 3, [live(101), waiting(102), None], overtaken(102)),
+        ("what came after it was cancelled since", 3, [ended(Status::Cancelled, 101), None, None], overtaken(101)),
+        ("is proven since", 3, [ended(Status::Completed, 101), None, promoted(101)], overtaken(101)),
+        ("what is proven came before", 3, [ended(Status::Completed, 99), None, promoted(99)], Admission::Start),
+        ("a person triggered another since", 3, [by_hand, None, None], by_person),
+        ("what came after it brings the same", 2, [live(101), None, None], Admission::Duplicate(id("L"))),
+        ("what is proven since is the same", 1, [None, None, promoted(101)], Admission::UpToDate(id("P"))),
+        ("kept out is kept out", 6, [live(101), None, None], Admission::Bad("rolled back".to_owned())),
+    ];
+    for (label, n, [live, waiting, promoted], expected) in cases {
+        let (target, news) = (pin(n), News { happened_at: None, taken_at: at(100), ..told(0) });
+        let places = Places { live: live.as_ref(), waiting: waiting.as_ref(), promoted: promoted.as_ref() };
+        let late = Wish { late: true, ..wish(&target, &news, OnNewer::Supersede) };
+        assert_eq!(admit(&head(), places, &late), expected, "{label}");
+        assert_eq!(admit(&head(), places, &Wish { force: true, ..late }), expected, "{label}, forced");
+        let at_once = admit(&head(), places, &Wish { late: false, ..late });
+        assert!(!matches!(at_once, Admission::Overtaken(_)), "{label}, in the answer: {at_once:?}");
+    }
 }
 
 #[test]

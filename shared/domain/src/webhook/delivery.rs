@@ -116,6 +116,8 @@ pub enum IgnoreReason {
     CachedPull,
     /// Older than the last accepted push of the same tag.
     Stale,
+    /// It was acted on behind the queue, and a newer one was taken since.
+    Overtaken,
     /// The body, or the entry, is not what this sender writes.
     Unreadable,
     /// A test of the connection.
@@ -135,6 +137,7 @@ impl IgnoreReason {
             Self::InvalidReference => "invalid_reference",
             Self::CachedPull => "cached_pull",
             Self::Stale => "stale",
+            Self::Overtaken => "overtaken",
             Self::Unreadable => "unreadable",
             Self::Ping => "ping",
         }

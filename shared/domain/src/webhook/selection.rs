@@ -56,6 +56,7 @@ fn weight(ignored: &Ignored) -> u8 {
         | IgnoreReason::RepositoryNotAllowed
         | IgnoreReason::CachedPull
         | IgnoreReason::Stale
+        | IgnoreReason::Overtaken
         | IgnoreReason::Unreadable
         | IgnoreReason::Ping => 3,
         IgnoreReason::NotAnImage => 4,

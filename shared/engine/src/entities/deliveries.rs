@@ -9,17 +9,21 @@ use serde_json::Value;
 use tidegate_domain::webhook::PushNotice;
 
 use super::codec;
+use super::remainders::Part;
 use crate::error::EngineError;
 use crate::ports::{Condition, Freshness, Key, Store, Table, Write};
 
 /// How long a delivery is remembered, in seconds: longer than any registry's retry (webhooks rule 9).
-const KEPT_SECONDS: i64 = 8 * 86_400;
+pub(super) const KEPT_SECONDS: i64 = 8 * 86_400;
 
 /// A delivery that was answered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Delivered {
     /// The entries of the first answer.
     pub answer: Vec<Value>,
+    /// What is told by now of those that were accepted only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remainder: Option<Part>,
     /// When it was taken.
     #[serde(with = "ms_opt", default, skip_serializing_if = "Option::is_none")]
     pub taken_at: Option<Timestamp>,

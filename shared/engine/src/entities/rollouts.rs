@@ -6,12 +6,12 @@ use serde_json::Value;
 use tidegate_domain::ids::RolloutId;
 use tidegate_domain::rollout::{Rollout, Status};
 
-use super::codec;
+use super::{codec, remainders};
 use crate::error::EngineError;
 use crate::ports::{Condition, Freshness, Index, Item, Key, Query, Source, Store, Table, Write};
 
 /// The one value of the `live` attribute, and of the `list` attribute.
-const LIVE: &str = "1";
+pub(super) const LIVE: &str = "1";
 const LIST: &str = "all";
 
 /// The key of a rollout.
@@ -118,9 +118,26 @@ pub fn still(rollout: &Rollout, status: Status) -> Write {
     Write::Check { key: key(&rollout.rollout_id), condition: Condition::Equals("status", status.name().into()) }
 }
 
-/// A page of the rollouts that the sweep steps; eventual.
-pub async fn live(store: &dyn Store, after: Option<String>) -> Result<(Vec<RolloutId>, Option<String>), EngineError> {
-    ids(store, Index::LiveRollouts, LIVE, after, None).await
+/// What the sweep looks after.
+#[derive(Debug, Default)]
+pub struct Live {
+    /// Rollouts that are not done with.
+    pub rollouts: Vec<RolloutId>,
+    /// What is left of deliveries: each one's source and name.
+    pub remainders: Vec<(String, String)>,
+}
+
+/// A page of what the sweep looks after; eventual.
+pub async fn live(store: &dyn Store, after: Option<String>) -> Result<(Live, Option<String>), EngineError> {
+    let (ids, next) = ids(store, Index::LiveRollouts, LIVE, after, None).await?;
+    let mut live = Live::default();
+    for id in ids {
+        match remainders::name(id.as_str()) {
+            Some((source, delivery_id)) => live.remainders.push((source.to_owned(), delivery_id.to_owned())),
+            None => live.rollouts.push(id),
+        }
+    }
+    Ok((live, next))
 }
 
 /// A page of all rollouts, newest first; eventual.

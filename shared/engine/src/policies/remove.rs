@@ -48,8 +48,9 @@ pub async fn delete(ports: &Ports, wanted: &Wanted, now: Timestamp) -> Result<Re
 pub(super) async fn under_way(store: &dyn Store, policies: &BTreeSet<PolicyId>) -> Result<Vec<Rollout>, EngineError> {
     let (mut found, mut after) = (Vec::new(), None);
     loop {
-        let (ids, next) = rollouts::live(store, after).await?;
-        let all = try_join_all(ids.iter().map(|id: &RolloutId| rollouts::get(store, id, Freshness::Consistent)));
+        let (live, next) = rollouts::live(store, after).await?;
+        let all =
+            try_join_all(live.rollouts.iter().map(|id: &RolloutId| rollouts::get(store, id, Freshness::Consistent)));
         let all = all.await?.into_iter().flatten();
         // The index also has those that ended and are not done with yet.
         let moves = |rollout: &Rollout| rollout.status.live() || rollout.status == Status::RollingBack;

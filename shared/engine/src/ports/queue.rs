@@ -9,7 +9,7 @@ use tidegate_domain::ids::RolloutId;
 pub enum Queue {
     /// Nudges of the rollout step.
     Step,
-    /// Planning pages, deadline checks, registry look-ups.
+    /// Planning pages, deadline checks, registry look-ups, what is left of large deliveries.
     Batch,
 }
 
@@ -56,6 +56,13 @@ pub enum Job {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<String>,
     },
+    /// Go on with what is left of a delivery, from where it stands.
+    Deliver {
+        /// Where the delivery came from.
+        source: String,
+        /// Names what is left of it.
+        delivery_id: String,
+    },
 }
 
 impl Job {
@@ -67,7 +74,8 @@ impl Job {
             | Self::Plan { .. }
             | Self::PlanPage { .. }
             | Self::CheckDeadlines { .. }
-            | Self::Keep { .. } => Queue::Batch,
+            | Self::Keep { .. }
+            | Self::Deliver { .. } => Queue::Batch,
         }
     }
 }

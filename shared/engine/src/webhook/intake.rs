@@ -9,6 +9,8 @@ use tidegate_domain::image::Repository;
 use tidegate_domain::news::News;
 use tidegate_domain::webhook::{DeliveryKey, IgnoreReason, PushNotice};
 
+use super::candidates::Candidates;
+use super::later::{Rest, told_since};
 use super::repository::Settled;
 use super::told::{Told, duplicates};
 use crate::entities::deliveries::{self, Delivered};
@@ -36,6 +38,8 @@ pub(super) struct Intake<'a> {
     pub replay: bool,
     /// A person wants it although it is older.
     pub force: bool,
+    /// It was answered before: this goes on behind the queue.
+    pub late: bool,
 }
 
 /// A notice that is no repeat.
@@ -45,8 +49,9 @@ pub(super) struct Fresh<'a> {
     pub notice: &'a PushNotice,
     pub news: News,
     pub tag_heard: Option<News>,
-    /// Its keys are taken; it may be another push all the same.
-    pub unmarked: bool,
+    /// What the marks of its rollouts are named by: its keys. None where these are taken, and it may be another push
+    /// all the same.
+    pub marks: Vec<String>,
 }
 
 impl Fresh<'_> {
@@ -60,8 +65,9 @@ impl Intake<'_> {
     /// Takes the notices of one delivery; the answers in their order.
     pub(super) async fn take(&self, notices: &[&PushNotice]) -> Result<Vec<Vec<Told>>, EngineError> {
         let mut told: Vec<Vec<Told>> = vec![Vec::new(); notices.len()];
-        let fresh = self.fresh(notices, &mut told).await?;
+        let (fresh, mut jobs) = self.fresh(notices, &mut told).await?;
         if fresh.is_empty() {
+            self.send(&jobs).await?;
             return Ok(told);
         }
         let mut of_repository: BTreeMap<&Repository, Vec<&Fresh<'_>>> = BTreeMap::new();
@@ -70,37 +76,62 @@ impl Intake<'_> {
         }
         let repositories: Vec<&Repository> = of_repository.keys().copied().collect();
         let policies = policies::about(&*self.ports.store, &repositories).await?;
-        let mut work: Vec<BoxFuture<'_, Result<Settled, EngineError>>> = Vec::new();
+        let mut candidates: Vec<BoxFuture<'_, Result<Candidates<'_>, EngineError>>> = Vec::new();
         for (repository, fresh) in of_repository {
-            work.push(self.settle(repository, fresh, &policies).boxed());
+            candidates.push(self.candidates(repository, fresh, &policies).boxed());
         }
-        let settled: Vec<Settled> = stream::iter(work).buffered(REPOSITORIES_AT_ONCE).try_collect().await?;
-        let (mut events, mut steps) = (Vec::new(), Vec::new());
-        for settled in settled {
-            steps.extend(settled.steps.into_iter().map(|rollout_id| Job::Step { rollout_id }));
+        let candidates: Vec<Candidates<'_>> =
+            stream::iter(candidates).buffered(REPOSITORIES_AT_ONCE).try_collect().await?;
+        let mut left = self.settings.rollouts_per_answer as usize;
+        let mut work: Vec<BoxFuture<'_, Result<Settled, EngineError>>> = Vec::new();
+        let mut rest = Vec::new();
+        for mut candidates in candidates {
+            for (n, entry) in std::mem::take(&mut candidates.told) {
+                told[n].push(entry);
+            }
+            let repository = candidates.repository;
+            let (now, later) = candidates.share(&mut left);
+            work.push(self.work(repository, now).boxed());
+            if !later.is_empty() {
+                rest.push(Rest { repository, asked: later });
+            }
+        }
+        let mut work = stream::iter(work).buffered(REPOSITORIES_AT_ONCE);
+        let mut events = Vec::new();
+        while let Some(settled) = work.next().await {
+            let settled = settled?;
+            jobs.extend(settled.steps.into_iter().map(|rollout_id| Job::Step { rollout_id }));
             events.extend(settled.events);
             for (n, entry) in settled.told {
                 told[n].push(entry);
             }
         }
-        if !steps.is_empty() {
-            self.ports.queues.send(&steps, 0).await?;
-        }
-        self.remember(&fresh, &told, &events).await?;
+        let kept = self.leave(&rest, &mut told).await?;
+        jobs.extend(kept.jobs);
+        self.send(&jobs).await?;
+        self.remember(&fresh, &told, &kept.parts, &events).await?;
         Ok(told)
     }
 
-    /// Those that are no repeats and are allowed; the others are told at once.
+    async fn send(&self, jobs: &[Job]) -> Result<(), EngineError> {
+        if !jobs.is_empty() {
+            self.ports.queues.send(jobs, 0).await?;
+        }
+        Ok(())
+    }
+
+    /// Those that are no repeats and are allowed; the others are told at once. Also who is to go on with what is still left
+    /// of repeats.
     async fn fresh<'n>(
         &self,
         notices: &[&'n PushNotice],
         told: &mut [Vec<Told>],
-    ) -> Result<Vec<Fresh<'n>>, EngineError> {
+    ) -> Result<(Vec<Fresh<'n>>, Vec<Job>), EngineError> {
         let store = &*self.ports.store;
         let all_keys: Vec<&str> = notices.iter().flat_map(|notice| &notice.keys).map(DeliveryKey::as_str).collect();
         let known =
             if self.replay { BTreeMap::new() } else { deliveries::get_many(store, self.source, &all_keys).await? };
-        let mut fresh = Vec::new();
+        let (mut fresh, mut parts) = (Vec::new(), BTreeMap::new());
         for (n, notice) in notices.iter().copied().enumerate() {
             if self.settings.allowed_registries.allows(&notice.repository).is_err() {
                 told[n].push(Told::of(notice, "ignored").because(IgnoreReason::RepositoryNotAllowed.as_str()));
@@ -108,11 +139,15 @@ impl Intake<'_> {
             }
             let before = notice.keys.iter().find_map(|key| known.get(key.as_str()));
             match before {
-                Some(before) if !self.may_be_another(notice, before) => told[n].extend(duplicates(&before.answer)),
+                Some(before) if !self.may_be_another(notice, before) => {
+                    told[n].extend(duplicates(&before.answer));
+                    parts.extend(before.remainder.clone().map(|part| (n, part)));
+                }
                 Some(_) | None => {
                     let news = News::told(self.sender, notice.event_time, self.now);
-                    let unmarked = before.is_some() || self.replay;
-                    fresh.push(Fresh { n, notice, news, tag_heard: None, unmarked });
+                    let keys = notice.keys.iter().filter(|_| before.is_none() && !self.replay);
+                    let marks = keys.map(|key| key.as_str().to_owned()).collect();
+                    fresh.push(Fresh { n, notice, news, tag_heard: None, marks });
                 }
             }
         }
@@ -121,7 +156,8 @@ impl Intake<'_> {
         for (fresh, heard) in fresh.iter_mut().zip(heard) {
             fresh.tag_heard = heard.map(|heard| heard.heard());
         }
-        Ok(fresh)
+        let jobs = told_since(self.ports, self.source, &parts, told).await?;
+        Ok((fresh, jobs))
     }
 
     /// Whether a notice of known keys may tell of another push, whose content nobody has looked for yet.

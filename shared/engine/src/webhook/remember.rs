@@ -1,6 +1,6 @@
 //! Keeping what was answered: by the sender's ids for repeats, and by the tag.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::BoxFuture;
 use futures::{StreamExt, stream};
@@ -9,6 +9,7 @@ use super::intake::{Fresh, Intake};
 use super::told::Told;
 use crate::entities::deliveries::{self, Delivered};
 use crate::entities::events::{self, Event};
+use crate::entities::remainders::Part;
 use crate::entities::tags::{self, TagNotice};
 use crate::error::EngineError;
 use crate::ports::{Key, Write, WriteError};
@@ -26,6 +27,7 @@ impl Intake<'_> {
         &self,
         fresh: &[Fresh<'_>],
         told: &[Vec<Told>],
+        parts: &BTreeMap<usize, Part>,
         events: &[Event],
     ) -> Result<(), EngineError> {
         let mut writes: Vec<Write> = events.iter().map(events::put).collect();
@@ -34,10 +36,16 @@ impl Intake<'_> {
             let kept = told[fresh.n].iter().take(ENTRIES_KEPT);
             let answer = kept.filter_map(|told| serde_json::to_value(told).ok()).collect();
             let (taken_at, notice) = (Some(self.now), Some(fresh.notice.clone()));
-            let delivered = Delivered { answer, taken_at, notice, sender: Some(self.sender.to_owned()) };
-            let keys = fresh.notice.keys.iter().filter(|_| !fresh.unmarked);
-            writes.extend(keys.map(|key| deliveries::put(self.source, key.as_str(), &delivered, self.now)));
+            let (remainder, sender) = (parts.get(&fresh.n).cloned(), Some(self.sender.to_owned()));
+            let delivered = Delivered { answer, remainder, taken_at, notice, sender };
+            let keys = fresh.marks.iter();
+            writes.extend(keys.map(|key| deliveries::put(self.source, key, &delivered, self.now)));
         }
+        self.store(writes).await
+    }
+
+    /// Stores these, each by itself where some of them are refused.
+    pub(super) async fn store(&self, mut writes: Vec<Write>) -> Result<(), EngineError> {
         let mut seen = BTreeSet::new();
         writes.retain(|write| match write {
             Write::Put { table, item, .. } => seen.insert(Key::of(*table, item)),

@@ -9,12 +9,14 @@ use tidegate_domain::event::ImageEvent;
 use tidegate_domain::head::{Head, KeptOut};
 use tidegate_domain::ids::{PolicyId, RolloutId};
 use tidegate_domain::image::{Digest, Repository};
-use tidegate_domain::news::Stale;
+use tidegate_domain::news::{Overtaken, Stale};
 use tidegate_domain::pin::Pin;
-use tidegate_domain::policy::{Contest, WrittenPolicy};
+use tidegate_domain::policy::WrittenPolicy;
 use tidegate_domain::rollout::Trigger;
+use tidegate_domain::webhook::IgnoreReason;
 
-use super::audience::{Affected, Audience};
+use super::audience::Affected;
+use super::candidates::{Asked, Candidate};
 use super::intake::{Fresh, Intake};
 use super::told::{Told, duplicates, outcome};
 use crate::create::{Created, Standing, Wanted, create_from, take_generations};
@@ -38,24 +40,20 @@ pub(super) struct Settled {
     pub steps: Vec<RolloutId>,
 }
 
-/// A notice that a policy is about, and the devices that it has for it.
-struct Candidate<'a> {
-    fresh: &'a Fresh<'a>,
-    affected: Affected,
-}
-
-impl Candidate<'_> {
-    fn digest(&self) -> Option<&Digest> {
-        self.fresh.notice.digest.as_ref()
-    }
-}
-
 /// What was read for all policies of a repository.
 #[derive(Clone, Copy)]
 struct Known<'a> {
     /// What an earlier try at these notices led to, by their marks.
     before: &'a BTreeMap<String, Delivered>,
     heads: &'a [Head],
+}
+
+impl Settled {
+    pub(super) fn append(&mut self, other: Self) {
+        self.told.extend(other.told);
+        self.events.extend(other.events);
+        self.steps.extend(other.steps);
+    }
 }
 
 /// The notice that was taken, of those that a policy is about.
@@ -90,47 +88,13 @@ impl Newest<'_> {
 }
 
 impl Intake<'_> {
-    /// Settles the notices of one repository.
-    pub(super) async fn settle(
-        &self,
-        repository: &Repository,
-        mut fresh: Vec<&Fresh<'_>>,
-        policies: &[WrittenPolicy],
-    ) -> Result<Settled, EngineError> {
+    /// Asks these policies about the notices of one repository.
+    pub(super) async fn work(&self, repository: &Repository, asked: Vec<Asked<'_>>) -> Result<Settled, EngineError> {
         let mut settled = Settled::default();
-        // Where nobody tells a time, the order in the delivery counts.
-        fresh.sort_by_key(|fresh| fresh.news.happened_at.unwrap_or(self.now));
-        let about: Vec<&WrittenPolicy> =
-            policies.iter().filter(|policy| policy.image_pattern.matches_repository(repository)).collect();
-        let mut audience = None;
-        let mut counted: BTreeMap<Vec<&PolicyId>, BTreeMap<PolicyId, u32>> = BTreeMap::new();
-        let mut candidates: BTreeMap<&str, (&WrittenPolicy, Vec<Candidate<'_>>)> = BTreeMap::new();
-        for fresh in fresh {
-            let contest = Contest::over(about.iter().copied(), &fresh.notice.image());
-            if contest.is_empty() {
-                settled.told.push((fresh.n, Told::of(fresh.notice, "no_policy")));
-                continue;
-            }
-            let audience: &Audience = match &audience {
-                Some(audience) => audience,
-                None => audience.insert(Audience::read(&*self.ports.store, repository).await?),
-            };
-            let mut ids: Vec<&PolicyId> = contest.policies().map(|policy| &policy.id).collect();
-            ids.sort();
-            // Tags that the same policies are about are for the same devices.
-            let counts = counted.entry(ids).or_insert_with(|| audience.counts(&contest));
-            for policy in contest.policies() {
-                let affected = audience.affected(counts.get(&policy.id).copied().unwrap_or(0));
-                let (_, of_policy) = candidates.entry(&policy.name).or_insert((policy, Vec::new()));
-                of_policy.push(Candidate { fresh, affected });
-            }
-        }
         let store = &*self.ports.store;
-        let is_concerned = |of: &[Candidate<'_>]| of.iter().any(|one| !one.affected.is_nobody());
-        let concerned: Vec<&(&WrittenPolicy, Vec<Candidate<'_>>)> =
-            candidates.values().filter(|(_, of)| is_concerned(of)).collect();
+        let concerned: Vec<&Asked<'_>> = asked.iter().filter(|asked| asked.is_concerned()).collect();
         let before = self.before(&concerned).await?;
-        let ids: Vec<&PolicyId> = concerned.iter().map(|(policy, _)| &policy.id).collect();
+        let ids: Vec<&PolicyId> = concerned.iter().map(|asked| &asked.policy.id).collect();
         let heads = if ids.is_empty() { Vec::new() } else { heads::of_repository(store, repository).await? };
         let by_policy: BTreeMap<&PolicyId, &Head> = heads.iter().map(|head| (&head.policy_id, head)).collect();
         let of_policy = |id: &&PolicyId| match by_policy.get(*id) {
@@ -143,19 +107,16 @@ impl Intake<'_> {
             several => Some(take_generations(store, repository, several as u64).await?),
         };
         let mut work: Vec<BoxFuture<'_, Result<Settled, EngineError>>> = Vec::new();
-        for (policy, candidates) in candidates.into_values() {
-            let concerned = is_concerned(&candidates);
+        for asked in asked {
+            let concerned = asked.is_concerned();
             let standing = if concerned { standings.next() } else { None };
             let known = Known { before: &before, heads: &heads };
-            work.push(self.roll_out(policy, candidates, known, standing, generation.filter(|_| concerned)).boxed());
+            work.push(self.roll_out(asked, known, standing, generation.filter(|_| concerned)).boxed());
             generation = generation.map(|taken| taken + u64::from(concerned));
         }
         let mut of_policies = stream::iter(work).buffered(POLICIES_AT_ONCE);
         while let Some(of_policy) = of_policies.next().await {
-            let of_policy = of_policy?;
-            settled.told.extend(of_policy.told);
-            settled.events.extend(of_policy.events);
-            settled.steps.extend(of_policy.steps);
+            settled.append(of_policy?);
         }
         Ok(settled)
     }
@@ -163,8 +124,7 @@ impl Intake<'_> {
     /// Rolls out the newest of these under a policy. What is kept out, or older than others, is passed over for the next.
     async fn roll_out(
         &self,
-        policy: &WrittenPolicy,
-        candidates: Vec<Candidate<'_>>,
+        Asked { policy, candidates }: Asked<'_>,
         Known { before, heads }: Known<'_>,
         mut standing: Option<Standing>,
         generation: Option<u64>,
@@ -186,7 +146,7 @@ impl Intake<'_> {
                 continue;
             }
             // What this delivery led to under this policy is stored with the rollout itself: no repeat makes another.
-            let marked = fresh.notice.keys.iter().find_map(|key| before.get(mark(key.as_str(), &policy.id).as_str()));
+            let marked = fresh.marks.iter().find_map(|key| before.get(mark(key, &policy.id).as_str()));
             if let Some(told) = marked.and_then(|before| duplicates(&before.answer).pop()) {
                 settled.told.push((fresh.n, told.clone()));
                 newest = Some(Newest { candidate, named: fresh.n, told });
@@ -196,9 +156,8 @@ impl Intake<'_> {
             let twins = candidates.iter().filter(|twin| twin.digest().is_some() && twin.digest() == candidate.digest());
             let named = twins.clone().min_by_key(|twin| twin.fresh.n).unwrap_or(candidate).fresh;
             let keys: Vec<&str> = match candidate.digest() {
-                Some(_) => twins.filter(|twin| !twin.fresh.unmarked).flat_map(keys_of).collect(),
-                None if fresh.unmarked => Vec::new(),
-                None => keys_of(candidate).collect(),
+                Some(_) => twins.flat_map(marks_of).collect(),
+                None => marks_of(candidate).collect(),
             };
             let with = |id: &RolloutId| self.told_with(id, fresh, &keys, policy, candidate.affected);
             let keeps_out = |digest| heads.iter().filter_map(|head| Head::keeps_out(head, digest)).collect();
@@ -214,6 +173,7 @@ impl Intake<'_> {
                 retry_of: None,
                 retry: false,
                 force: self.force,
+                late: self.late,
                 overridden: None,
                 unfit: effective.why_not(),
                 kept_out: &kept_out,
@@ -223,8 +183,7 @@ impl Intake<'_> {
                 with: &with,
             };
             let refused = match &standing {
-                Some(standing) => Some(standing.admit(self.ports, &wanted).await?.0)
-                    .filter(|admission| matches!(admission, Admission::Bad(_) | Admission::Stale(_))),
+                Some(standing) => Some(standing.admit(self.ports, &wanted).await?.0).filter(passes_over),
                 None => None,
             };
             let created = match refused {
@@ -247,6 +206,10 @@ impl Intake<'_> {
                     settled.events.push(self.stale(fresh, policy, stale));
                     Told { replay: fresh.notice.keys.first().map(|key| key.as_str().to_owned()), ..told }
                 }
+                Admission::Overtaken(overtaken) => {
+                    settled.events.push(self.overtaken(fresh, policy, overtaken));
+                    Told { replay: fresh.notice.keys.first().map(|key| key.as_str().to_owned()), ..told }
+                }
                 _ => {
                     let taken = Newest { candidate, named: named.n, told };
                     let told = taken.told_to(candidate, entry(fresh));
@@ -260,14 +223,10 @@ impl Intake<'_> {
     }
 
     /// What an earlier try at these notices led to, by their marks.
-    async fn before(
-        &self,
-        candidates: &[&(&WrittenPolicy, Vec<Candidate<'_>>)],
-    ) -> Result<BTreeMap<String, Delivered>, EngineError> {
+    async fn before(&self, asked: &[&Asked<'_>]) -> Result<BTreeMap<String, Delivered>, EngineError> {
         let mut marks = Vec::new();
-        for (policy, candidates) in candidates {
-            let marked = candidates.iter().filter(|candidate| !candidate.fresh.unmarked);
-            marks.extend(marked.flat_map(keys_of).map(|key| mark(key, &policy.id)));
+        for Asked { policy, candidates } in asked {
+            marks.extend(candidates.iter().flat_map(marks_of).map(|key| mark(key, &policy.id)));
         }
         let marks: Vec<&str> = marks.iter().map(String::as_str).collect();
         deliveries::get_many(&*self.ports.store, self.source, &marks).await
@@ -289,7 +248,7 @@ impl Intake<'_> {
         };
         let told = affected.told(told);
         let answer = serde_json::to_value(&told).into_iter().collect();
-        let delivered = Delivered { answer, taken_at: Some(self.now), notice: None, sender: None };
+        let delivered = Delivered { answer, remainder: None, taken_at: Some(self.now), notice: None, sender: None };
         let received =
             Event::of_rollout(id, ImageEvent::WebhookReceived.name(), self.now, &format!("0-{}", fresh.id()))
                 .with("source", self.source)
@@ -317,6 +276,16 @@ impl Intake<'_> {
             .with("newer_from", stale.sender.as_deref().unwrap_or("trigger"))
     }
 
+    fn overtaken(&self, fresh: &Fresh<'_>, policy: &WrittenPolicy, overtaken: &Overtaken) -> Event {
+        self.passed_over(ImageEvent::UpdateStale, fresh, policy)
+            .with("reason", IgnoreReason::Overtaken.as_str())
+            .with("source", self.source)
+            .with("delivery_id", fresh.id())
+            .with("taken_at", fresh.news.taken_at.to_string())
+            .with("newer_at", overtaken.newer_taken_at.to_string())
+            .with("newer_from", overtaken.sender.as_deref().unwrap_or("trigger"))
+    }
+
     fn passed_over(&self, event: ImageEvent, fresh: &Fresh<'_>, policy: &WrittenPolicy) -> Event {
         Event::audit(event.name(), self.now, &format!("1-{}-{}", fresh.id(), policy.id))
             .with("image", fresh.notice.repository.as_str())
@@ -326,8 +295,13 @@ impl Intake<'_> {
     }
 }
 
-fn keys_of<'a>(candidate: &'a Candidate<'a>) -> impl Iterator<Item = &'a str> {
-    candidate.fresh.notice.keys.iter().map(tidegate_domain::webhook::DeliveryKey::as_str)
+/// Whether the notice is left for the next one of the same delivery.
+fn passes_over(admission: &Admission) -> bool {
+    matches!(admission, Admission::Bad(_) | Admission::Stale(_) | Admission::Overtaken(_))
+}
+
+fn marks_of<'a>(candidate: &'a Candidate<'a>) -> impl Iterator<Item = &'a str> {
+    candidate.fresh.marks.iter().map(String::as_str)
 }
 
 /// What names the rollout that a delivery led to under a policy.

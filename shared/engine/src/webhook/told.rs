@@ -1,10 +1,14 @@
 //! What became of a delivery's images, in the words of the answer.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use tidegate_domain::admission::Admission;
 use tidegate_domain::head::KeptOut;
 use tidegate_domain::ids::RolloutId;
 use tidegate_domain::webhook::{IgnoreReason, Ignored, PushNotice};
+
+use crate::entities::remainders::Outcome;
 
 /// What became of one image under one policy.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -38,17 +42,18 @@ pub struct Told {
     /// Other policies of the repository that keep this digest out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub bad_for: Vec<KeptOut>,
-    /// Of a stale one, the id that it can be replayed by.
+    /// Of one that is stale or was overtaken, the id that it can be replayed by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replay: Option<String>,
 }
 
 impl Told {
     /// Every status.
-    pub const STATUSES: [&str; 9] = [
+    pub const STATUSES: [&str; 10] = [
         "rollout_created",
         "superseding",
         "queued",
+        "accepted",
         "duplicate",
         "up_to_date",
         "no_policy",
@@ -70,6 +75,10 @@ impl Told {
     /// Whether this delivery made the rollout that it names.
     pub(super) fn creates(&self) -> bool {
         matches!(self.status.as_str(), "rollout_created" | "queued" | "superseding" | "failed")
+    }
+
+    fn again(self) -> Self {
+        if self.creates() { Self { status: "duplicate".to_owned(), ..self } } else { self }
     }
 
     pub(super) fn because(self, reason: impl Into<String>) -> Self {
@@ -101,6 +110,7 @@ pub(crate) fn outcome(admission: &Admission, created: Option<RolloutId>, affecte
         Admission::UpToDate(proven) => ("up_to_date", None, Some(proven.clone())),
         Admission::Bad(reason) => ("ignored", Some(format!("bad_digest: {reason}")), None),
         Admission::Stale(_) => ("ignored", Some(IgnoreReason::Stale.as_str().to_owned()), None),
+        Admission::Overtaken(_) => ("ignored", Some(IgnoreReason::Overtaken.as_str().to_owned()), None),
         Admission::Unfit(why) => ("failed", Some(format!("invalid_policy: {why}")), created),
         Admission::Ignored(live) => ("ignored", Some(format!("rollout {live} is live")), None),
     };
@@ -110,5 +120,18 @@ pub(crate) fn outcome(admission: &Admission, created: Option<RolloutId>, affecte
 /// A first answer, as a repeat gets it.
 pub(super) fn duplicates(answer: &[serde_json::Value]) -> Vec<Told> {
     let before = answer.iter().filter_map(|told| serde_json::from_value::<Told>(told.clone()).ok());
-    before.map(|told| if told.creates() { Told { status: "duplicate".to_owned(), ..told } } else { told }).collect()
+    before.map(Told::again).collect()
+}
+
+/// Tells what became since of a notice that was accepted only, as a repeat gets it.
+pub(super) fn with_outcomes(told: &mut [Told], n: usize, outcomes: &[Outcome]) {
+    let of_notice = outcomes.iter().filter(|outcome| outcome.n == n);
+    let of_notice = of_notice.filter_map(|outcome| serde_json::from_value::<Told>(outcome.told.clone()).ok());
+    let by_policy: BTreeMap<Option<String>, Told> = of_notice.map(|told| (told.policy.clone(), told)).collect();
+    for told in told.iter_mut().filter(|told| told.status == "accepted") {
+        if let Some(since) = by_policy.get(&told.policy) {
+            let Told { image, tag, digest, .. } = told.clone();
+            *told = Told { image, tag, digest, ..since.clone() }.again();
+        }
+    }
 }

@@ -48,8 +48,8 @@ fn docker_registry() -> String {
 
 /// Looks at a delivery again, as if it came now
 ///
-/// What a registry told is kept for 8 days. A `stale` one is rolled out with `force`; one that nothing came of, such as
-/// `no_policy`, may have an effect by now.
+/// What a registry told is kept for 8 days. A `stale` one is rolled out with `force`; one that was `overtaken`, or that
+/// nothing came of, such as `no_policy`, may have an effect by now.
 #[utoipa::path(
     post,
     operation_id = "replayDelivery",

@@ -53,7 +53,7 @@ struct DeliveryEntry {
     /// Why.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    /// The rollout; of a duplicate, the first delivery's.
+    /// The rollout; of a duplicate, the first delivery's. An `accepted` one has none yet: it begins behind the queue.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<RolloutId>)]
     rollout_id: Option<String>,
@@ -63,7 +63,7 @@ struct DeliveryEntry {
     /// Instead, where they are some thousands: so many at most. The rollout's `total_devices` is exact once it is planned.
     #[serde(skip_serializing_if = "Option::is_none")]
     affected_devices_at_most: Option<u32>,
-    /// Of a `stale` one, the id by which it can be replayed.
+    /// Of one that is `stale` or `overtaken`, the id by which it can be replayed.
     #[serde(skip_serializing_if = "Option::is_none")]
     replay: Option<String>,
     /// Other policies of the repository that keep this digest out.

@@ -4,6 +4,7 @@ mod distribution;
 mod docker_hub;
 mod envelopes;
 mod ghcr;
+mod later;
 mod merged;
 mod order;
 mod proofs;

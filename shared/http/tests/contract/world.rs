@@ -38,6 +38,7 @@ pub(crate) struct World {
     routes: Router,
     ports: Ports,
     memory: MemoryPorts,
+    settings: Settings,
     now: Arc<Mutex<Timestamp>>,
 }
 
@@ -84,7 +85,7 @@ impl Answer {
     }
 }
 
-fn routes(ports: &Ports, now: &Arc<Mutex<Timestamp>>, defaults: PolicyDefaults) -> Router {
+fn routes(ports: &Ports, now: &Arc<Mutex<Timestamp>>, settings: &Settings) -> Router {
     let clock = Arc::clone(now);
     let north = ProvisioningKey { fleets: Some(["north".to_owned()].into()) };
     let access = Access {
@@ -96,8 +97,7 @@ fn routes(ports: &Ports, now: &Arc<Mutex<Timestamp>>, defaults: PolicyDefaults) 
         webhooks: Some(Secrets::new([WEBHOOK, NEXT_WEBHOOK]).unwrap()),
         signing: SigningKey::new(SIGNING).unwrap(),
     };
-    let settings = Settings::new(defaults, Settings::default().pace);
-    let state = AppState::new(ports.clone(), settings, access, Arc::new(move || *clock.lock().unwrap()));
+    let state = AppState::new(ports.clone(), settings.clone(), access, Arc::new(move || *clock.lock().unwrap()));
     tidegate_http::all(state)
 }
 
@@ -107,12 +107,25 @@ impl World {
         let memory = MemoryPorts::default();
         let ports = memory.ports(Arc::new(SeededEntropy::new(7)));
         let now = Arc::new(Mutex::new("2026-11-23T12:00:00Z".parse().unwrap()));
-        Self { routes: routes(&ports, &now, PolicyDefaults::default()), ports, memory, now }
+        let settings = Settings::default();
+        Self { routes: routes(&ports, &now, &settings), ports, memory, settings, now }
+    }
+
+    /// One whose answers have so few rollouts.
+    pub(crate) fn answering(rollouts: u32) -> Self {
+        let mut world = Self::new();
+        world.deploy(Settings::default().with_rollouts_per_answer(rollouts));
+        world
     }
 
     /// The stack is deployed anew, with other values for what policies leave out.
     pub(crate) fn redeploy(&mut self, defaults: PolicyDefaults) {
-        self.routes = routes(&self.ports, &self.now, defaults);
+        self.deploy(Settings::new(defaults, Settings::default().pace));
+    }
+
+    fn deploy(&mut self, settings: Settings) {
+        self.routes = routes(&self.ports, &self.now, &settings);
+        self.settings = settings;
     }
 
     pub(crate) fn pass(&self, seconds: i64) {
@@ -252,6 +265,6 @@ impl World {
 
     /// Lets queues and streams run dry.
     pub(crate) async fn settle(&self) {
-        self.memory.settle(&self.ports, self.now()).await.unwrap();
+        self.memory.settle(&self.ports, &self.settings, self.now()).await.unwrap();
     }
 }

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use tidegate_engine::entities::devices;
 use tidegate_engine::memory::RolloutMemory;
 use tidegate_engine::ports::{Job, Ports, Table};
-use tidegate_engine::{EngineError, deadlines, keep, plan, record, resolve, step};
+use tidegate_engine::settings::Settings;
+use tidegate_engine::{EngineError, deadlines, keep, plan, record, resolve, step, webhook};
 
 use super::MemoryPorts;
 
@@ -20,7 +21,7 @@ impl MemoryPorts {
     /// # Panics
     ///
     /// Where they do not.
-    pub async fn settle(&self, ports: &Ports, now: Timestamp) -> Result<(), EngineError> {
+    pub async fn settle(&self, ports: &Ports, settings: &Settings, now: Timestamp) -> Result<(), EngineError> {
         let memory = RolloutMemory::default();
         for _ in 0..ROUNDS {
             let jobs = self.queues.take();
@@ -33,14 +34,20 @@ impl MemoryPorts {
             let images = images.map(devices::parse).collect::<Result<Vec<_>, _>>()?;
             record::record(ports, &images, now).await?;
             for sent in jobs.into_iter().filter(|sent| sent.delay_seconds <= AT_ONCE_SECONDS) {
-                run(ports, &memory, sent.job, now).await?;
+                run(ports, settings, &memory, sent.job, now).await?;
             }
         }
         panic!("queues and streams do not run dry");
     }
 }
 
-async fn run(ports: &Ports, memory: &RolloutMemory, job: Job, now: Timestamp) -> Result<(), EngineError> {
+async fn run(
+    ports: &Ports,
+    settings: &Settings,
+    memory: &RolloutMemory,
+    job: Job,
+    now: Timestamp,
+) -> Result<(), EngineError> {
     match &job {
         Job::Step { rollout_id } => drop(step::run(ports, rollout_id, now).await?),
         Job::Resolve { rollout_id } => resolve::resolve(ports, rollout_id).await?,
@@ -52,6 +59,7 @@ async fn run(ports: &Ports, memory: &RolloutMemory, job: Job, now: Timestamp) ->
             deadlines::check(ports, memory, rollout_id, *shard, now).await?;
         }
         Job::Keep { rollout_id, part, after } => keep::keep(ports, rollout_id, *part, after.as_deref()).await?,
+        Job::Deliver { source, delivery_id } => webhook::finish(ports, settings, source, delivery_id, now).await?,
     }
     Ok(())
 }

@@ -1,6 +1,8 @@
 //! Registries tell of pushes, once or more often.
 
 use jiff::Timestamp;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use tidegate_domain::image::Digest;
 use tidegate_domain::webhook::{Headers, Request};
 use tidegate_engine::error::EngineError;
@@ -8,6 +10,13 @@ use tidegate_engine::webhook::{Ingested, ingest};
 
 use super::scenario::digest;
 use super::stage::{Event, Owner, Stage, Value};
+
+/// In some seeds an answer has room for one rollout, or for none. It is drawn apart, so that another seed is the run that
+/// it would be if every answer had room for all.
+pub(super) fn rollouts_per_answer(seed: u64) -> Option<u32> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed.rotate_left(48) ^ 0x6c65_6674);
+    (rng.random_range(0..4) == 0).then(|| rng.random_range(0..2))
+}
 
 impl Stage {
     pub(super) fn push(&mut self, n: usize, repeat: usize) {
@@ -61,8 +70,10 @@ impl Stage {
             Err(_) => self.after(15_000, again),
             Ok(ingested) => {
                 for told in ingested.deliveries {
-                    let reason =
-                        told.reason.as_deref().filter(|reason| *reason == "stale" || told.status == "duplicate");
+                    let reason = told
+                        .reason
+                        .as_deref()
+                        .filter(|reason| ["stale", "overtaken"].contains(reason) || told.status == "duplicate");
                     let reason = reason.map(|reason| format!(", {reason}")).unwrap_or_default();
                     self.coverage.met(format!("webhook: {}{reason}", told.status));
                     if let (Some(version), Some(rollout)) = (moved, told.rollout_id) {

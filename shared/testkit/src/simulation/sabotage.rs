@@ -57,11 +57,13 @@ pub enum Mutant {
     ZonelessInUtc,
     /// What a device told that it pulled is lost.
     PulledForgotten,
+    /// The sweep does not find what is left of deliveries.
+    LeftForgotten,
 }
 
 impl Mutant {
     /// Every one.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::SkipPauseCheck,
         Self::CountTwice,
         Self::OpenEverything,
@@ -85,6 +87,7 @@ impl Mutant {
         Self::MovedStays,
         Self::ZonelessInUtc,
         Self::PulledForgotten,
+        Self::LeftForgotten,
     ];
 }
 
@@ -148,6 +151,9 @@ impl Sabotaged {
                 if item.contains_key("left_id") && !item.contains_key("policy_id") =>
             {
                 return Some(Write::Delete { key: Key::of(table, item)?, condition: condition.clone() });
+            }
+            (Mutant::LeftForgotten, Table::Rollouts, Write::Put { item, .. }) if item.contains_key("notices") => {
+                item.remove("live");
             }
             (Mutant::EventsLost, Table::Events, Write::Put { .. }) => return None,
             _ => {}

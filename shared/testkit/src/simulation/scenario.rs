@@ -11,6 +11,7 @@ use tidegate_domain::policy::{Origin, Policy, PolicyDefaults, RawPolicy};
 
 use super::news::{Notice, notices};
 use super::policies::{Edit, edits};
+use super::registry;
 use super::triggers::{self, ByHand};
 use crate::world::Chances;
 
@@ -92,6 +93,8 @@ pub(super) struct Scenario {
     pub edits: Vec<(i64, Edit)>,
     pub pushes: Vec<Push>,
     pub notices: Vec<Notice>,
+    /// How many rollouts an answer has room for; the others come behind the queue. None is what a stack has.
+    pub rollouts_per_answer: Option<u32>,
     pub orders: Vec<Order>,
     pub hands: Vec<Hand>,
     pub triggers: Vec<ByHand>,
@@ -204,6 +207,7 @@ impl Scenario {
             edits: edits(seed, active),
             pushes,
             notices,
+            rollouts_per_answer: registry::rollouts_per_answer(seed),
             orders,
             hands,
             triggers,

@@ -159,6 +159,9 @@ impl Stage {
             rollouts_written: false,
             policies_written: false,
         };
+        if let Some(rollouts) = stage.scenario.rollouts_per_answer {
+            stage.settings.rollouts_per_answer = rollouts;
+        }
         stage.settings.pace = tidegate_domain::pace::Pace { idle_seconds: 600, near_seconds: 30 };
         stage.prepare(start);
         stage

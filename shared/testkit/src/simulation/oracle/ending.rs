@@ -17,7 +17,7 @@ use tidegate_engine::ports::{BusEntry, Table};
 use super::super::agent::{Agent, SERVICE, Work};
 use super::super::scenario::{digest, other_digest, repushed};
 use super::Oracle;
-use super::stored::{all_devices, all_rows, rollouts};
+use super::stored::{all_devices, all_rows, remainders, rollouts};
 use crate::memory::MemoryStore;
 
 impl Oracle {
@@ -29,6 +29,9 @@ impl Oracle {
         now: Timestamp,
     ) {
         self.audit(store);
+        for remainder in remainders(store).iter().filter(|remainder| remainder.next.is_some()) {
+            self.wrong(format!("nobody went on with {}: {:?}", remainder.delivery_id, remainder.next));
+        }
         let all = rollouts(store);
         for rollout in &all {
             if rollout.status.live() || rollout.status == Status::RollingBack || rollout.live.is_some() {
@@ -190,11 +193,13 @@ pub(in crate::simulation) fn is_at_rest(store: &MemoryStore, agents: &[Agent]) -
     let over = rollouts(store)
         .iter()
         .all(|rollout| !rollout.status.live() && rollout.status != Status::RollingBack && rollout.live.is_none());
-    over && agents.iter().all(|agent| {
-        agent.away_until == i64::MAX
-            || agent.gone
-            || (agent.outbox.is_empty() && matches!(agent.work, Work::Idle | Work::Ready(_)))
-    })
+    let finished = remainders(store).iter().all(|remainder| remainder.next.is_none());
+    over && finished
+        && agents.iter().all(|agent| {
+            agent.away_until == i64::MAX
+                || agent.gone
+                || (agent.outbox.is_empty() && matches!(agent.work, Work::Idle | Work::Ready(_)))
+        })
 }
 
 /// What is wrong with the order of a row's events, if anything is.

@@ -10,6 +10,7 @@ use tidegate_domain::journal::Page;
 use tidegate_domain::policy::{Policy, WrittenPolicy};
 use tidegate_domain::rollout::Rollout;
 use tidegate_domain::row::Row;
+use tidegate_engine::entities::remainders::Remainder;
 use tidegate_engine::entities::{devices, policies, rows};
 use tidegate_engine::ports::{Item, Key, Table};
 use tidegate_engine::settings::Settings;
@@ -20,6 +21,12 @@ use crate::memory::MemoryStore;
 pub(in crate::simulation) fn rollouts(store: &MemoryStore) -> Vec<Rollout> {
     let items = store.peek_all(Table::Rollouts);
     items.iter().filter(|item| item.contains_key("status")).map(|item| from(item)).collect()
+}
+
+/// What is left of deliveries, or was.
+pub(in crate::simulation) fn remainders(store: &MemoryStore) -> Vec<Remainder> {
+    let items = store.peek_all(Table::Rollouts);
+    items.iter().filter(|item| item.contains_key("notices")).map(|item| from(item)).collect()
 }
 
 /// What cannot be read must not pass for what is not there: an oracle that sees nothing finds nothing.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rand::Rng;
 use tidegate_engine::ports::Job;
-use tidegate_engine::{deadlines, keep, plan, resolve, step};
+use tidegate_engine::{deadlines, keep, plan, resolve, step, webhook};
 
 use super::{Event, Owner, Stage, Value, WORKER_TIMEOUT};
 
@@ -67,6 +67,10 @@ impl Stage {
         }
         let (job, ports, memory, now) =
             (message.job.clone(), self.ports.clone(), Arc::clone(&self.worker), self.time());
+        let settings = self.settings.clone();
+        if matches!(job, Job::Deliver { .. }) {
+            self.coverage.met("webhook: is gone on with behind the queue");
+        }
         self.spawn(Owner::Message(id), WORKER_TIMEOUT, async move {
             Value::Done(match job {
                 Job::Step { rollout_id } => step::run(&ports, &rollout_id, now).await.map(|_| ()),
@@ -77,6 +81,9 @@ impl Stage {
                     deadlines::check(&ports, &memory, &rollout_id, shard, now).await.map(|_| ())
                 }
                 Job::Keep { rollout_id, part, after } => keep::keep(&ports, &rollout_id, part, after.as_deref()).await,
+                Job::Deliver { source, delivery_id } => {
+                    webhook::finish(&ports, &settings, &source, &delivery_id, now).await
+                }
             })
         });
     }

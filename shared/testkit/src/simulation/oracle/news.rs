@@ -37,7 +37,11 @@ impl Oracle {
                 continue;
             }
             // What the registry says now counts whenever it was pushed, and so does what a person asked for since.
-            let asked = rollout.news.as_ref().is_some_and(|news| news.older || news.sender.is_none());
+            let created = rollout.created_at.as_millisecond();
+            let asked = rollout
+                .news
+                .as_ref()
+                .is_some_and(|news| news.older || news.before.get("person").is_some_and(|at| *at >= created));
             let tag = rollout.target.tag.as_ref().map_or("", Tag::as_str);
             let version: Option<u32> = tag.trim_start_matches('v').parse().ok().filter(|_| !asked);
             let Some((date, _)) = version.and_then(|version| self.pushes.get(&version)) else { continue };

@@ -183,29 +183,39 @@ pub async fn allow_reenrolment(ports: &Ports, uuid: DeviceUuid, now: Timestamp) 
     .await
 }
 
-/// What becomes of a name.
+/// What an operator makes of a value that need not be there.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Naming {
-    /// It stays.
+pub enum Edit {
+    /// Nothing.
     #[default]
     Stays,
     /// It is taken away.
-    Unnamed,
-    /// It is this from now on.
-    Named(String),
+    Removed,
+    /// It becomes this.
+    Set(String),
+}
+
+impl Edit {
+    fn on(&self, value: &mut Option<String>) {
+        match self {
+            Self::Stays => {}
+            Self::Removed => *value = None,
+            Self::Set(text) => *value = Some(text.clone()),
+        }
+    }
 }
 
 /// What an operator changes of a device; what is `None` stays.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Patch {
     /// What people call it.
-    pub name: Naming,
+    pub name: Edit,
     /// Its fleet.
     pub fleet_id: Option<String>,
     /// Its tags, all of them.
     pub tags: Option<BTreeMap<String, String>>,
     /// IANA name of its zone.
-    pub timezone: Option<String>,
+    pub timezone: Edit,
 }
 
 /// Changes a device. Where its fleet or tags change, its part in rollouts that are not for it any more ends, and it joins
@@ -214,19 +224,13 @@ pub async fn patch(ports: &Ports, uuid: DeviceUuid, patch: &Patch, now: Timestam
     let moves = patch.fleet_id.is_some() || patch.tags.is_some();
     let policies = if moves { policies::all(&*ports.store).await? } else { Vec::new() };
     let device = change(ports, uuid, Reach::Living, now, |device, known| {
-        match &patch.name {
-            Naming::Stays => {}
-            Naming::Unnamed => device.name = None,
-            Naming::Named(name) => device.name = Some(name.clone()),
-        }
+        patch.name.on(&mut device.name);
+        patch.timezone.on(&mut device.timezone);
         if let Some(fleet_id) = &patch.fleet_id {
             device.fleet_id.clone_from(fleet_id);
         }
         if let Some(tags) = &patch.tags {
             device.tags.clone_from(tags);
-        }
-        if patch.timezone.is_some() {
-            device.timezone.clone_from(&patch.timezone);
         }
         if moves {
             device.leave(known, |device, rollout| join::is_for(rollout, &policies, device), now);

@@ -6,7 +6,7 @@ use axum::http::{StatusCode, Uri};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use tidegate_domain::device::Device;
-use tidegate_engine::enrol::{self, Naming};
+use tidegate_engine::enrol::{self, Edit};
 use tidegate_engine::entities::devices as stored;
 use tidegate_engine::memory::Age;
 use tidegate_engine::ports::Freshness;
@@ -59,23 +59,24 @@ parameter! {
 #[serde(deny_unknown_fields)]
 struct DevicePatch {
     /// What people call it; `null` takes the name away.
-    #[serde(default, deserialize_with = "naming")]
+    #[serde(default, deserialize_with = "edit")]
     #[schema(value_type = Option<Line>)]
-    name: Naming,
+    name: Edit,
     /// Its fleet.
     #[schema(value_type = Option<FleetId>)]
     fleet_id: Option<String>,
     /// Its tags, all of them.
     #[schema(value_type = Option<Tags>)]
     tags: Option<BTreeMap<String, String>>,
-    /// IANA name of its time zone, for a device that does not tell it.
-    #[schema(example = "Europe/Berlin")]
-    timezone: Option<String>,
+    /// IANA name of its time zone, for a device that does not tell it; `null` takes the zone away.
+    #[serde(default, deserialize_with = "edit")]
+    #[schema(value_type = Option<String>, example = "Europe/Berlin")]
+    timezone: Edit,
 }
 
-/// A name that is there, even as `null`.
-fn naming<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Naming, D::Error> {
-    Ok(Option::deserialize(deserializer)?.map_or(Naming::Unnamed, Naming::Named))
+/// A value that is there, even as `null`.
+fn edit<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Edit, D::Error> {
+    Ok(Option::deserialize(deserializer)?.map_or(Edit::Removed, Edit::Set))
 }
 
 /// Devices, in no order
@@ -152,7 +153,7 @@ async fn change(
     OperatorBody(body, mistakes): OperatorBody<DevicePatch>,
 ) -> Result<Json<DeviceView>, Problem> {
     let mut checks = Checks(mistakes);
-    if let Naming::Named(name) = &body.name {
+    if let Edit::Set(name) = &body.name {
         checks.name(Some(name));
     }
     if let Some(fleet_id) = &body.fleet_id {
@@ -161,7 +162,10 @@ async fn change(
     if let Some(tags) = &body.tags {
         checks.tags(tags);
     }
-    let timezone = checks.timezone(body.timezone.as_deref());
+    let timezone = match &body.timezone {
+        Edit::Set(zone) => checks.timezone(Some(zone)).map_or(Edit::Stays, Edit::Set),
+        Edit::Stays | Edit::Removed => body.timezone.clone(),
+    };
     checks.finish()?;
     let patch = enrol::Patch { name: body.name, fleet_id: body.fleet_id, tags: body.tags, timezone };
     let device = enrol::patch(&state.ports, uuid, &patch, state.now()).await?;

@@ -72,6 +72,10 @@ async fn without_a_zone_and_a_fallback_a_device_waits_and_everybody_is_told() {
     assert_eq!((&told["timezone"], &told["timezone_note"]), (&json!("Africa/Accra"), &Value::Null), "{told}");
     world.pass(23 * 3600);
     assert!(is_offered(&world, &silent).await);
+    let other = world.call(Method::PATCH, &path, OPERATOR, Some(json!({"name": "pump"}))).await.is(200);
+    assert_eq!(other["timezone"], "Africa/Accra", "what is left out stays");
+    let removed = world.call(Method::PATCH, &path, OPERATOR, Some(json!({"timezone": null}))).await.is(200);
+    assert_eq!(removed["timezone"], Value::Null, "{removed}");
 }
 
 #[tokio::test]

@@ -39,7 +39,8 @@ impl Oracle {
             && rollout.status == Status::RolledBack
             && !matches!(place.progress, Progress::Stuck { .. } | Progress::NotSeen)
             && rollout.target.digest.as_ref() == runs
-            && behind != runs
+            // Of some the way back leads to a tag alone.
+            && track.baseline.as_ref().is_none_or(|pin| !pin.same_image(&rollout.target))
         {
             let id = &rollout.rollout_id;
             self.wrong(format!("device {} runs what {id} brought and took back ({:?})", agent.uuid, place.progress));

@@ -19,10 +19,6 @@ use crate::stack::Project;
 /// The function that devices poll.
 const POLLED: &str = "device-state";
 
-/// As README.md builds them: a program that aborts where it panics unwinds nothing, and the tables for it are a fifteenth of
-/// its size. A profile cannot say so.
-const RUSTFLAGS: &str = "-C force-unwind-tables=no";
-
 /// How often each function is started.
 const STARTS: usize = 15;
 
@@ -91,7 +87,6 @@ pub(crate) async fn build(project: &Project, names: &[&str]) -> Result<PathBuf> 
     let packages = names.iter().flat_map(|name| ["-p".to_owned(), format!("tidegate-fn-{name}")]);
     let mut command = Command::new(cargo);
     command.args(["build", "--profile", "lambda"]).args(packages).current_dir(project.root());
-    command.env("RUSTFLAGS", RUSTFLAGS);
     if !command.status().await?.success() {
         bail!("the functions could not be built");
     }

@@ -45,15 +45,15 @@ impl Oracle {
             let tag = rollout.target.tag.as_ref().map_or("", Tag::as_str);
             let version: Option<u32> = tag.trim_start_matches('v').parse().ok().filter(|_| !asked);
             let Some((date, _)) = version.and_then(|version| self.pushes.get(&version)) else { continue };
+            let newest = newest_of.entry(&rollout.policy_id).or_insert(*date);
             // A newer push of the same content under another tag counts for it, too.
-            let told = rollout.news.as_ref().and_then(|news| news.happened_at).map_or(*date, |at| at.as_millisecond());
-            let date = told.max(*date);
-            let newest = newest_of.entry(&rollout.policy_id).or_insert(date);
-            if date + FORGIVEN < *newest && !self.repushed_then(version) {
+            let told = rollout.news.as_ref().and_then(|news| news.happened_at);
+            let counts = told.map_or(*date, |at| at.as_millisecond().max(*date));
+            if counts + FORGIVEN < *newest && !self.repushed_then(version) {
                 let id = &rollout.rollout_id;
                 return self.wrong(format!("{id} brings {tag}, which is older than what was rolled out before it"));
             }
-            *newest = (*newest).max(date);
+            *newest = (*newest).max(*date);
         }
     }
 

@@ -90,13 +90,8 @@ pub struct Running {
     #[serde(rename = "h", default, skip_serializing_if = "Option::is_none")]
     pub healthy: Option<bool>,
     /// The digest was told before the last swap: nobody said yet what runs since.
-    #[serde(rename = "b", default, skip_serializing_if = "is_false")]
+    #[serde(rename = "b", default, skip_serializing_if = "std::ops::Not::not")]
     pub before_swap: bool,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
-fn is_false(b: &bool) -> bool {
-    !*b
 }
 
 /// A device's way through the rollouts of one repository.
@@ -241,26 +236,28 @@ impl Device {
     }
 
     /// The services whose image is of this repository: they move together.
-    pub fn services_of<'a>(&'a self, repository: &'a Repository) -> impl Iterator<Item = (&'a String, &'a Service)> {
+    pub fn services_of(&self, repository: &Repository) -> impl Iterator<Item = (&String, &Service)> {
         self.services.iter().filter(move |(_, service)| service.repository == *repository)
+    }
+
+    /// What the repository's services reported to run.
+    fn running(&self, repository: &Repository) -> impl Iterator<Item = &Running> {
+        self.services_of(repository).filter_map(|(_, service)| service.running.as_ref())
     }
 
     /// The digest that the repository's (first) service reported.
     pub fn running_digest(&self, repository: &Repository) -> Option<&Digest> {
-        let mut services = self.services.values().filter(|service| service.repository == *repository);
-        services.find_map(|service| service.running.as_ref()?.digest.as_ref())
+        self.running(repository).find_map(|running| running.digest.as_ref())
     }
 
     /// That digest, where it was told since the last swap began. After one that nothing was heard of, nobody knows what runs.
     pub fn certain_digest(&self, repository: &Repository) -> Option<&Digest> {
-        let mut services = self.services.values().filter(|service| service.repository == *repository);
-        services.find_map(|service| service.running.as_ref().filter(|running| !running.before_swap)?.digest.as_ref())
+        self.running(repository).filter(|running| !running.before_swap).find_map(|running| running.digest.as_ref())
     }
 
     /// The tag by which the repository's (first) service reported to run.
     pub fn running_tag(&self, repository: &Repository) -> Option<&Tag> {
-        let mut services = self.services.values().filter(|service| service.repository == *repository);
-        services.find_map(|service| service.running.as_ref()?.tag.as_ref())
+        self.running(repository).find_map(|running| running.tag.as_ref())
     }
 
     /// The ids of every rollout that its target state may depend on.

@@ -32,7 +32,7 @@ pub struct News {
     #[serde(rename = "n", default, skip_serializing_if = "is_zero")]
     pub merged: u32,
     /// It is older than what the head was told of: only what the registry says now makes it count.
-    #[serde(rename = "o", default, skip_serializing_if = "is_false")]
+    #[serde(rename = "o", default, skip_serializing_if = "std::ops::Not::not")]
     pub older: bool,
     /// The newest that each sender told of before, in milliseconds; `person` is a person. It outlives the rollouts
     /// that others took the place of: what a sender told is remembered though somebody else told something since.
@@ -45,11 +45,6 @@ const PERSON: &str = "person";
 
 /// Senders that are remembered: of more, those that told something last.
 const SENDERS: usize = 8;
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
-fn is_false(b: &bool) -> bool {
-    !*b
-}
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
 fn is_zero(n: &u32) -> bool {

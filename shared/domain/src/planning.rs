@@ -76,7 +76,7 @@ pub fn place(device: &Device, new: &Known, (position, batch): (u32, u32), old: &
         return Placed::Known(row(class, reason, track.baseline));
     }
     if track.generation() > rollout.generation && !has_left_for(&track, rollout, old) {
-        return if belongs_to_another(&track, rollout, old) {
+        return if newest_of_another(&track, rollout, old).is_some() {
             Placed::Skipped(row(Class::Skipped, Some(Reason::TakenOver), track.baseline))
         } else {
             Placed::Known(row(Class::Pending, None, track.baseline))
@@ -192,10 +192,6 @@ fn comes_back(device: &Device, new: &Known, (position, batch): (u32, u32), now: 
 fn newest_of_another<'a>(track: &'a Track, rollout: &Rollout, old: &Knowledge) -> Option<&'a Assignment> {
     let newest = track.next.as_ref().or(track.current.as_ref())?;
     old.get(&newest.rollout_id).is_some_and(|known| known.rollout.policy_id != rollout.policy_id).then_some(newest)
-}
-
-fn belongs_to_another(track: &Track, rollout: &Rollout, old: &Knowledge) -> bool {
-    newest_of_another(track, rollout, old).is_some()
 }
 
 /// A device that was moved out of a newer rollout of another policy is free for what its policy rolls out now, though

@@ -296,7 +296,7 @@ pub struct Rollout {
     #[serde(with = "ms_opt", default, skip_serializing_if = "Option::is_none")]
     pub resumed_at: Option<Timestamp>,
     /// The open batch may be left without a healthy device; a person said so.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub skip_batch: bool,
     /// The rollback of everything, where one was commanded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -329,11 +329,6 @@ pub struct Rollout {
     /// Set while the sweep must step it: until it ended and nothing of it is in flight.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub live: Option<String>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
-fn is_false(b: &bool) -> bool {
-    !*b
 }
 
 impl Rollout {

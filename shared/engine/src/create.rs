@@ -16,7 +16,7 @@ use crate::commands::OPERATOR;
 use crate::entities::events::{self, Event};
 use crate::entities::{heads, plans, rollouts, tags};
 use crate::error::EngineError;
-use crate::ports::{Freshness, Job, Ports, Store, Write, WriteError};
+use crate::ports::{Freshness, Ports, Store, Write, WriteError};
 
 /// How often a change that others got in the way of is tried.
 pub(crate) const TRIES: u32 = 8;
@@ -193,18 +193,9 @@ impl Standing {
     }
 }
 
-/// Creates the rollout, unless there is a reason not to.
-pub async fn create(ports: &Ports, wanted: &Wanted<'_>, now: Timestamp) -> Result<Created, EngineError> {
-    let (created, nudged) = create_from(ports, wanted, None, now).await?;
-    if let Some(rollout_id) = nudged {
-        ports.queues.send(&[Job::Step { rollout_id }], 0).await?;
-    }
-    Ok(created)
-}
-
 /// Creates the rollout, unless there is a reason not to. What the head was just read as is tried first. Answers with the
 /// rollout that is to be stepped, too; where that is not asked for, the sweep does it.
-pub(crate) async fn create_from(
+pub(crate) async fn create(
     ports: &Ports,
     wanted: &Wanted<'_>,
     mut read: Option<Standing>,

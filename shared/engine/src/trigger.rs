@@ -17,7 +17,7 @@ use tidegate_domain::policy::{
 };
 use tidegate_domain::rollout::{Known, Override, Plan, Trigger};
 
-use crate::create::{Standing, Wanted, create_from, told_content};
+use crate::create::{Standing, Wanted, create, told_content};
 use crate::entities::device_images::{self, DeviceImage};
 use crate::entities::{devices, heads, policies};
 use crate::error::EngineError;
@@ -227,7 +227,7 @@ pub async fn trigger(
     let mut triggered = Vec::new();
     let mut steps = Vec::new();
     for (group, wanted, standing) in ready {
-        let (created, step) = create_from(ports, &wanted, Some(standing), now).await?;
+        let (created, step) = create(ports, &wanted, Some(standing), now).await?;
         steps.extend(step.map(|rollout_id| Job::Step { rollout_id }));
         let told = group.outcome(&created.admission, created.rollout_id);
         triggered.push(Triggered {

@@ -19,7 +19,7 @@ use super::audience::Affected;
 use super::candidates::{Asked, Candidate};
 use super::intake::{Fresh, Intake};
 use super::told::{Told, duplicates, outcome};
-use crate::create::{Created, Standing, Wanted, create_from, take_generations};
+use crate::create::{Created, Standing, Wanted, create, take_generations};
 use crate::entities::deliveries::{self, Delivered};
 use crate::entities::events::{self, Event};
 use crate::entities::heads;
@@ -189,7 +189,7 @@ impl Intake<'_> {
             let created = match refused {
                 Some(admission) => Created::none(admission),
                 None => {
-                    let (created, step) = create_from(self.ports, &wanted, standing.take(), self.now).await?;
+                    let (created, step) = create(self.ports, &wanted, standing.take(), self.now).await?;
                     settled.steps.extend(step);
                     created
                 }

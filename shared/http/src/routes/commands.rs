@@ -193,9 +193,7 @@ async fn approve(
     id: RolloutIdPath,
     OptionalBody(body, mistakes): OptionalBody<Answered>,
 ) -> Answer {
-    let (reason, seal) = answered(body, mistakes)?;
-    is_for_what_was_seen(&state, &id, seal.as_deref()).await?;
-    run(state, id, Command::Approve, reason).await
+    answer(state, id, Command::Approve, body, mistakes).await
 }
 
 /// A person says no, for this digest
@@ -216,9 +214,20 @@ async fn reject(
     id: RolloutIdPath,
     OptionalBody(body, mistakes): OptionalBody<Answered>,
 ) -> Answer {
+    answer(state, id, Command::Reject, body, mistakes).await
+}
+
+/// A yes or no, to what was seen.
+async fn answer(
+    state: State<AppState>,
+    id: RolloutIdPath,
+    command: Command,
+    body: Answered,
+    mistakes: Mistakes,
+) -> Answer {
     let (reason, seal) = answered(body, mistakes)?;
     is_for_what_was_seen(&state, &id, seal.as_deref()).await?;
-    run(state, id, Command::Reject, reason).await
+    run(state, id, command, reason).await
 }
 
 /// A reason as it is kept, where nothing is wrong with it or anything else.

@@ -85,13 +85,17 @@ pub(crate) async fn functions(
 pub(crate) async fn build(project: &Project, names: &[&str]) -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let packages = names.iter().flat_map(|name| ["-p".to_owned(), format!("tidegate-fn-{name}")]);
+    let version = Command::new("rustc").arg("-vV").current_dir(project.root()).output().await?;
+    let version = String::from_utf8_lossy(&version.stdout).into_owned();
+    let host = version.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc does not name its host")?;
     let mut command = Command::new(cargo);
-    command.args(["build", "--profile", "lambda"]).args(packages).current_dir(project.root());
-    if !command.status().await?.success() {
+    // A named target keeps the functions' flags from what runs while they are built.
+    command.args(["build", "--config", "infra/lambda.toml", "--profile", "lambda", "--target", host]);
+    if !command.args(packages).current_dir(project.root()).status().await?.success() {
         bail!("the functions could not be built");
     }
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| project.root().join("target"), PathBuf::from);
-    Ok(target.join("lambda"))
+    Ok(target.join(host).join("lambda"))
 }
 
 async fn zip_bytes(project: &Project, program: &Path) -> Result<u64> {

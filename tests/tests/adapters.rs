@@ -10,7 +10,7 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 use tidegate_aws::bootstrap::{Started, connect};
 use tidegate_aws::config::Config;
-use tidegate_aws::local::sdk_config;
+use tidegate_aws::sdk::Sdk;
 use tidegate_aws::wiring::Wiring;
 use tidegate_domain::ids::RolloutId;
 use tidegate_engine::ports::{
@@ -62,7 +62,7 @@ async fn endpoint(answers: impl Into<Answers>) -> Endpoint {
     ]
     .into();
     let config = Config::read(&|name| variables.get(name).cloned()).unwrap();
-    Endpoint { started: connect(config, &sdk_config(&url), Wiring::ALL), requests }
+    Endpoint { started: connect(config, &Sdk::local(&url), Wiring::ALL), requests }
 }
 
 fn failure(code: &str) -> (u16, Value) {
@@ -152,6 +152,32 @@ async fn consumed_capacity_is_counted_by_table() {
     let key = Key::simple(Table::Devices, "d");
     assert_eq!(endpoint.started.ports.store.get(&key, Freshness::Eventual).await.unwrap(), None);
     assert_eq!(endpoint.started.meter.by_table(), [(Table::Devices, Units { reads: 0.5, writes: 0.0 })].into());
+}
+
+#[tokio::test]
+async fn a_read_that_gets_no_plain_answer_is_asked_again_by_the_sdk() {
+    let item = json!({"Item": {"id": {"S": "p"}, "n": {"N": "3"}}, "ConsumedCapacity": {"CapacityUnits": 1.0}});
+    let set = json!({"Item": {"id": {"S": "p"}, "n": {"NS": ["3"]}}});
+    let cases = [
+        ("at once", vec![(200, item.clone())], Ok(json!(3))),
+        ("failed", vec![(500, json!({})), (200, item.clone())], Ok(json!(3))),
+        ("throttled", vec![failure("ProvisionedThroughputExceededException"), (200, item.clone())], Ok(json!(3))),
+        ("of a type that we do not write", vec![(200, set.clone()), (200, set)], Ok(json!([3]))),
+        ("no JSON", vec![(200, json!("?")), (500, json!({})), (200, item)], Ok(json!(3))),
+        ("no such table", vec![failure("ResourceNotFoundException"); 2], Err("rejected")),
+        ("never", vec![(500, json!({})); 4], Err("unavailable")),
+    ];
+    for (label, answers, expected) in cases {
+        let count = answers.len();
+        let endpoint = endpoint(answers).await;
+        let key = Key::simple(Table::Policies, "p");
+        let read = endpoint.started.ports.store.get(&key, Freshness::Consistent).await;
+        let read = read.map(|item| item.expect("an item")["n"].clone()).map_err(WriteError::Store);
+        assert_eq!(read.map_err(|error| told(&Err(error))), expected, "{label}");
+        let requests = endpoint.requests();
+        assert_eq!(requests.len(), count, "{label}");
+        assert!(requests.iter().all(|request| *request == requests[0]), "{label}: {requests:?}");
+    }
 }
 
 fn steps(count: u32) -> Vec<Job> {

@@ -2,19 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_smithy_async::rt::sleep::TokioSleep;
-use aws_smithy_async::time::SystemTimeSource;
-use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
-use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
-use aws_smithy_types::retry::RetryConfig;
-use aws_smithy_types::timeout::TimeoutConfig;
-use aws_types::SdkConfig;
-use aws_types::region::Region;
-use aws_types::sdk_config::Builder;
 use jiff::{SignedDuration, Timestamp};
 use tidegate_domain::text::shown_json;
 use tidegate_engine::ports::{Meter, Ports};
@@ -24,19 +12,10 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{Config, ConfigError};
-use crate::http;
+use crate::sdk::Sdk;
 use crate::secrets::Secrets;
 use crate::tables::TableNames;
 use crate::wiring::{Parts, Wiring};
-
-/// Far above what a service next door needs, far below a function's own timeout.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
-/// All attempts of one call.
-const CALL_TIMEOUT: Duration = Duration::from_secs(4);
-/// The wait before a second attempt is random below this, before a third below twice this.
-const FIRST_BACKOFF: Duration = Duration::from_millis(50);
-const ATTEMPTS: u32 = 3;
 
 /// What a function has once it is started.
 #[derive(Clone)]
@@ -57,48 +36,18 @@ pub struct Started {
 pub fn start(wiring: Wiring) -> Result<Started, ConfigError> {
     json_logs();
     let config = Config::from_env()?;
-    Ok(connect(config, &sdk_config(), wiring))
+    Ok(connect(config, &Sdk::from_env(), wiring))
 }
 
-/// The ports of a stack, over a given SDK configuration.
-pub fn connect(config: Config, sdk: &SdkConfig, wiring: Wiring) -> Started {
+/// The ports of a stack, over AWS or what stands in for it.
+pub fn connect(config: Config, sdk: &Sdk, wiring: Wiring) -> Started {
     let tables = TableNames::new(&config.table_prefix);
     let secrets = config.secrets.arn.as_ref().map(|arn| {
         let kept = SignedDuration::from_secs(i64::from(config.secrets.kept_seconds));
-        Arc::new(Secrets::new(sdk, config.secrets.endpoint_url.clone(), arn, kept))
+        Arc::new(Secrets::new(&sdk.config, config.secrets.endpoint_url.clone(), arn, kept))
     });
     let (ports, meter) = wiring.ports(&Parts { sdk, config: &config, tables: &tables, secrets: secrets.as_ref() });
     Started { ports, config, secrets, tables, meter }
-}
-
-/// Region and credentials as Lambda puts them into a function's environment; `AWS_ENDPOINT_URL` names an emulator. What
-/// is missing is told by the first call.
-pub fn sdk_config() -> SdkConfig {
-    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let mut sdk = patient();
-    sdk.set_region(variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION")).map(Region::new));
-    sdk.set_endpoint_url(variable("AWS_ENDPOINT_URL"));
-    if let (Some(id), Some(secret)) = (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY")) {
-        let credentials = Credentials::new(id, secret, variable("AWS_SESSION_TOKEN"), None, "environment");
-        sdk.set_credentials_provider(Some(SharedCredentialsProvider::new(credentials)));
-    }
-    sdk.build()
-}
-
-/// With timeouts, retries whose waits are random, and our HTTP client.
-pub(crate) fn patient() -> Builder {
-    let timeouts =
-        TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).operation_timeout(CALL_TIMEOUT).build();
-    let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(FIRST_BACKOFF);
-    SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .http_client(http::client(CONNECT_TIMEOUT))
-        .sleep_impl(TokioSleep::new())
-        .time_source(SystemTimeSource::new())
-        // An attempt's timeout is shorter than its grace.
-        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-        .timeout_config(timeouts)
-        .retry_config(retries)
 }
 
 /// The target of lines that alarms count: logged whatever `RUST_LOG` says.

@@ -23,20 +23,26 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use crate::tls;
 
-/// A client that all SDKs of a process share, with its connections.
-pub(crate) fn client(connect_timeout: Duration) -> SharedHttpClient {
+/// The client that all calls of a process to AWS share, with its connections.
+pub(crate) type Http = Client<HttpsConnector<Tcp>, SdkBody>;
+
+pub(crate) fn client(connect_timeout: Duration) -> Http {
     let mut tcp = Tcp::new();
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(connect_timeout));
     tcp.enforce_http(false);
     let https = HttpsConnectorBuilder::new().with_tls_config(tls::config()).https_or_http().enable_http1();
-    let client = Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(https.wrap_connector(tcp));
+    Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(https.wrap_connector(tcp))
+}
+
+/// The client as the SDKs take it.
+pub(crate) fn for_sdks(client: Http) -> SharedHttpClient {
     let connector = SharedHttpConnector::new(Connector(client));
     http_client_fn(move |_, _| connector.clone())
 }
 
 #[derive(Debug)]
-struct Connector(Client<HttpsConnector<Tcp>, SdkBody>);
+struct Connector(Http);
 
 impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
@@ -100,11 +106,7 @@ mod tests {
 
     /// What a request to an address comes to.
     async fn failure(url: &str) -> ConnectorError {
-        let mut tcp = Tcp::new();
-        tcp.set_connect_timeout(Some(Duration::from_millis(200)));
-        tcp.enforce_http(false);
-        let https = HttpsConnectorBuilder::new().with_tls_config(tls::config()).https_or_http().enable_http1();
-        let connector = Connector(Client::builder(TokioExecutor::new()).build(https.wrap_connector(tcp)));
+        let connector = Connector(client(Duration::from_millis(200)));
         let mut request = HttpRequest::new(SdkBody::empty());
         request.set_uri(url.to_owned()).expect("an address");
         connector.call(request).await.expect_err("nobody answers there")

@@ -12,6 +12,7 @@ pub mod local;
 pub mod queues;
 pub mod registry;
 pub mod scheduler;
+pub mod sdk;
 pub mod secret;
 pub mod secrets;
 pub mod store;

@@ -1,6 +1,7 @@
 //! The store on DynamoDB.
 
 mod attempts;
+mod direct;
 mod expression;
 mod failure;
 mod item;
@@ -23,27 +24,31 @@ use tidegate_engine::ports::{
 };
 
 use self::attempts::Attempts;
+use self::direct::{Direct, Found};
 use self::expression::Placeholders;
 use self::failure::{rejected, store_error, transaction_error, write_error};
 use self::item::{ItemError, from_attributes, key_attributes};
 use self::prepared::{Action, Prepared};
 use self::range::Range;
 use crate::bootstrap;
+use crate::sdk::Sdk;
 use crate::tables::TableNames;
 
 /// The tables of one stack.
 #[derive(Debug, Clone)]
 pub struct DynamoStore {
     client: Client,
+    direct: Option<Arc<Direct>>,
     names: TableNames,
     meter: Arc<Meter>,
     retention_days: Option<u32>,
 }
 
 impl DynamoStore {
-    /// Over a client whose timeouts and retries are set.
-    pub fn new(client: Client, names: TableNames) -> Self {
-        Self { client, names, meter: Arc::default(), retention_days: None }
+    /// Nothing is sent before the first call.
+    pub fn new(sdk: &Sdk, names: TableNames) -> Self {
+        let direct = Direct::new(sdk).map(Arc::new);
+        Self { client: Client::new(&sdk.config), direct, names, meter: Arc::default(), retention_days: None }
     }
 
     /// Details of rollouts that are written expire, see `tidegate_engine::entities::retention`.
@@ -255,7 +260,14 @@ struct LeftOut;
 #[async_trait]
 impl Store for DynamoStore {
     async fn get(&self, key: &Key, freshness: Freshness) -> Result<Option<Item>, StoreError> {
-        let call = self.client.get_item().table_name(self.names.physical(key.table));
+        let table = self.names.physical(key.table);
+        if let Some(direct) = &self.direct
+            && let Some(Found { item, units }) = direct.get(table, key, freshness).await
+        {
+            self.meter.read(key.table, units);
+            return Ok(item);
+        }
+        let call = self.client.get_item().table_name(table);
         let call = call
             .set_key(Some(key_attributes(key).map_err(rejected)?))
             .consistent_read(freshness == Freshness::Consistent);

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use aws_types::SdkConfig;
 use jiff::Timestamp;
 use tidegate_domain::ids::RolloutId;
 use tidegate_domain::image::{ImageRef, Repository};
@@ -18,13 +17,14 @@ use crate::entropy::SystemEntropy;
 use crate::queues::SqsQueues;
 use crate::registry::HttpRegistry;
 use crate::scheduler::EventBridgeScheduler;
+use crate::sdk::Sdk;
 use crate::secrets::Secrets;
 use crate::store::DynamoStore;
 use crate::tables::TableNames;
 
 /// What ports are made of.
 pub(crate) struct Parts<'a> {
-    pub(crate) sdk: &'a SdkConfig,
+    pub(crate) sdk: &'a Sdk,
     pub(crate) config: &'a Config,
     pub(crate) tables: &'a TableNames,
     pub(crate) secrets: Option<&'a Arc<Secrets>>,
@@ -59,8 +59,8 @@ impl Wiring {
     /// The tables alone.
     pub const STORE: Self = Self {
         store: |parts| {
-            let store = DynamoStore::new(aws_sdk_dynamodb::Client::new(parts.sdk), parts.tables.clone())
-                .with_retention(parts.config.retention_days);
+            let store = DynamoStore::new(parts.sdk, parts.tables.clone());
+            let store = store.with_retention(parts.config.retention_days);
             let meter = store.meter();
             (Arc::new(store), meter)
         },
@@ -75,7 +75,7 @@ impl Wiring {
     pub const fn with_queues(self) -> Self {
         Self {
             queues: |Parts { sdk, config, .. }| {
-                Arc::new(SqsQueues::new(sdk, &config.step_queue_url, &config.batch_queue_url))
+                Arc::new(SqsQueues::new(&sdk.config, &config.step_queue_url, &config.batch_queue_url))
             },
             ..self
         }
@@ -85,7 +85,7 @@ impl Wiring {
     #[must_use]
     pub const fn with_scheduler(self) -> Self {
         Self {
-            scheduler: |parts| Arc::new(EventBridgeScheduler::new(parts.sdk, parts.config.schedule.clone())),
+            scheduler: |parts| Arc::new(EventBridgeScheduler::new(&parts.sdk.config, parts.config.schedule.clone())),
             ..self
         }
     }
@@ -93,7 +93,7 @@ impl Wiring {
     /// And the bus.
     #[must_use]
     pub const fn with_bus(self) -> Self {
-        Self { bus: |parts| Arc::new(EventBridgeBus::new(parts.sdk, &parts.config.event_bus)), ..self }
+        Self { bus: |parts| Arc::new(EventBridgeBus::new(&parts.sdk.config, &parts.config.event_bus)), ..self }
     }
 
     /// And registries, with the access that the stack's secrets give to them.

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::counts::Class;
 use crate::event::DeviceEvent;
+use crate::failure_rules::Outcome;
 use crate::ids::RolloutId;
 use crate::image::Digest;
-use crate::judge::Outcome;
 
 /// Most attempts at taking one device back (semantics rule 21).
 pub const ROLLBACK_ATTEMPTS: u8 = 3;

@@ -2,9 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::counts::Class;
 use crate::event::ImageEvent;
 use crate::rollout::{By, Decided, Rollback, Rollout, Status};
+use crate::strategy::unproven;
 
 /// How long after its end a rollout can still be rolled back (semantics rule 21), in hours.
 const ROLLBACK_HOURS: i64 = 30 * 24;
@@ -170,14 +170,6 @@ pub fn command(rollout: &Rollout, command: &Command, reason: Option<&str>, last_
     next.reason = reason.map(str::to_owned);
     next.decided = Some(Decided { by: By::Operator, at: now });
     Verdict::Changes(Box::new(Changed { next, event, ban }))
-}
-
-/// The open batch settled, and none in it is healthy.
-fn unproven(rollout: &Rollout) -> bool {
-    rollout.current().is_some_and(|batch| {
-        let counts = &batch.counts;
-        counts.unsettled() == 0 && counts.of(Class::Healthy) == 0 && counts.devices() > counts.of(Class::Deferred)
-    })
 }
 
 #[cfg(test)]

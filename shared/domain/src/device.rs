@@ -7,10 +7,11 @@ use jiff::fmt::serde::timestamp::millisecond::{optional as ms_opt, required as m
 use serde::{Deserialize, Serialize};
 
 use crate::assignment::{Assignment, LogEntry, Progress, Reason};
+use crate::context::{Knowledge, Known};
 use crate::ids::{DeviceUuid, PolicyId, RolloutId};
 use crate::image::{Digest, Repository, Tag};
 use crate::pin::Pin;
-use crate::rollout::{Knowledge, Known, Rollout, Status};
+use crate::rollout::{Rollout, Status};
 
 /// A device. Names are short: with one service and one assignment it is at most 1 KB.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

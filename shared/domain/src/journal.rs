@@ -6,8 +6,8 @@ use jiff::fmt::serde::timestamp::millisecond::required as ms;
 use serde::{Deserialize, Serialize};
 
 use crate::counts::Counts;
+use crate::failure_rules::Outcome;
 use crate::image::{Digest, Tag};
-use crate::judge::Outcome;
 
 /// A page.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -6,13 +6,14 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::assignment::{Assignment, LogEntry, Progress, Reason};
+use crate::context::{Knowledge, Known};
 use crate::counts::Class;
 use crate::device::{Device, Track};
 use crate::event::DeviceEvent;
+use crate::failure_rules::Outcome;
 use crate::ids::RolloutId;
-use crate::judge::Outcome;
-use crate::poll::{SwapTime, swap_time};
-use crate::rollout::{Knowledge, Known, Rollout, Status};
+use crate::rollout::{Rollout, Status};
+use crate::swap_time::{SwapTime, swap_time};
 
 /// The device's item after what is overdue in one rollout was written down; `None` where nothing is.
 pub fn overdue(device: &Device, rollout_id: &RolloutId, known: &Knowledge, now: Timestamp) -> Option<Device> {

@@ -3,9 +3,10 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::assignment::{Assignment, Progress};
+use crate::context::{Knowledge, Known};
 use crate::device::Device;
-use crate::poll::{SwapTime, swap_time};
-use crate::rollout::{Knowledge, Known, Status};
+use crate::rollout::Status;
+use crate::swap_time::{SwapTime, swap_time};
 
 /// The configured intervals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

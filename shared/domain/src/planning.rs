@@ -4,13 +4,14 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use crate::assignment::{Assignment, Progress, Reason};
+use crate::context::{Knowledge, Known};
 use crate::counts::Class;
 use crate::device::{Device, Track, holds, is_taken_from};
 use crate::ids::{DeviceUuid, RolloutId};
 use crate::image::Digest;
 use crate::pin::Pin;
 use crate::policy::OnDrift;
-use crate::rollout::{Knowledge, Known, Rollout};
+use crate::rollout::Rollout;
 use crate::row::Row;
 use crate::window::ZoneSource;
 

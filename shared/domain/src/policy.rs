@@ -14,6 +14,7 @@ mod raw;
 mod reader;
 mod safeguard;
 mod selector;
+mod share;
 mod timing;
 mod told;
 mod validate;
@@ -35,6 +36,7 @@ pub use raw::RawPolicy;
 pub(crate) use reader::{Reading, raw_object, unknown};
 pub use safeguard::{Followed, Safeguard, Wish, names as safeguard_names};
 pub use selector::{Contest, Selector, winner};
+pub use share::{NoShare, Share};
 pub use told::{Source, SourcedValue, sources};
 pub use view::{PolicyView, WindowView};
 pub use written::{Effective, WrittenPolicy};
@@ -120,14 +122,6 @@ impl Policy {
     /// The longest time from a device's swap to its verdict, a rollback included, in seconds.
     pub fn deadline_seconds(&self) -> u32 {
         self.health.timeout_seconds + self.rollback_timeout_seconds
-    }
-
-    /// Where each batch ends in the plan's order, for a plan of `total` devices; the last entry is `total`.
-    pub fn boundaries(&self, total: u32) -> Vec<u32> {
-        match self.update_strategy {
-            Strategy::Auto => vec![total],
-            Strategy::Staged | Strategy::Manual | Strategy::Scheduled => self.staged_batches.boundaries(total),
-        }
     }
 
     /// The policy under another strategy, for a trigger that asks for one.

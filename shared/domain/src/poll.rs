@@ -6,37 +6,16 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::assignment::{Assignment, LogEntry, Progress, Reason};
+use crate::context::{Knowledge, Known};
 use crate::device::Device;
 use crate::event::DeviceEvent;
 use crate::image::Repository;
-use crate::policy::Policy;
-use crate::rollout::{Knowledge, Known, Status};
-use crate::window::WindowAnswer;
+use crate::rollout::Status;
+use crate::strategy::Phase;
+use crate::swap_time::{SwapTime, swap_time};
 
 /// `last_seen` is at most this old while a device polls, in hours: it costs a write of its own on a settled device.
 pub const LAST_SEEN_HOURS: i64 = 6;
-
-/// Whether a swap may start on a device now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SwapTime {
-    /// Yes; where there is a window, it opened then.
-    Open(Option<Timestamp>),
-    /// Not before then; `None` is never.
-    Closed(Option<Timestamp>),
-    /// Not before the device tells its time zone: the window is in the device's own, and the policy names no fallback.
-    NoZone,
-}
-
-/// Whether the policy's window, read in the device's zone where the policy says so, lets a swap start.
-pub fn swap_time(policy: &Policy, device_zone: Option<&str>, now: Timestamp) -> SwapTime {
-    let Some(window) = &policy.window else { return SwapTime::Open(None) };
-    let Some(zone) = window.zone_for(device_zone).zone() else { return SwapTime::NoZone };
-    let answer = window.answer(&zone, now);
-    match answer {
-        WindowAnswer::Open { .. } => SwapTime::Open(window.next(&zone, now).map(|interval| interval.opens_at)),
-        WindowAnswer::PastCutoff { .. } | WindowAnswer::Closed { .. } => SwapTime::Closed(answer.next_start(now)),
-    }
-}
 
 /// The device's item as a poll at `now` leaves it; `None` where nothing is to be written.
 pub fn poll(device: &Device, known: &Knowledge, now: Timestamp) -> Option<Device> {
@@ -190,6 +169,7 @@ fn may_swap(device: &Device, current: &Assignment, facts: &Known, now: Timestamp
     // An offer can cross the rollout's completion: the image is proven then, and the device goes on.
     matches!(facts.rollout.status, Status::InProgress | Status::Completed)
         && facts.rollout.open_for(current.position)
+        && facts.plan.stages.phase(facts.rollout.batch) == Phase::Swap
         && facts.rollout.admits(current.pulled.as_ref())
         && matches!(swap_time(&facts.plan.policy, device.timezone.as_deref(), now), SwapTime::Open(_))
 }

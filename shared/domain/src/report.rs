@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::assignment::{Assignment, LogEntry, Progress, ROLLBACK_ATTEMPTS, Reason};
+use crate::context::{Knowledge, Known};
 use crate::device::Device;
 use crate::event::DeviceEvent;
+use crate::failure_rules::Outcome;
 use crate::ids::RolloutId;
 use crate::image::{Digest, ImageRef, Repository};
-use crate::judge::Outcome;
-use crate::rollout::{Knowledge, Known};
 
 /// How long a lock is taken to last where the device does not say, in minutes.
 const LOCK_MINUTES: i64 = 5;

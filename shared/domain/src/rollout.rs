@@ -1,19 +1,19 @@
 //! A rollout: what is to be updated, how far it is open, and where it stands.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond::{optional as ms_opt, required as ms};
 use serde::{Deserialize, Serialize};
 
 use crate::counts::{Class, Counts};
+use crate::failure_rules::FailureRules;
 use crate::ids::{PolicyId, RolloutId};
 use crate::image::{Digest, Repository, Tag};
 use crate::journal::Zones;
-use crate::judge::Judge;
 use crate::news::News;
 use crate::pin::Pin;
-use crate::policy::{Policy, Safeguard, Strategy};
+use crate::policy::{Safeguard, Strategy};
 
 /// Where a rollout stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -283,9 +283,9 @@ pub struct Rollout {
     /// The last journal page that the counts include.
     #[serde(default)]
     pub cursor: u32,
-    /// The thresholds' memory.
-    #[serde(default)]
-    pub judge: Judge,
+    /// What the failure rules have seen.
+    #[serde(default, rename = "judge")]
+    pub failure_rules: FailureRules,
     /// The last journal page at the last resume: outcomes up to it are counted, not judged.
     #[serde(default)]
     pub judged_from: u32,
@@ -389,43 +389,3 @@ impl Rollout {
         counts.of(Class::Updating) + counts.of(Class::Reverting) + counts.of(Class::Blocked)
     }
 }
-
-/// What is written once beside a rollout: the policy as it was, and what the registry said.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Plan {
-    /// The policy's snapshot.
-    pub policy: Policy,
-    /// Of a multi-platform image, each platform's digest.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub platforms: BTreeMap<String, Digest>,
-}
-
-/// A rollout with its plan: what decisions about a device need.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Known {
-    /// The rollout.
-    pub rollout: Rollout,
-    /// Its plan.
-    pub plan: Plan,
-}
-
-impl Known {
-    /// Whether a device that runs `digest` runs the target: the index itself, or its own platform's entry.
-    pub fn is_target(&self, digest: &Digest, platform: Option<&str>) -> bool {
-        if self.rollout.target.digest.as_ref() == Some(digest) {
-            return true;
-        }
-        match platform.map(|platform| self.plan.platforms.get(platform)) {
-            Some(Some(own)) => own == digest,
-            Some(None) | None => self.plan.platforms.values().any(|entry| entry == digest),
-        }
-    }
-
-    /// Whether the image has no entry for the device's platform.
-    pub fn not_applicable(&self, platform: Option<&str>) -> bool {
-        platform.is_some_and(|platform| !self.plan.platforms.is_empty() && !self.plan.platforms.contains_key(platform))
-    }
-}
-
-/// The rollouts that a decision about a device may need, by id.
-pub type Knowledge = BTreeMap<RolloutId, std::sync::Arc<Known>>;

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use crate::assignment::{LogEntry, Reason};
 use crate::counts::{Class, Counts};
 use crate::event::DeviceEvent;
+use crate::failure_rules::Outcome;
 use crate::ids::{DeviceUuid, RolloutId};
 use crate::image::Digest;
 use crate::journal::{BatchDelta, Page, PageOutcome};
-use crate::judge::Outcome;
 use crate::pin::Pin;
 
 /// Longest history that is kept: a device that repeats itself for ever does not grow its row for ever.

@@ -11,13 +11,15 @@ mod start;
 
 pub use fold::contents;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
+use crate::context::Plan;
 use crate::event::ImageEvent;
 use crate::image::Digest;
+use crate::instant::later;
 use crate::journal::Page;
-use crate::rollout::Plan;
 use crate::rollout::{Rollout, Status};
+use crate::strategy::{Facts, Refused, ShownStage, Verdict, shown, winner};
 
 /// How old a function's copy of a rollout may be, in seconds: how late a pause can be.
 pub const MEMORY_SECONDS: i64 = 5;
@@ -160,19 +162,20 @@ struct Stepping<'a> {
     plan: &'a Plan,
     inputs: &'a Inputs<'a>,
     now: Timestamp,
+    /// What of the contents that devices pulled stops it.
+    contents: Option<Refused>,
     effects: Vec<Effect>,
 }
 
 /// Decides how the rollout goes on.
 pub fn step(rollout: &Rollout, plan: &Plan, inputs: &Inputs<'_>) -> Step {
-    let mut stepping = Stepping { next: rollout.clone(), plan, inputs, now: inputs.now, effects: Vec::new() };
-    let fired = stepping.fold(rollout);
+    let mut stepping = Stepping::folded(rollout, plan, inputs);
     let report = match stepping.next.status {
         Status::Pending => stepping.prepare(),
         Status::AwaitingApproval => stepping.await_approval(),
-        Status::Scheduled => stepping.await_window(),
-        Status::InProgress => stepping.progress(fired),
-        Status::Paused => stepping.paused(fired),
+        Status::Scheduled => stepping.enter(),
+        Status::InProgress => stepping.progress(),
+        Status::Paused => stepping.paused(),
         Status::RollingBack => stepping.roll_back(),
         Status::Completed
         | Status::Failed
@@ -185,7 +188,39 @@ pub fn step(rollout: &Rollout, plan: &Plan, inputs: &Inputs<'_>) -> Step {
     stepping.finish(rollout, report)
 }
 
-impl Stepping<'_> {
+/// The rollout's stages as people see them: what each gate says is what the step would hear now.
+pub fn stages(rollout: &Rollout, plan: &Plan, inputs: &Inputs<'_>) -> Vec<ShownStage> {
+    let stepping = Stepping::folded(rollout, plan, inputs);
+    shown(&plan.stages, stepping.place(), &stepping.facts())
+}
+
+impl<'a> Stepping<'a> {
+    /// With everything folded in that the journal holds, and nothing decided.
+    fn folded(rollout: &Rollout, plan: &'a Plan, inputs: &'a Inputs<'a>) -> Self {
+        let now = inputs.now;
+        let mut stepping = Self { next: rollout.clone(), plan, inputs, now, contents: None, effects: Vec::new() };
+        stepping.fold(rollout);
+        stepping
+    }
+
+    fn facts(&self) -> Facts<'_> {
+        let (policy, contents) = (&self.plan.policy, self.contents.as_ref());
+        Facts { rollout: &self.next, policy, contents, now: self.now }
+    }
+
+    /// What the gates say that the rollout stands before.
+    fn verdict(&self) -> Verdict {
+        winner(self.plan.stages.gates_behind(self.place()), &self.facts())
+    }
+
+    /// The stage whose gates it stands before: 0 is the entry.
+    fn place(&self) -> u32 {
+        match self.next.status {
+            Status::AwaitingApproval | Status::Scheduled => 0,
+            _ => self.next.batch,
+        }
+    }
+
     fn emit(&mut self, event: ImageEvent, detail: Detail) {
         self.effects.push(Effect::Emit(event, detail));
     }
@@ -195,6 +230,13 @@ impl Stepping<'_> {
             self.next.revision = before.revision + 1;
         }
         Step { next: self.next, effects: self.effects, report }
+    }
+
+    /// Asks to be called again where only time is missing.
+    fn wake_at(&mut self, until: Option<Timestamp>) {
+        if let Some(until) = until {
+            self.wake(until);
+        }
     }
 
     /// Asks to be called again at `at`, unless an earlier call is under way.
@@ -240,11 +282,6 @@ impl Effect {
             }
         }
     }
-}
-
-/// So many seconds later.
-pub(crate) fn later(at: Timestamp, seconds: i64) -> Timestamp {
-    at.saturating_add(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]

@@ -7,13 +7,14 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::assignment::{Assignment, Progress};
+use crate::context::{Knowledge, Known};
 use crate::device::{Device, Track};
 use crate::health::HealthCheck;
 use crate::ids::{DeviceUuid, RolloutId};
 use crate::image::{Digest, Repository};
 use crate::pin::Pin;
-use crate::poll::{SwapTime, swap_time};
-use crate::rollout::{Knowledge, Known, Status};
+use crate::rollout::Status;
+use crate::swap_time::{SwapTime, swap_time};
 
 /// What a device should run.
 #[derive(Debug, Clone, PartialEq, Serialize)]

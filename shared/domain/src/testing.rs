@@ -9,14 +9,15 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::assignment::{Assignment, Progress, Reason};
+use crate::context::{Knowledge, Known, Plan};
 use crate::counts::{Class, Counts};
 use crate::device::{Device, Running, Service, Track};
+use crate::failure_rules::FailureRules;
 use crate::ids::{DeviceUuid, PolicyId, RolloutId};
 use crate::image::{Digest, Repository, Tag};
-use crate::judge::Judge;
 use crate::pin::Pin;
 use crate::policy::{Origin, Policy, PolicyDefaults, RawPolicy, Strategy};
-use crate::rollout::{Batch, Knowledge, Known, Plan, Rollback, Rollout, Status, Trigger};
+use crate::rollout::{Batch, Rollback, Rollout, Status, Trigger};
 
 /// Seconds after the tests' beginning: midnight of Monday, 2026-06-01, in UTC.
 pub(crate) fn at(seconds: i64) -> Timestamp {
@@ -111,7 +112,7 @@ pub(crate) fn rollout(status: Status) -> Rollout {
         batch: 1,
         batches: vec![batch(1, Some(at(0)), 1), batch(5, None, 4), batch(10, None, 5)],
         cursor: 0,
-        judge: Judge::default(),
+        failure_rules: FailureRules::default(),
         judged_from: 0,
         command_at: None,
         resumed_at: None,
@@ -131,7 +132,7 @@ pub(crate) fn rollout(status: Status) -> Rollout {
 
 /// A rollout under a policy of these fields.
 pub(crate) fn known(rollout: Rollout, fields: Value) -> Known {
-    Known { rollout, plan: Plan { policy: policy(fields), platforms: BTreeMap::new() } }
+    Known { rollout, plan: Plan::of(policy(fields)) }
 }
 
 pub(crate) fn knowledge(rollouts: impl IntoIterator<Item = Known>) -> Knowledge {

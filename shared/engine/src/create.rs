@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 use tidegate_domain::admission::{Admission, Places, Wish, admit};
 use tidegate_domain::event::ImageEvent;
+use tidegate_domain::failure_rules::FailureRules;
 use tidegate_domain::head::{Head, KeptOut};
 use tidegate_domain::ids::{PolicyId, RolloutId};
 use tidegate_domain::image::{Digest, Repository, Tag};
-use tidegate_domain::judge::Judge;
 use tidegate_domain::news::News;
 use tidegate_domain::pin::Pin;
 use tidegate_domain::policy::{Policy, Safeguard};
@@ -452,7 +452,7 @@ pub(crate) fn draft(wanted: &Wanted<'_>, id: &RolloutId, generation: u64, now: T
         batch: 0,
         batches: Vec::new(),
         cursor: 0,
-        judge: Judge::default(),
+        failure_rules: FailureRules::default(),
         judged_from: 0,
         command_at: None,
         resumed_at: None,

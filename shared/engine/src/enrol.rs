@@ -9,12 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use subtle::ConstantTimeEq;
+use tidegate_domain::context::Knowledge;
 use tidegate_domain::device::{Device, Service, Track};
 use tidegate_domain::event::DeviceEvent;
 use tidegate_domain::ids::DeviceUuid;
 use tidegate_domain::image::{ImageRef, Repository};
 use tidegate_domain::pin::Pin;
-use tidegate_domain::rollout::Knowledge;
 
 use crate::create::TRIES;
 use crate::entities::device_images::{self, DeviceImage};

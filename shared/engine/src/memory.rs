@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
+use tidegate_domain::context::{Knowledge, Known};
 use tidegate_domain::ids::RolloutId;
-use tidegate_domain::rollout::{Knowledge, Known, Status};
+use tidegate_domain::rollout::Status;
 use tidegate_domain::step::MEMORY_SECONDS;
 
 use crate::entities::{plans, rollouts};

@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use tidegate_domain::assignment::Reason;
+use tidegate_domain::context::Known;
 use tidegate_domain::counts::Counts;
 use tidegate_domain::ids::{DeviceUuid, PolicyId, RolloutId};
 use tidegate_domain::image::ImageRef;
 use tidegate_domain::journal::{BatchDelta, Page};
 use tidegate_domain::planning::{self, PAGE_SIZE, Placed, place};
 use tidegate_domain::policy::{Contest, WrittenPolicy, winner};
-use tidegate_domain::rollout::{Known, Rollout, Status};
+use tidegate_domain::rollout::{Rollout, Status};
 use tidegate_domain::row::Row;
 
 use crate::create::TRIES;
@@ -121,7 +122,7 @@ pub async fn assign_page(
         return Ok(());
     }
     let Some(devices) = plans::page(store, rollout_id, &order, page).await? else { return Ok(()) };
-    let boundaries = plan.policy.boundaries(order.total);
+    let boundaries = plan.stages.boundaries(order.total);
     let new = Known { rollout, plan };
     let first = page * PAGE_SIZE as u32;
     let placed: Vec<Result<Row, EngineError>> = stream::iter((first..).zip(devices))

@@ -1,11 +1,11 @@
 //! A device's poll: its target state, and the write that must stand before a new one is told.
 
 use jiff::Timestamp;
+use tidegate_domain::context::Knowledge;
 use tidegate_domain::device::Device;
 use tidegate_domain::ids::DeviceUuid;
 use tidegate_domain::pace::{Pace, poll_after};
 use tidegate_domain::poll::poll;
-use tidegate_domain::rollout::Knowledge;
 use tidegate_domain::target::{TargetState, target_state};
 
 use crate::entities::devices;

@@ -1,9 +1,11 @@
 //! Reading rollouts: counts as they are now, and what a rollout waits for.
 
 use jiff::Timestamp;
+use tidegate_domain::context::Plan;
 use tidegate_domain::ids::RolloutId;
-use tidegate_domain::rollout::{Plan, Rollout, Status};
-use tidegate_domain::step::{Inputs, step};
+use tidegate_domain::rollout::{Rollout, Status};
+use tidegate_domain::step::{Inputs, stages, step};
+use tidegate_domain::strategy::ShownStage;
 
 use crate::entities::{journal, plans, rollouts, tags};
 use crate::error::EngineError;
@@ -18,6 +20,8 @@ pub struct View {
     pub plan: Plan,
     /// In words, why nothing moves now, or what just happened.
     pub waiting_for: String,
+    /// How far it opens, and what holds it up at each opening.
+    pub stages: Vec<ShownStage>,
     /// It waits for a yes, its digest is not known, and its tag was told of after it was: when.
     pub pushed_at: Option<Timestamp>,
 }
@@ -39,12 +43,13 @@ pub async fn view(store: &dyn Store, id: &RolloutId, now: Timestamp) -> Result<O
     let (preparation, standing) = crate::step::prepared(store, &rollout, &pages).await?;
     let inputs = Inputs { pages: &pages, preparation: &preparation, standing: &standing, now };
     let waiting_for = step(&rollout, &plan, &inputs).report;
+    let stages = stages(&rollout, &plan, &inputs);
     let pushed_at = pushed_at(store, &rollout).await?;
     let mut shown = rollout;
     for (_, page) in &pages {
         page.count_into(&mut shown.batches);
     }
-    Ok(Some(View { rollout: shown, plan, waiting_for, pushed_at }))
+    Ok(Some(View { rollout: shown, plan, waiting_for, stages, pushed_at }))
 }
 
 async fn pushed_at(store: &dyn Store, rollout: &Rollout) -> Result<Option<Timestamp>, EngineError> {

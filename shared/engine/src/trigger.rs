@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::Serialize;
 use tidegate_domain::admission::Admission;
+use tidegate_domain::context::{Known, Plan};
 use tidegate_domain::counts::Class;
 use tidegate_domain::head::KeptOut;
 use tidegate_domain::ids::{PolicyId, RolloutId};
@@ -15,7 +16,8 @@ use tidegate_domain::planning::{Placed, place};
 use tidegate_domain::policy::{
     FieldError, Followed, Origin, Policy, RawPolicy, Safeguard, Wish, safeguard_names, winner,
 };
-use tidegate_domain::rollout::{Known, Override, Plan, Trigger};
+use tidegate_domain::rollout::{Override, Trigger};
+use tidegate_domain::strategy::compile;
 
 use crate::create::{Standing, Wanted, create, told_content};
 use crate::entities::device_images::{self, DeviceImage};
@@ -286,7 +288,7 @@ pub async fn dry_run(
         }
         run.total_devices += total;
         let mut before = 0;
-        for (number, end) in (1..).zip(group.policy.boundaries(total)) {
+        for (number, end) in (1..).zip(compile(&group.policy).boundaries(total)) {
             run.batches.push(DryBatch { policy: group.policy.name.clone(), number, devices: end - before });
             before = end;
         }
@@ -298,7 +300,7 @@ fn imagined(policy: &Policy, image: &ImageRef, now: Timestamp) -> Known {
     let id = RolloutId::trusted("dry run");
     let wanted = wanted(policy, image, id, now);
     let rollout = crate::create::draft(&wanted, &wanted.id, u64::MAX, now);
-    Known { rollout, plan: Plan { policy: policy.clone(), platforms: BTreeMap::new() } }
+    Known { rollout, plan: Plan::of(policy.clone()) }
 }
 
 /// By a person, of whom no more is known than the image.

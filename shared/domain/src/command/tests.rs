@@ -1,4 +1,5 @@
 use super::*;
+use crate::counts::Class;
 use crate::testing::{DAY, at, counts, rollout};
 
 const ROLLBACK: Command = Command::RollbackAll { respect_windows: false, max_in_flight: None };

@@ -3,13 +3,13 @@
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
-use super::Rate;
+use super::{Rate, Share};
 
 /// Most batches of one rollout: more is a mistake, and each one costs its delay.
 const MAX_BATCHES: u32 = 100;
 
-/// The mission's three batches, in percent.
-const THREE: [u64; 3] = [10, 50, 100];
+/// What three batches are.
+const THREE: [Rate; 3] = [Rate::percent(10), Rate::percent(50), Rate::ALL];
 
 /// The batches of a staged rollout: equal steps, or a list of how far each one reaches, all before it included.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -153,31 +153,19 @@ impl Batches {
         Self::list(text.split(',').map(str::trim).enumerate().map(step).collect::<Result<_, _>>()?)
     }
 
-    /// Where each batch ends in the plan's order, for a plan of `total` devices; the last is `total`.
-    ///
-    /// Every batch gets at least one device while there are any, so that a small fleet has a canary too; a batch that
-    /// ends where the one before it ended is empty.
-    pub fn boundaries(&self, total: u32) -> Vec<u32> {
-        let targets: Vec<u32> = match &self.0 {
-            Kind::Count(3) => THREE.iter().map(|percent| (percent * u64::from(total) / 100) as u32).collect(),
-            Kind::Count(count) => {
-                (1..=*count).map(|i| (u64::from(i) * u64::from(total) / u64::from(*count)) as u32).collect()
-            }
+    /// How far each batch reaches.
+    pub fn shares(&self) -> Vec<Share> {
+        match &self.0 {
+            Kind::Count(3) => THREE.map(Share::Rate).to_vec(),
+            Kind::Count(count) => (1..=*count).map(|number| Share::Parts { number, of: *count }).collect(),
             Kind::List(steps) => steps
                 .iter()
                 .map(|step| match step {
-                    BatchStep::Devices(devices) => *devices,
-                    BatchStep::Share(rate) => rate.of(total),
+                    BatchStep::Devices(devices) => Share::Devices(*devices),
+                    BatchStep::Share(rate) => Share::Rate(*rate),
                 })
                 .collect(),
-        };
-        let last = targets.len() - 1;
-        let mut end = 0;
-        let boundary = |(index, target): (usize, u32)| {
-            end = if index == last { total } else { target.max(end + 1).min(total) };
-            end
-        };
-        targets.into_iter().enumerate().map(boundary).collect()
+        }
     }
 }
 
@@ -235,51 +223,9 @@ impl TryFrom<Value> for Batches {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
-
-    fn sizes(batches: &Batches, total: u32) -> Vec<u32> {
-        let mut before = 0;
-        batches.boundaries(total).into_iter().map(|end| end - std::mem::replace(&mut before, end)).collect()
-    }
-
-    #[test]
-    fn the_architectures_table_holds() {
-        let listed = Batches::parse("10%,50%,100%").unwrap();
-        let counted = Batches::count(3).unwrap();
-        for (total, expected) in [
-            (0, [0, 0, 0]),
-            (1, [1, 0, 0]),
-            (2, [1, 1, 0]),
-            (3, [1, 1, 1]),
-            (10, [1, 4, 5]),
-            (15, [1, 6, 8]),
-            (200, [20, 80, 100]),
-            (u32::MAX, [429_496_729, 1_717_986_918, 2_147_483_648]),
-        ] {
-            assert_eq!(sizes(&listed, total), expected, "list, {total} devices");
-            assert_eq!(sizes(&counted, total), expected, "count, {total} devices");
-        }
-    }
-
-    #[test]
-    fn counts_and_mixed_lists_reach_as_far_as_they_say() {
-        let cases = [
-            ("one batch", json!(1), 7, vec![7]),
-            ("two equal steps", json!(2), 7, vec![3, 4]),
-            ("four equal steps", json!(4), 10, vec![2, 3, 2, 3]),
-            ("more batches than devices", json!(5), 2, vec![1, 1, 0, 0, 0]),
-            ("devices, then shares", json!([1, "10%", "100%"]), 100, vec![1, 9, 90]),
-            ("devices beyond the plan", json!([50, "100%"]), 10, vec![10, 0]),
-            ("a share below the devices before it", json!([50, "10%", "100%"]), 100, vec![50, 1, 49]),
-            ("a half percent", json!(["12.5%", "100%"]), 16, vec![2, 14]),
-        ];
-        for (label, value, total, expected) in cases {
-            assert_eq!(sizes(&Batches::from_json(&value).unwrap(), total), expected, "{label}");
-        }
-    }
 
     #[test]
     fn anything_else_is_refused_by_entry() {
@@ -314,30 +260,6 @@ mod tests {
         for value in [json!(3), json!([1, "12.5%", "100%"])] {
             let batches: Batches = serde_json::from_value(value.clone()).unwrap();
             assert_eq!(serde_json::to_value(&batches).unwrap(), value);
-        }
-    }
-
-    fn any_batches() -> impl Strategy<Value = Batches> {
-        let shares = prop::collection::btree_set(1..1_000_000_u32, 0..6);
-        prop_oneof![
-            (1..=MAX_BATCHES).prop_map(|count| Batches::count(count).unwrap()),
-            (prop::option::of(1..5_000_u32), shares).prop_map(|(devices, shares)| {
-                let share = |ppm| BatchStep::Share(Rate::from_ppm(ppm).unwrap());
-                let steps = devices.map(BatchStep::Devices).into_iter().chain(shares.into_iter().map(share));
-                Batches::list(steps.chain([BatchStep::Share(Rate::ALL)]).collect()).unwrap()
-            }),
-        ]
-    }
-
-    proptest! {
-        #[test]
-        fn every_device_is_in_exactly_one_batch(batches in any_batches(), total in 0..20_000_u32) {
-            let ends = batches.boundaries(total);
-            prop_assert_eq!(ends.last(), Some(&total));
-            prop_assert!(ends.is_sorted());
-            let sizes = sizes(&batches, total);
-            let first_empty = sizes.iter().position(|&size| size == 0).unwrap_or(sizes.len());
-            prop_assert!(sizes[first_empty..].iter().all(|&size| size == 0), "only the last ones are empty");
         }
     }
 }

@@ -22,6 +22,11 @@ impl Rate {
     /// One of five, the mission's failure rate.
     pub const FIFTH: Self = Self(WHOLE / 5);
 
+    /// So many hundredths.
+    pub(crate) const fn percent(percent: u32) -> Self {
+        Self(percent * (WHOLE / 100))
+    }
+
     /// A share in parts per million.
     pub fn from_ppm(ppm: u32) -> Result<Self, RateError> {
         if ppm <= WHOLE { Ok(Self(ppm)) } else { Err(RateError) }

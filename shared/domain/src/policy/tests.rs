@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::strategy::compile;
 
 /// A policy of this name, pattern and selector, with the defaults for the rest.
 pub(super) fn policy(name: &str, pattern: &str, fleet_id: Option<&str>, tags: &[(&str, &str)]) -> Policy {
@@ -252,9 +253,9 @@ fn a_registry_that_nobody_can_judge_is_taken() {
 #[test]
 fn auto_is_one_batch_of_all() {
     let staged = validated(&with(json!({}))).unwrap();
-    assert_eq!(staged.boundaries(10), [1, 5, 10]);
+    assert_eq!(compile(&staged).boundaries(10), [1, 5, 10]);
     let auto = staged.clone().with_strategy(Strategy::Auto).unwrap();
-    assert_eq!(auto.boundaries(10), [10]);
+    assert_eq!(compile(&auto).boundaries(10), [10]);
     assert_eq!(staged.with_strategy(Strategy::Scheduled).unwrap_err().pointer, "/update_strategy");
 }
 

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::assignment::Progress;
+use crate::context::Knowledge;
 use crate::device::{Device, Track};
 use crate::image::{Digest, Repository, Tag};
 use crate::pin::Pin;
-use crate::rollout::Knowledge;
 use crate::target::{Action, Phase, image_target};
 
 /// What ran before a body of reports, of the images whose running content that body changed.

@@ -1,8 +1,9 @@
 //! Ends: completed, failed, and what is left to do after any of them.
 
-use super::{Detail, Effect, SETTLE_SECONDS, Stepping, later};
+use super::{Detail, Effect, SETTLE_SECONDS, Stepping};
 use crate::counts::Class;
 use crate::event::ImageEvent;
+use crate::instant::later;
 use crate::rollout::{By, Decided, Status};
 
 impl Stepping<'_> {

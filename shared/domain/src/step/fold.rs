@@ -1,23 +1,13 @@
-//! Folding the journal: counts, and the judgement of outcomes one by one.
+//! Folding the journal: counts, and the failure rules' look at each outcome.
 
 use std::collections::BTreeSet;
 
 use super::Stepping;
+use crate::failure_rules::{Outcome, RuleFired};
 use crate::image::Digest;
 use crate::journal::{Page, PageOutcome};
-use crate::judge::{Outcome, Rule};
 use crate::rollout::Rollout;
-
-/// What the folded pages set off.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Fired {
-    /// A threshold.
-    Rule(Rule),
-    /// Devices of an unpinned rollout have different contents.
-    Differs(String),
-    /// Devices of an unpinned rollout pulled what is kept out.
-    KeptOut(String),
-}
+use crate::strategy::{Refused, StopRule};
 
 /// Most contents of one tag that a rollout remembers; more than that is no tag to roll out.
 const CONTENTS_MAX: usize = 8;
@@ -34,28 +24,27 @@ pub fn contents<'a>(rollout: &'a Rollout, pages: &'a [(u32, Page)]) -> BTreeSet<
 }
 
 impl Stepping<'_> {
-    /// Brings the rollout up to the newest page. Answers what stops it, if anything does; every outcome is judged once.
-    pub(super) fn fold(&mut self, before: &Rollout) -> Option<Fired> {
+    /// Brings the rollout up to the newest page. The failure rules look at every outcome once.
+    pub(super) fn fold(&mut self, before: &Rollout) {
         let resumed_at = self.next.resumed_at;
-        self.next.judge.resumed(resumed_at);
-        let mut fired = None;
+        self.next.failure_rules.resumed(resumed_at);
         // Before its batches are known a rollout counts nothing: its pages wait.
-        let pages = if self.next.batches.is_empty() { &[] } else { self.inputs.pages };
-        for (number, page) in pages {
+        if self.next.batches.is_empty() {
+            return;
+        }
+        for (number, page) in self.inputs.pages {
             page.count_into(&mut self.next.batches);
             self.next.cursor = *number;
             for outcome in &page.outcomes {
-                let stop = self.judge(outcome, *number);
-                fired = fired.or(stop);
+                self.judge(outcome, *number);
             }
         }
-        let contents = if self.next.batches.is_empty() { BTreeSet::new() } else { contents(before, pages) };
-        self.look_at(&contents).or(fired)
+        self.contents = self.look_at(&contents(before, self.inputs.pages));
     }
 
     /// Sorts what devices pulled into what may be swapped to and what is kept out. Looked at anew by every step: what a
     /// person clears is let in, and what is kept out stops the rollout again where it is resumed all the same.
-    fn look_at(&mut self, contents: &BTreeSet<&Digest>) -> Option<Fired> {
+    fn look_at(&mut self, contents: &BTreeSet<&Digest>) -> Option<Refused> {
         let kept_out = &self.inputs.standing.kept_out;
         let (bad, good): (Vec<_>, Vec<_>) = contents
             .iter()
@@ -67,28 +56,30 @@ impl Stepping<'_> {
             self.next.admitted = good;
         }
         if let Some((digest, why)) = kept_out.iter().find(|(digest, _)| contents.contains(digest)) {
-            return Some(Fired::KeptOut(format!(
-                "devices pulled {digest}, which is kept out ({why}); clear it to go on with it, or cancel"
-            )));
+            let why =
+                format!("devices pulled {digest}, which is kept out ({why}); clear it to go on with it, or cancel");
+            return Some(Refused { why, rule: StopRule::KeptOut });
         }
-        surplus.then(|| Fired::Differs(format!("devices pulled more than {CONTENTS_MAX} different contents")))
+        let why = || format!("devices pulled more than {CONTENTS_MAX} different contents");
+        surplus.then(|| Refused { why: why(), rule: StopRule::Contents })
     }
 
-    fn judge(&mut self, outcome: &PageOutcome, page: u32) -> Option<Fired> {
+    fn judge(&mut self, outcome: &PageOutcome, page: u32) {
         let healthy = matches!(outcome.outcome, Outcome::Healthy | Outcome::Recovered);
         if healthy {
             self.next.last_healthy_at = self.next.last_healthy_at.max(Some(outcome.at));
         }
         let differs = if healthy { self.observe(outcome) } else { None };
         if page <= self.next.judged_from {
-            return None;
+            return;
         }
         let planned = self.next.batches.get(outcome.batch as usize - 1).map_or(0, |batch| batch.counts.planned());
-        let rule = self.next.judge.take(outcome.outcome, outcome.batch, planned, &self.plan.policy);
-        rule.map(Fired::Rule).or(differs)
+        let rules = &mut self.next.failure_rules;
+        let fired = rules.take(outcome.outcome, outcome.batch, planned, &self.plan.policy);
+        rules.keep(fired.or(differs));
     }
 
-    fn observe(&mut self, outcome: &PageOutcome) -> Option<Fired> {
+    fn observe(&mut self, outcome: &PageOutcome) -> Option<RuleFired> {
         let digest = outcome.digest.as_ref().filter(|_| self.next.target.digest.is_none())?;
         match &self.next.observed {
             None => {
@@ -96,9 +87,7 @@ impl Stepping<'_> {
                 None
             }
             Some(first) if first == digest => None,
-            Some(first) => {
-                Some(Fired::Differs(format!("healthy devices run different contents: {first} and {digest}")))
-            }
+            Some(first) => Some(RuleFired::Differs(first.clone(), digest.clone())),
         }
     }
 }

@@ -2,13 +2,11 @@
 
 use jiff::tz::TimeZone;
 
-use super::batch::seconds;
-use super::{Detail, Effect, QUIET_SECONDS, RESOLVE_SECONDS, Resolution, Stepping, later};
+use super::{Detail, Effect, QUIET_SECONDS, RESOLVE_SECONDS, Resolution, Stepping};
 use crate::event::ImageEvent;
-use crate::policy::Strategy;
-use crate::poll::{SwapTime, swap_time};
+use crate::instant::later;
 use crate::rollout::{Batch, Status};
-use crate::window::WindowZone;
+use crate::strategy::{Gate, Verdict, expires_at};
 
 impl Stepping<'_> {
     /// Resolves, takes the head's place, plans. Nothing is offered before every page of the plan is assigned.
@@ -83,7 +81,7 @@ impl Stepping<'_> {
         self.next.total = order.total;
         self.next.batches = self
             .plan
-            .policy
+            .stages
             .boundaries(order.total)
             .into_iter()
             .map(|end| Batch { end, opened_at: None, completed_at: None, counts: crate::counts::Counts::default() })
@@ -103,19 +101,28 @@ impl Stepping<'_> {
                 return self.fail("the policy's window does not open in the next 35 days");
             }
         }
-        if self.next.strategy == Strategy::Manual {
+        if self.approval_hours().is_some() {
             self.next.status = Status::AwaitingApproval;
             self.next.asked_at = Some(self.now);
             return self.await_approval();
         }
         self.next.status = Status::Scheduled;
-        self.await_window()
+        self.enter()
     }
 
+    /// How long a yes is waited for; none where nobody is asked.
+    fn approval_hours(&self) -> Option<u32> {
+        self.plan.stages.entry.iter().find_map(|gate| match gate {
+            Gate::Approval { expiry_hours } => Some(*expiry_hours),
+            _ => None,
+        })
+    }
+
+    /// Waits for a yes, and no longer than the policy says.
     pub(super) fn await_approval(&mut self) -> String {
-        let hours = self.plan.policy.approval_expiry_hours;
+        let hours = self.approval_hours().unwrap_or(self.plan.policy.approval_expiry_hours);
         let asked = self.next.asked_at.unwrap_or(self.now);
-        let due = later(asked, i64::from(hours) * 3600);
+        let due = expires_at(asked, hours);
         if due <= self.now {
             let reason = format!("not approved within {hours} hours");
             self.next.status = Status::Expired;
@@ -125,39 +132,32 @@ impl Stepping<'_> {
             return reason;
         }
         self.wake(due);
-        format!("waiting for approval; without one it expires at {}", seconds(due))
+        self.held_at_the_entry().unwrap_or_else(|| "waiting for approval".to_owned())
     }
 
-    /// Waits for the first window; where each device has a zone of its own, each waits by itself.
-    pub(super) fn await_window(&mut self) -> String {
+    /// Begins, or says what it waits for.
+    pub(super) fn enter(&mut self) -> String {
         if self.next.counts().devices() == 0 {
             return self.nobody();
         }
-        if let Some(closed) = self.closed_until() {
-            return closed;
+        if let Some(report) = self.held_at_the_entry() {
+            return report;
         }
         self.next.status = Status::InProgress;
         self.next.started_at = Some(self.now);
         self.emit(ImageEvent::RolloutStarted, Detail::default());
-        self.progress(None)
+        self.open_next()
     }
 
-    /// Why no batch opens now because of the window; `None` where one may.
-    pub(super) fn closed_until(&mut self) -> Option<String> {
-        let window = self.plan.policy.window.as_ref()?;
-        let zone = match window.zone() {
-            WindowZone::Named(name) => name.as_str().to_owned(),
-            WindowZone::Device { .. } => return None,
-        };
-        match swap_time(&self.plan.policy, None, self.now) {
-            SwapTime::Open(_) => None,
-            SwapTime::Closed(Some(opens_at)) => {
-                self.wake(opens_at);
-                let tz = window.zone_for(None).zone().unwrap_or(TimeZone::UTC);
-                let local = opens_at.to_zoned_datetime(tz).strftime("%Y-%m-%d %H:%M").to_string();
-                Some(format!("window opens at {local} {zone}"))
+    fn held_at_the_entry(&mut self) -> Option<String> {
+        match self.verdict() {
+            Verdict::Pass => None,
+            Verdict::Wait { why, until } => {
+                self.wake_at(until);
+                Some(why)
             }
-            SwapTime::Closed(None) | SwapTime::NoZone => Some("the policy's window does not open any more".to_owned()),
+            Verdict::Stop { why, rule } => Some(self.stop(&why, rule)),
+            Verdict::Inconclusive { why } => Some(self.pause(&why)),
         }
     }
 }

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::counts::{Class, Counts};
+use crate::failure_rules::Outcome;
 use crate::journal::{BatchDelta, PageOutcome};
-use crate::judge::Outcome;
 use crate::testing::{at, counts, known, pin, rollout};
 
 /// A step of a rollout under a policy of these fields, after these pages.

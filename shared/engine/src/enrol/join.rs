@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use tidegate_domain::context::{Knowledge, Known};
 use tidegate_domain::device::Device;
 use tidegate_domain::head::Head;
 use tidegate_domain::image::Repository;
 use tidegate_domain::pin::Pin;
 use tidegate_domain::planning::{LATECOMER, Placed, place};
 use tidegate_domain::policy::{WrittenPolicy, winner};
-use tidegate_domain::rollout::{Knowledge, Known, Status};
+use tidegate_domain::rollout::Status;
 
 use super::images;
 use crate::create::TRIES;

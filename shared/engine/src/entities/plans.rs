@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tidegate_domain::context::Plan;
 use tidegate_domain::ids::{DeviceUuid, RolloutId};
 use tidegate_domain::image::Digest;
 use tidegate_domain::planning::PAGE_SIZE;
 use tidegate_domain::policy::Policy;
-use tidegate_domain::rollout::Plan;
+use tidegate_domain::strategy::{Stages, compile};
 
 use super::codec;
 use crate::error::EngineError;
@@ -53,6 +54,9 @@ impl Order {
 #[derive(Serialize, Deserialize)]
 struct PlanItem {
     policy: Policy,
+    /// Absent where an earlier version wrote the plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stages: Option<Stages>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     retry_of: Option<RolloutId>,
     #[serde(default)]
@@ -73,9 +77,10 @@ fn put_once(key: &Key, entity: &impl Serialize) -> Write {
     Write::Put { table: Table::Rollouts, item, condition: Condition::Absent }
 }
 
-/// Stores the policy's snapshot and, of a retry, the rollout whose failed devices it is for.
+/// Stores the policy's snapshot, the stages that it is compiled to and, of a retry, the rollout whose failed devices it is for.
 pub fn put_policy(rollout: &RolloutId, policy: &Policy, retry: bool, retry_of: Option<&RolloutId>) -> Write {
-    put_once(&beside(rollout, "plan"), &PlanItem { policy: policy.clone(), retry_of: retry_of.cloned(), retry })
+    let stages = Some(compile(policy));
+    put_once(&beside(rollout, "plan"), &PlanItem { policy: policy.clone(), stages, retry_of: retry_of.cloned(), retry })
 }
 
 /// Whether a person asked for this rollout although its digest is kept out, or proven already.
@@ -153,5 +158,6 @@ pub async fn plan(store: &dyn Store, rollout: &RolloutId) -> Result<Option<Plan>
     let Some(item) = store.get(&beside(rollout, "plan"), Freshness::Consistent).await? else { return Ok(None) };
     let item: PlanItem = codec::read(Table::Rollouts, item)?;
     let platforms = resolved(store, rollout).await?.map(|resolved| resolved.platforms).unwrap_or_default();
-    Ok(Some(Plan { policy: item.policy, platforms }))
+    let stages = item.stages.unwrap_or_else(|| compile(&item.policy));
+    Ok(Some(Plan { policy: item.policy, platforms, stages }))
 }

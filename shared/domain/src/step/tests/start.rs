@@ -121,14 +121,14 @@ fn a_planned_rollout_waits_for_its_first_window() {
 
 #[test]
 fn an_approval_is_waited_for_and_expires() {
-    let manual = Rollout { strategy: crate::policy::Strategy::Manual, ..pending() };
-    let step = free(&manual, json!({}), &planned(), 60);
+    let manual = json!({"update_strategy": "manual"});
+    let step = free(&pending(), manual.clone(), &planned(), 60);
     assert_eq!((step.next.status, step.next.asked_at), (Status::AwaitingApproval, Some(at(60))));
     assert_eq!((step.next.open_to, woken(&step)), (0, Some(at(60 + 3 * DAY))));
     let waiting = step.next;
-    assert_eq!(free(&waiting, json!({}), &planned(), 59 + 3 * DAY).next.status, Status::AwaitingApproval);
-    let expired = free(&waiting, json!({}), &planned(), 60 + 3 * DAY);
+    assert_eq!(free(&waiting, manual.clone(), &planned(), 59 + 3 * DAY).next.status, Status::AwaitingApproval);
+    let expired = free(&waiting, manual, &planned(), 60 + 3 * DAY);
     assert_eq!((expired.next.status, events(&expired)), (Status::Expired, vec![ImageEvent::RolloutExpired]));
-    let short = free(&waiting, json!({"approval_expiry_hours": 1}), &planned(), 3660);
+    let short = free(&waiting, json!({"update_strategy": "manual", "approval_expiry_hours": 1}), &planned(), 3660);
     assert_eq!(short.next.status, Status::Expired);
 }

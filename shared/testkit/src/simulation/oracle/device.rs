@@ -6,9 +6,9 @@ use tidegate_domain::ids::{DeviceUuid, RolloutId};
 use tidegate_domain::image::Digest;
 use tidegate_domain::pin::Pin;
 use tidegate_domain::policy::OnDrift;
-use tidegate_domain::poll::{SwapTime, swap_time};
 use tidegate_domain::rollout::Status;
 use tidegate_domain::step::MEMORY_SECONDS;
+use tidegate_domain::swap_time::{SwapTime, swap_time};
 
 use super::super::scenario::{STRANGER, digest};
 use super::stored::{self, all_devices};

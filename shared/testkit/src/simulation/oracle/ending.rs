@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use tidegate_domain::assignment::Reason;
+use tidegate_domain::context::{Knowledge, Known, Plan};
 use tidegate_domain::counts::Class;
 use tidegate_domain::device::Device;
 use tidegate_domain::event::DeviceEvent;
 use tidegate_domain::ids::DeviceUuid;
-use tidegate_domain::rollout::{Knowledge, Known, Plan, Rollout, Status};
+use tidegate_domain::rollout::{Rollout, Status};
 use tidegate_domain::row::Row;
 use tidegate_domain::target::target_state;
 use tidegate_engine::entities::events;
@@ -60,10 +61,7 @@ impl Oracle {
     }
 
     fn known(&self, rollout: &Rollout) -> Known {
-        Known {
-            rollout: rollout.clone(),
-            plan: Plan { policy: self.policy(&rollout.rollout_id).clone(), platforms: BTreeMap::new() },
-        }
+        Known { rollout: rollout.clone(), plan: Plan::of(self.policy(&rollout.rollout_id).clone()) }
     }
 
     /// It runs exactly what its target says, and that is a known image.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use tidegate_domain::counts::{Class, Counts};
-use tidegate_domain::judge::{Judge, Outcome};
+use tidegate_domain::failure_rules::{FailureRules, Outcome};
 use tidegate_domain::rollout::{Rollout, Status, Trigger};
 use tidegate_domain::row::Row;
 
@@ -134,7 +134,7 @@ impl Oracle {
         }
         let policy = self.policy(&rollout.rollout_id).clone();
         let mut batches: Vec<Counts> = rollout.batches.iter().map(|_| Counts::default()).collect();
-        let mut judge = Judge::default();
+        let mut judge = FailureRules::default();
         let planned = |batch: u32| rollout.batches.get(batch as usize - 1).map_or(0, |batch| batch.counts.devices());
         for (number, page) in pages(store, &rollout.rollout_id) {
             if number > rollout.cursor {
@@ -150,7 +150,7 @@ impl Oracle {
                 let size = planned(outcome.batch).max(page.outcomes.len() as u32);
                 if let Some(rule) = judge.take(outcome.outcome, outcome.batch, size, &policy)
                     && !matches!(outcome.outcome, Outcome::Healthy | Outcome::Recovered)
-                    && matches!(rule, tidegate_domain::judge::Rule::Consecutive(_))
+                    && matches!(rule, tidegate_domain::failure_rules::RuleFired::Consecutive(_))
                 {
                     let id = &rollout.rollout_id;
                     return self.wrong(format!("{id} goes on although {rule}"));

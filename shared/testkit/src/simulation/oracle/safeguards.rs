@@ -2,8 +2,9 @@
 
 use tidegate_domain::event::ImageEvent;
 use tidegate_domain::policy::{Policy, Safeguard};
-use tidegate_domain::poll::{SwapTime, swap_time};
 use tidegate_domain::rollout::{Rollout, Status};
+use tidegate_domain::strategy::compile;
+use tidegate_domain::swap_time::{SwapTime, swap_time};
 use tidegate_domain::window::WindowZone;
 use tidegate_engine::entities::events;
 use tidegate_engine::ports::Table;
@@ -26,7 +27,7 @@ impl Oracle {
                     .history
                     .get(id)
                     .is_some_and(|states| states.iter().any(|(_, state)| state.status == Status::AwaitingApproval)),
-                Safeguard::Batches => new.batches.len() == written.boundaries(new.total).len(),
+                Safeguard::Batches => new.batches.len() == compile(&written).boundaries(new.total).len(),
                 Safeguard::Window => in_window(&written, new),
             };
             let said = new.overridden.as_ref().is_some_and(|told| told.passed_over.contains(&safeguard));

@@ -1,4 +1,4 @@
-//! The two rules that stop a rollout: too many failures in a batch, too many in a row.
+//! The rules that stop a rollout: too many failures in a batch, too many in a row, different contents under one tag.
 
 use std::fmt;
 
@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond::optional as ms_opt;
 use serde::{Deserialize, Serialize};
 
+use crate::image::Digest;
 use crate::policy::Policy;
 
 /// Settled outcomes needed before the rate alone may stop a batch early (semantics rule 5).
@@ -31,9 +32,10 @@ pub enum Outcome {
     FailedAfterAll,
 }
 
-/// The rule that fired, with its numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rule {
+/// A rule that fired, with its numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RuleFired {
     /// More of the batch failed than the rate allows.
     FailureRate {
         /// Failed since the last resume.
@@ -45,22 +47,25 @@ pub enum Rule {
     },
     /// This many outcomes in a row were failures.
     Consecutive(u32),
+    /// Healthy devices of a rollout whose digest nobody knows run different contents.
+    Differs(Digest, Digest),
 }
 
-impl fmt::Display for Rule {
+impl fmt::Display for RuleFired {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::FailureRate { failed, of, allowed_ppm } => {
                 write!(f, "{failed} of {of} devices of the batch failed, more than {}%", f64::from(*allowed_ppm) / 1e4)
             }
             Self::Consecutive(n) => write!(f, "{n} devices failed in a row"),
+            Self::Differs(first, other) => write!(f, "healthy devices run different contents: {first} and {other}"),
         }
     }
 }
 
-/// What the rules remember since the last resume.
+/// The failure rules of a rollout: what they have seen since the last resume, and the first of them that fired.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Judge {
+pub struct FailureRules {
     /// The resume since which it remembers.
     #[serde(rename = "s", with = "ms_opt", default, skip_serializing_if = "Option::is_none")]
     since: Option<Timestamp>,
@@ -73,9 +78,12 @@ pub struct Judge {
     /// Per batch, from the first: healthy and failed.
     #[serde(rename = "b", default)]
     batches: Vec<(u32, u32)>,
+    /// The first that fired.
+    #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
+    fired: Option<RuleFired>,
 }
 
-impl Judge {
+impl FailureRules {
     /// Forgets everything when the rollout was resumed since.
     pub fn resumed(&mut self, resumed_at: Option<Timestamp>) {
         if self.since != resumed_at {
@@ -83,8 +91,18 @@ impl Judge {
         }
     }
 
+    /// The first that fired since the last resume.
+    pub fn fired(&self) -> Option<&RuleFired> {
+        self.fired.as_ref()
+    }
+
+    /// Keeps the first that fired.
+    pub(crate) fn keep(&mut self, fired: Option<RuleFired>) {
+        self.fired = self.fired.take().or(fired);
+    }
+
     /// Takes one outcome of a device in `batch` (from 1); `planned` is that batch's size. Says which rule fires.
-    pub fn take(&mut self, outcome: Outcome, batch: u32, planned: u32, policy: &Policy) -> Option<Rule> {
+    pub fn take(&mut self, outcome: Outcome, batch: u32, planned: u32, policy: &Policy) -> Option<RuleFired> {
         let index = batch.saturating_sub(1) as usize;
         if self.batches.len() <= index {
             self.batches.resize(index + 1, (0, 0));
@@ -113,17 +131,21 @@ impl Judge {
         self.verdict(healthy, failed, planned, policy)
     }
 
-    fn verdict(&self, healthy: u32, failed: u32, planned: u32, policy: &Policy) -> Option<Rule> {
+    fn verdict(&self, healthy: u32, failed: u32, planned: u32, policy: &Policy) -> Option<RuleFired> {
         if self.row >= policy.max_consecutive_failures && self.row > 0 {
-            return Some(Rule::Consecutive(self.row));
+            return Some(RuleFired::Consecutive(self.row));
         }
         let allowed_ppm = policy.max_failure_rate.ppm();
         let exceeds = |of: u32| policy.max_failure_rate.exceeded_by(failed, of);
         let settled = healthy + failed;
         if exceeds(planned) {
-            return Some(Rule::FailureRate { failed, of: planned, allowed_ppm });
+            return Some(RuleFired::FailureRate { failed, of: planned, allowed_ppm });
         }
-        (settled >= EARLY_SAMPLE && exceeds(settled)).then_some(Rule::FailureRate { failed, of: settled, allowed_ppm })
+        (settled >= EARLY_SAMPLE && exceeds(settled)).then_some(RuleFired::FailureRate {
+            failed,
+            of: settled,
+            allowed_ppm,
+        })
     }
 }
 

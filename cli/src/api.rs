@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 pub(crate) use connection::Connection;
-pub(crate) use model::{Batch, Device, Event, Page, Policy, Rollout, Row, RunningService};
+pub(crate) use model::{Batch, Device, Event, Page, Policy, Rollout, Row, RunningService, Stage};
 pub(crate) use problem::{ApiError, Problem};
 
 /// Longest time for one request. A cold emulator starts a process for a function's first call.

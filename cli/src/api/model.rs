@@ -29,6 +29,8 @@ pub(crate) struct Rollout {
     pub(crate) total_devices: u32,
     pub(crate) current_batch: u32,
     pub(crate) batches: Vec<Batch>,
+    /// Missing in lists, and where the server is older.
+    pub(crate) stages: Vec<Stage>,
     pub(crate) updated_devices: u32,
     pub(crate) failed_devices: u32,
     /// Missing where the server is older.
@@ -92,6 +94,24 @@ impl Rollout {
     pub(crate) fn rolled_back(&self) -> u32 {
         self.batches.iter().map(|batch| batch.rolled_back).sum()
     }
+}
+
+/// The entry of a rollout (0) or a stage of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Stage {
+    pub(crate) number: u32,
+    pub(crate) share: Option<String>,
+    pub(crate) gates: Vec<Gate>,
+}
+
+/// What must hold before the next stage opens.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Gate {
+    pub(crate) kind: String,
+    pub(crate) state: String,
+    pub(crate) why: Option<String>,
 }
 
 /// A batch of a rollout.

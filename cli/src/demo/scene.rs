@@ -109,6 +109,7 @@ impl Scene {
 mod tests {
     use tidegate_domain::ids::PolicyId;
     use tidegate_domain::policy::{Origin, PolicyDefaults, RawPolicy};
+    use tidegate_domain::strategy::compile;
 
     use super::*;
 
@@ -121,7 +122,7 @@ mod tests {
         let raw = RawPolicy::from_json("", &policy).expect("the contract's fields");
         let defaults = PolicyDefaults { allowed_registries: None, ..PolicyDefaults::default() };
         let checked = raw.validate(&defaults, PolicyId::trusted(""), jiff::Timestamp::UNIX_EPOCH, Origin::Api);
-        assert_eq!(checked.expect("no mistakes").boundaries(200), [20, 100, 200]);
+        assert_eq!(compile(&checked.expect("no mistakes")).boundaries(200), [20, 100, 200]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use tidegate_domain::ids::{DeviceUuid, RolloutId};
 use tidegate_domain::planning;
 use tidegate_domain::rollout::Status;
-use tidegate_domain::target::Phase;
+use tidegate_domain::strategy::Phase;
 use tidegate_engine::ports::{Table, Units};
 
 use crate::error::CapacityError;

@@ -14,6 +14,7 @@ use crate::ids::{DeviceUuid, RolloutId};
 use crate::image::{Digest, Repository};
 use crate::pin::Pin;
 use crate::rollout::Status;
+use crate::strategy::Phase;
 use crate::swap_time::{SwapTime, swap_time};
 
 /// What a device should run.
@@ -49,16 +50,6 @@ pub enum Action {
     Update,
     /// Back to the old one.
     Rollback,
-}
-
-/// How far it may go now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Phase {
-    /// Fetch and wait; replace nothing.
-    Download,
-    /// Replace.
-    Swap,
 }
 
 /// A service's move in a rollout.

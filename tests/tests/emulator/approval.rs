@@ -4,8 +4,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use crate::client::Client;
-use crate::failure_rules::{counts_equal_rows, names};
 use crate::fleet::Fleet;
+use crate::judge::{counts_equal_rows, names};
 use crate::scene::Scene;
 use crate::stack::stack;
 

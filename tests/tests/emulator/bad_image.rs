@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::client::Client;
-use crate::failure_rules::{counts_equal_rows, events_are_in_order, names, the_bus_was_told};
 use crate::fleet::Fleet;
+use crate::judge::{counts_equal_rows, events_are_in_order, names, the_bus_was_told};
 use crate::queues::Queues;
 use crate::scene::Scene;
 use crate::stack::stack;

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::client::Client;
-use crate::failure_rules::{counts_equal_rows, events_are_in_order, the_bus_was_told};
 use crate::fleet::Fleet;
+use crate::judge::{counts_equal_rows, events_are_in_order, the_bus_was_told};
 use crate::scene::Scene;
 use crate::stack::stack;
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::client::Client;
-use crate::failure_rules::{counts_equal_rows, events_are_in_order, nothing_was_given_up_on, the_bus_was_told};
 use crate::fleet::Fleet;
 use crate::harm::{Killer, send_everything_twice};
+use crate::judge::{counts_equal_rows, events_are_in_order, nothing_was_given_up_on, the_bus_was_told};
 use crate::scene::Scene;
 use crate::stack::{say, stack};
 

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use crate::client::Client;
-use crate::failure_rules::{counts_equal_rows, events_are_in_order, names, the_bus_was_told};
 use crate::fleet::Fleet;
+use crate::judge::{counts_equal_rows, events_are_in_order, names, the_bus_was_told};
 use crate::scene::Scene;
 use crate::stack::stack;
 

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::client::Client;
-use crate::failure_rules::{counts_equal_rows, events_are_in_order, names, nothing_was_given_up_on, the_bus_was_told};
 use crate::fleet::Fleet;
 use crate::harm::{Killer, send_everything_twice};
+use crate::judge::{counts_equal_rows, events_are_in_order, names, nothing_was_given_up_on, the_bus_was_told};
 use crate::scene::Scene;
 use crate::stack::{say, stack};
 

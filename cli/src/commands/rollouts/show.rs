@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde_json::Value;
 
-use crate::api::{Event, Rollout, Row};
+use crate::api::{Event, Rollout, Row, Stage};
 use crate::stdout;
 use crate::table::{Table, cell};
 
@@ -103,7 +103,41 @@ pub(super) fn rollout(found: &Value, json: bool) -> Result<()> {
     if !table.is_empty() {
         stdout::print(format_args!("\n{table}"))?;
     }
+    stages(&rollout.stages)
+}
+
+/// Each stage with its gates: a mark says what a gate says, and below stands why it holds the rollout up.
+fn stages(stages: &[Stage]) -> Result<()> {
+    if stages.is_empty() {
+        return Ok(());
+    }
+    let mut table = Table::new([
+        "STAGE",
+        "REACHES",
+        "GATES (\u{2713} passed, \u{2026} waiting, \u{2717} stopped, ? nothing proven)",
+    ]);
+    for stage in stages.iter().filter(|stage| !stage.gates.is_empty()) {
+        let number = if stage.number == 0 { "entry".to_owned() } else { stage.number.to_string() };
+        let gates = stage.gates.iter().map(|gate| format!("{}{}", mark(&gate.state), gate.kind)).collect::<Vec<_>>();
+        table.row([number, cell(stage.share.as_ref()), gates.join("  ")]);
+        for gate in &stage.gates {
+            if let Some(why) = &gate.why {
+                table.row([String::new(), String::new(), format!("  {}: {why}", gate.kind)]);
+            }
+        }
+    }
+    stdout::print(format_args!("\n{table}"))?;
     Ok(())
+}
+
+fn mark(state: &str) -> &'static str {
+    match state {
+        "passed" => "\u{2713} ",
+        "waiting" => "\u{2026} ",
+        "stopped" => "\u{2717} ",
+        "inconclusive" => "? ",
+        _ => "",
+    }
 }
 
 /// What an operator can do about a rollout that waits for one.

@@ -11,7 +11,8 @@ use crate::context::Knowledge;
 use crate::device::{Device, Track};
 use crate::image::{Digest, Repository, Tag};
 use crate::pin::Pin;
-use crate::target::{Action, Phase, image_target};
+use crate::strategy::Phase;
+use crate::target::{Action, image_target};
 
 /// What ran before a body of reports, of the images whose running content that body changed.
 pub(super) struct Changed(BTreeMap<Repository, Option<Digest>>);

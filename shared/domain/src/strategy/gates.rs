@@ -108,6 +108,10 @@ pub enum Verdict {
 }
 
 impl Gate {
+    /// The names of all.
+    pub const NAMES: [&str; 8] =
+        ["approval", "window", "contents", "failure_rules", "settled", "delay", "soak", "unknown"];
+
     /// Its name in the API.
     pub const fn name(&self) -> &'static str {
         match self {

@@ -5,26 +5,18 @@ use serde::{Deserialize, Serialize};
 use super::gates::Gate;
 use crate::policy::Share;
 
-/// What devices may do in a stage.
+/// How far a device may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
-    /// Pull the image, and wait with the swap.
+    /// Fetch and wait; replace nothing.
     Download,
-    /// Swap to it.
+    /// Replace.
     #[default]
     Swap,
 }
 
 impl Phase {
-    /// Its name in the API.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Download => "download",
-            Self::Swap => "swap",
-        }
-    }
-
     const fn is_swap(&self) -> bool {
         matches!(self, Self::Swap)
     }

@@ -12,7 +12,8 @@ use tidegate_domain::health::Place;
 use tidegate_domain::policy;
 use tidegate_domain::report::Verdict;
 use tidegate_domain::rollout::{Status, Trigger};
-use tidegate_domain::target::{Action, Phase};
+use tidegate_domain::strategy::{self, Gate, Phase};
+use tidegate_domain::target::Action;
 use tidegate_domain::window::Days;
 use tidegate_engine::policies::Change;
 use tidegate_engine::queries;
@@ -94,6 +95,10 @@ words! {
     MoveAction, true, named(&every::<Action>());
     /// How far it may go now. `download`: fetch and wait, replace nothing. `swap`: may replace now, after one more GET just before.
     MovePhase, true, named(&every::<Phase>());
+    /// What must hold before a rollout's next stage opens.
+    GateKind, true, Gate::NAMES.into();
+    /// What a gate says: it holds nothing up, not yet, the rollout must not go on, nothing is proven, or the rollout does not stand before it.
+    GateState, true, strategy::GateState::ALL.map(strategy::GateState::as_str).into();
     /// Where a check's command runs.
     CheckPlace, false, named(&every::<Place>());
 }

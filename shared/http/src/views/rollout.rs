@@ -6,6 +6,7 @@ use tidegate_domain::approval::seal;
 use tidegate_domain::counts::{Class, Counts};
 use tidegate_domain::ids::RolloutId;
 use tidegate_domain::rollout::{Batch, By, Rollout, Status, Trigger};
+use tidegate_domain::strategy::{Phase, ShownGate, ShownStage};
 use tidegate_engine::commands::OPERATOR;
 use tidegate_engine::rollouts::View;
 use utoipa::ToSchema;
@@ -77,6 +78,9 @@ pub(crate) struct RolloutView {
     triggered_by: &'static str,
     /// The policy that it follows.
     policy: String,
+    /// Its entry (0) and every stage, with what must hold before the next one opens; not in lists.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    stages: Vec<StageView>,
     /// What of the policy it passes over, because a person said so.
     #[serde(rename = "override", skip_serializing_if = "Option::is_none")]
     overridden: Option<OverrideView>,
@@ -132,6 +136,61 @@ struct OverrideView {
     reason: String,
     /// Who said so; `an operator` until operators' tokens have names.
     by: &'static str,
+}
+
+/// A stage of a rollout: how far it reaches, and what must hold before the next one opens.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RolloutStage)]
+struct StageView {
+    /// From 1; 0 is the entry, before the first.
+    number: u32,
+    /// How far it reaches, all stages before it included: a rate, a number of devices, or so many of equal parts; none
+    /// of the entry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "10%")]
+    share: Option<String>,
+    /// How far devices may go in it; none of the entry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<words::MovePhase>)]
+    phase: Option<Phase>,
+    /// All of these must pass before the next stage opens; those of the last one, before the rollout completes.
+    gates: Vec<GateView>,
+}
+
+/// A gate of a rollout, and what it says now.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RolloutGate)]
+struct GateView {
+    /// What it looks at.
+    #[schema(value_type = words::GateKind)]
+    kind: &'static str,
+    /// What it says.
+    #[schema(value_type = words::GateState)]
+    state: &'static str,
+    /// Why, where it holds the rollout up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
+    /// When it passes at the soonest, where only time is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    until: Option<Timestamp>,
+}
+
+impl From<ShownStage> for StageView {
+    fn from(stage: ShownStage) -> Self {
+        let gate = |gate: ShownGate| GateView {
+            kind: gate.kind,
+            state: gate.state.as_str(),
+            why: gate.why,
+            until: gate.until,
+        };
+        Self {
+            number: stage.number,
+            share: stage.share.map(|share| share.to_string()),
+            phase: stage.phase,
+            gates: stage.gates.into_iter().map(gate).collect(),
+        }
+    }
 }
 
 /// A batch of a rollout.
@@ -218,6 +277,7 @@ impl RolloutView {
                 Trigger::Manual => "manual",
             },
             policy: rollout.policy.clone(),
+            stages: Vec::new(),
             overridden: rollout.overridden.as_ref().map(|told| OverrideView {
                 passed_over: told.passed_over.iter().map(|safeguard| safeguard.name()).collect(),
                 reason: told.reason.clone(),
@@ -241,7 +301,8 @@ impl From<View> for RolloutView {
             seal_needed: view.rollout.target.digest.is_none(),
             pushed_at: view.pushed_at.map(|at| at.to_string()),
         });
-        Self { approval, ..Self::new(&view.rollout, Some(view.waiting_for)) }
+        let stages = view.stages.into_iter().map(StageView::from).collect();
+        Self { approval, stages, ..Self::new(&view.rollout, Some(view.waiting_for)) }
     }
 }
 

@@ -7,7 +7,8 @@ use tidegate_domain::event::DeviceEvent;
 use tidegate_domain::ids::{DeviceUuid, RolloutId};
 use tidegate_domain::image::{Digest, ImageRef, Repository, Tag};
 use tidegate_domain::report::{Observed, Report, Reports};
-use tidegate_domain::target::{Action, Move, Phase, TargetState};
+use tidegate_domain::strategy::Phase;
+use tidegate_domain::target::{Action, Move, TargetState};
 use tidegate_engine::poll::Seen;
 
 use super::scenario::REPOSITORY;

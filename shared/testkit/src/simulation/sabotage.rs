@@ -59,11 +59,25 @@ pub enum Mutant {
     PulledForgotten,
     /// The sweep does not find what is left of deliveries.
     LeftForgotten,
+    /// Rollouts are compiled without their approval.
+    NoApprovalGate,
+    /// Without their window.
+    NoWindowGate,
+    /// Without a look at what devices pulled.
+    NoContentsGate,
+    /// Without the failure rules.
+    NoFailureRulesGate,
+    /// Without waiting for their batches.
+    NoSettledGate,
+    /// Without the delay between batches.
+    NoDelayGate,
+    /// Without the soak between batches.
+    NoSoakGate,
 }
 
 impl Mutant {
     /// Every one.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 31] = [
         Self::SkipPauseCheck,
         Self::CountTwice,
         Self::OpenEverything,
@@ -88,7 +102,28 @@ impl Mutant {
         Self::ZonelessInUtc,
         Self::PulledForgotten,
         Self::LeftForgotten,
+        Self::NoApprovalGate,
+        Self::NoWindowGate,
+        Self::NoContentsGate,
+        Self::NoFailureRulesGate,
+        Self::NoSettledGate,
+        Self::NoDelayGate,
+        Self::NoSoakGate,
     ];
+
+    /// The gate that is left out of every plan.
+    const fn gate(self) -> Option<&'static str> {
+        match self {
+            Self::NoApprovalGate => Some("approval"),
+            Self::NoWindowGate => Some("window"),
+            Self::NoContentsGate => Some("contents"),
+            Self::NoFailureRulesGate => Some("failure_rules"),
+            Self::NoSettledGate => Some("settled"),
+            Self::NoDelayGate => Some("delay"),
+            Self::NoSoakGate => Some("soak"),
+            _ => None,
+        }
+    }
 }
 
 /// A store through which a broken rule shows.
@@ -190,9 +225,24 @@ impl Sabotaged {
                     item = hasty;
                 }
             }
+            (mutant, Table::Rollouts) if let Some(gate) = mutant.gate() => leave_gate_out(&mut item, gate),
             _ => {}
         }
         item
+    }
+}
+
+/// Takes a gate out of a plan.
+fn leave_gate_out(item: &mut Item, gate: &str) {
+    let Some(stages) = item.get_mut("stages") else { return };
+    let leave_out = |gates: &mut Value| {
+        if let Value::Array(gates) = gates {
+            gates.retain(|one| one["gate"] != gate);
+        }
+    };
+    leave_out(&mut stages["entry"]);
+    for stage in stages["stages"].as_array_mut().into_iter().flatten() {
+        leave_out(&mut stage["gates"]);
     }
 }
 

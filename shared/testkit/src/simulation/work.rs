@@ -3,7 +3,8 @@
 use rand::Rng;
 use tidegate_domain::event::DeviceEvent;
 use tidegate_domain::image::Digest;
-use tidegate_domain::target::{Action, Move, Phase};
+use tidegate_domain::strategy::Phase;
+use tidegate_domain::target::{Action, Move};
 
 use super::agent::{Todo, Work};
 use super::scenario::{digest, other_digest};

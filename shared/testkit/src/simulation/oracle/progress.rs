@@ -125,6 +125,16 @@ impl Oracle {
         if before.completed_at.is_none_or(|at| now.as_millisecond() + SKEW < at.as_millisecond() + delay) {
             self.wrong(format!("{id}: batch {} opened before the delay was over", new.batch));
         }
+        let soak = i64::from(self.policy(id).soak_seconds) * 1_000;
+        if new.last_healthy_at.is_some_and(|at| now.as_millisecond() + SKEW < at.as_millisecond() + soak) {
+            self.wrong(format!("{id}: batch {} opened before the soak was over", new.batch));
+        }
+        if let Some(kept_out) = new.kept_out.first() {
+            self.wrong(format!(
+                "{id}: batch {} opened although devices pulled {kept_out}, which is kept out",
+                new.batch
+            ));
+        }
     }
 
     /// No rollout goes on over an outcome that a rule forbids, unless it was resumed since.

@@ -29,7 +29,7 @@ pub(crate) struct Rollout {
     pub(crate) total_devices: u32,
     pub(crate) current_batch: u32,
     pub(crate) batches: Vec<Batch>,
-    /// Missing in lists, and where the server is older.
+    /// Missing where the server is older.
     pub(crate) stages: Vec<Stage>,
     pub(crate) updated_devices: u32,
     pub(crate) failed_devices: u32,

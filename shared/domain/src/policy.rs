@@ -75,6 +75,9 @@ pub struct Policy {
     pub max_consecutive_failures: u32,
     /// When devices may swap; `None` is always.
     pub window: Option<Window>,
+    /// The earliest start of a rollout; `None` is at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
     /// How long a device that was never offered holds its batch.
     pub offline_grace_hours: u32,
     /// How long a locked device holds its batch.

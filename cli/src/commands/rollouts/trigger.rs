@@ -20,6 +20,9 @@ pub(crate) struct Trigger {
     /// Another strategy than the policies'; one that passes over what a policy wants needs the overrides below
     #[arg(long)]
     strategy: Option<Strategy>,
+    /// Start no earlier than this, such as 2026-12-01T20:00:00Z
+    #[arg(long, value_name = "TIME")]
+    not_before: Option<jiff::Timestamp>,
     /// Ask nobody for a yes, although the policy wants one
     #[arg(long, requires = "reason")]
     override_approval: bool,
@@ -88,6 +91,9 @@ impl Trigger {
         let mut body = json!({ "image": self.image, "filters": {} });
         if let Some(strategy) = self.strategy {
             body["strategy"] = strategy.name().into();
+        }
+        if let Some(at) = self.not_before {
+            body["not_before"] = at.to_string().into();
         }
         for (safeguard, said) in
             [("approval", self.override_approval), ("batches", self.override_batches), ("window", self.override_window)]

@@ -66,6 +66,8 @@ raw_object! {
         days as "days": Vec<String> = "a list of days such as [mon, tue]",
         /// Minutes before the window's end in which no swap starts.
         cutoff_minutes as "cutoff_minutes": u32 = "a whole number of minutes",
+        /// The earliest start of its rollouts.
+        not_before as "not_before": String = "a time such as 2026-12-01T20:00:00Z",
         /// How long a device that was never offered holds its batch.
         offline_grace_hours as "offline_grace_hours": u32 = HOURS,
         /// How long a locked device holds its batch.

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Batches, FieldError, Policy, Strategy};
@@ -62,6 +63,8 @@ pub fn names(safeguards: &BTreeSet<Safeguard>) -> String {
 pub struct Wish {
     /// Another strategy than the policy's.
     pub strategy: Option<Strategy>,
+    /// An earliest start; the policy's own holds, too.
+    pub not_before: Option<Timestamp>,
     /// Safeguards that a person said may be passed over.
     pub without: BTreeSet<Safeguard>,
 }
@@ -105,6 +108,7 @@ impl Policy {
             Some(strategy) => self.with_strategy(strategy)?,
             None => self,
         };
+        policy.not_before = policy.not_before.max(wish.not_before);
         let without = |safeguard| wish.without.contains(&safeguard);
         if without(Safeguard::Window) {
             policy.window = None;
@@ -146,7 +150,7 @@ mod tests {
     }
 
     fn wish(strategy: Option<Strategy>, without: &[Safeguard]) -> Wish {
-        Wish { strategy, without: without.iter().copied().collect() }
+        Wish { strategy, without: without.iter().copied().collect(), ..Wish::default() }
     }
 
     /// What each strategy of a trigger would pass over of a policy of each strategy, where nobody said anything.

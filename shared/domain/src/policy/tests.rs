@@ -34,7 +34,7 @@ fn full() -> Value {
         "healthy_for_seconds": 20, "auto_rollback": false, "rollback_timeout_seconds": 50, "count_timeouts": false,
         "max_failure_rate": 0.35, "max_consecutive_failures": 9, "maintenance_window_start": "22:30:00",
         "maintenance_window_end": "04:00:00", "timezone": "device", "fallback_timezone": "Europe/Berlin",
-        "days": ["mon", "tue"], "cutoff_minutes": 20, "offline_grace_hours": 1, "lock_grace_hours": 2,
+        "days": ["mon", "tue"], "cutoff_minutes": 20, "not_before": "2026-12-01T20:00:00Z", "offline_grace_hours": 1, "lock_grace_hours": 2,
         "approval_expiry_hours": 3, "min_approvals": 1, "on_newer": "queue", "on_failure": "rollback_all",
         "on_drift": "hold", "max_in_flight": 8, "stall_seconds": 1000, "total_seconds": 2000,
         "fleet_id": "production", "device_tags": {"region": "us-east"},
@@ -179,7 +179,7 @@ fn one_mistake_hides_no_other_and_makes_up_none() {
 
 #[test]
 fn every_mistake_is_told_by_its_field() {
-    let cases: [(&str, Value, &[&str]); 33] = [
+    let cases: [(&str, Value, &[&str]); 34] = [
         ("no object", json!([]), &[""]),
         ("nothing", json!({}), &["/name", "/image_pattern"]),
         ("an empty name", json!({"name": "", "image_pattern": "o/a"}), &["/name"]),
@@ -221,6 +221,7 @@ fn every_mistake_is_told_by_its_field() {
         ),
         ("a zone for nobody", with(json!({"timezone": "UTC", "fallback_timezone": "UTC"})), &["/fallback_timezone"]),
         ("days without a window", with(json!({"days": ["mon"], "cutoff_minutes": 1})), &["/days", "/cutoff_minutes"]),
+        ("a start without a zone", with(json!({"not_before": "2026-12-01T20:00:00"})), &["/not_before"]),
         ("two approvers", with(json!({"min_approvals": 2})), &["/min_approvals"]),
         (
             "words",

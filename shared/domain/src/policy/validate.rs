@@ -108,6 +108,7 @@ impl RawPolicy {
         check.ranges(&self);
         check.approvers(self.min_approvals);
         let window = check.window(&self);
+        let not_before = check.time("not_before", self.not_before.as_deref());
         let update_strategy = check.strategy(&self, defaults);
         let staged_batches = check.batches(self.staged_batches.as_ref(), defaults);
         let batch_delay_seconds = check.batch_delay(&self, defaults);
@@ -141,6 +142,7 @@ impl RawPolicy {
             max_failure_rate,
             max_consecutive_failures,
             window,
+            not_before,
             offline_grace_hours: self.offline_grace_hours.unwrap_or(GRACE_HOURS),
             lock_grace_hours: self.lock_grace_hours.unwrap_or(GRACE_HOURS),
             approval_expiry_hours: self.approval_expiry_hours.unwrap_or(APPROVAL_EXPIRY_HOURS),

@@ -50,6 +50,9 @@ pub struct PolicyView {
     /// The window's fields, where there is one.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub window: Option<WindowView>,
+    /// The earliest start of its rollouts, where one is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
     /// How long a device that was never offered holds its batch.
     pub offline_grace_hours: u32,
     /// How long a locked device holds its batch.
@@ -134,6 +137,7 @@ impl From<&Policy> for PolicyView {
                 days: window.days().names().collect(),
                 cutoff_minutes: window.cutoff_minutes(),
             }),
+            not_before: policy.not_before,
             offline_grace_hours: policy.offline_grace_hours,
             lock_grace_hours: policy.lock_grace_hours,
             approval_expiry_hours: policy.approval_expiry_hours,

@@ -11,6 +11,7 @@ pub fn compile(policy: &Policy) -> Stages {
     let window = window.map(|_| Gate::Window);
     let approval = (policy.update_strategy == Strategy::Manual)
         .then_some(Gate::Approval { expiry_hours: policy.approval_expiry_hours });
+    let not_before = policy.not_before.map(|at| Gate::NotBefore { at });
     let proven = vec![Gate::Contents, Gate::FailureRules, Gate::Settled];
     let paced = [Gate::Delay { seconds: policy.batch_delay_seconds }, Gate::Soak { seconds: policy.soak_seconds }];
     let between: Vec<Gate> = proven.iter().cloned().chain(paced).chain(window.clone()).collect();
@@ -22,7 +23,7 @@ pub fn compile(policy: &Policy) -> Stages {
     };
     let last = shares.pop().unwrap_or(Share::ALL);
     Stages {
-        entry: approval.into_iter().chain(window).collect(),
+        entry: approval.into_iter().chain(not_before).chain(window).collect(),
         stages: shares.into_iter().map(|share| stage(share, &between)).chain([stage(last, &proven)]).collect(),
     }
 }

@@ -4,6 +4,7 @@ mod approval;
 mod contents;
 mod delay;
 mod failure_rules;
+mod not_before;
 mod settled;
 mod soak;
 mod window;
@@ -24,6 +25,11 @@ pub enum Gate {
     Approval {
         /// How long it is waited for.
         expiry_hours: u32,
+    },
+    /// The earliest start has come.
+    NotBefore {
+        /// When.
+        at: Timestamp,
     },
     /// The policy's window is open.
     Window,
@@ -109,13 +115,14 @@ pub enum Verdict {
 
 impl Gate {
     /// The names of all.
-    pub const NAMES: [&str; 8] =
-        ["approval", "window", "contents", "failure_rules", "settled", "delay", "soak", "unknown"];
+    pub const NAMES: [&str; 9] =
+        ["approval", "not_before", "window", "contents", "failure_rules", "settled", "delay", "soak", "unknown"];
 
     /// Its name in the API.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Approval { .. } => "approval",
+            Self::NotBefore { .. } => "not_before",
             Self::Window => "window",
             Self::Contents => "contents",
             Self::FailureRules => "failure_rules",
@@ -130,6 +137,7 @@ impl Gate {
     pub fn check(&self, facts: &Facts<'_>) -> Verdict {
         match self {
             Self::Approval { expiry_hours } => approval::check(*expiry_hours, facts),
+            Self::NotBefore { at } => not_before::check(*at, facts),
             Self::Window => window::check(facts),
             Self::Contents => contents::check(facts),
             Self::FailureRules => failure_rules::check(facts),

@@ -115,6 +115,11 @@ fn strategies_are_lists_of_stages() {
         ("manual", json!({ "update_strategy": "manual", "staged_batches": two }), vec!["approval", paced, proven]),
         ("scheduled", windowed_in("Europe/Paris", "scheduled", two.clone()), vec!["window", windowed, proven]),
         ("each device in its own window", windowed_in("device", "scheduled", two.clone()), vec!["", paced, proven]),
+        (
+            "a yes, and then no earlier than that",
+            json!({ "update_strategy": "manual", "staged_batches": 1, "not_before": "2026-12-01T20:00:00Z" }),
+            vec!["approval not_before", proven],
+        ),
         ("a yes, and then the window", windowed_in("UTC", "manual", json!(1)), vec!["approval window", proven]),
     ];
     for (label, fields, expected) in cases {

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
 use serde::Deserialize;
 use tidegate_domain::device_tag;
 use tidegate_domain::image::ImageRef;
@@ -34,6 +35,9 @@ struct TriggerBody {
     /// Another strategy than the policies'.
     #[schema(value_type = Option<words::Strategy>)]
     strategy: Option<Strategy>,
+    /// The earliest start, later than the policies' own.
+    #[schema(format = DateTime, example = "2026-12-01T20:00:00Z")]
+    not_before: Option<String>,
     /// Which safeguards of the policies may be passed over. A trigger that would pass over one that is not said here is
     /// refused.
     #[serde(default, rename = "override")]
@@ -147,6 +151,11 @@ async fn trigger_update(
     Ok((StatusCode::ACCEPTED, Json(TriggerAnswer::from(triggered))).into_response())
 }
 
+fn start(text: Option<&str>) -> Result<Option<Timestamp>, FieldError> {
+    let parsed = text.map(str::parse).transpose();
+    parsed.map_err(|_| FieldError::new("/not_before", "expected a time with its offset, such as 2026-12-01T20:00:00Z"))
+}
+
 fn checked(state: &AppState, body: TriggerBody, mut mistakes: Mistakes) -> Result<TriggerRequest, Problem> {
     let image = ImageRef::parse_chosen(&body.image).map_err(|error| FieldError::new("/image", error));
     let image = mistakes.or_tell(image.and_then(|image| {
@@ -154,7 +163,8 @@ fn checked(state: &AppState, body: TriggerBody, mut mistakes: Mistakes) -> Resul
         allowed.map(|()| image).map_err(|error| FieldError::new("/image", error))
     }));
     let reason = mistakes.or_tell(reason_of(body.reason)).flatten();
-    let wish = Wish { strategy: body.strategy, without: body.overriding.safeguards() };
+    let not_before = mistakes.or_tell(start(body.not_before.as_deref())).flatten();
+    let wish = Wish { strategy: body.strategy, not_before, without: body.overriding.safeguards() };
     mistakes.tell_all(wish.check().err());
     if !wish.without.is_empty() && reason.is_none() && !mistakes.has("/reason") {
         mistakes.tell(FieldError::new("/reason", "expected why this may be passed over, in words"));

@@ -76,7 +76,7 @@ const DURATION: &str = "^([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$";
 type Field = (&'static str, Takes, Told, &'static str);
 
 /// The fields that are written and answered.
-const FIELDS: [Field; 35] = [
+const FIELDS: [Field; 36] = [
     ("id", Takes::Text(64), Always, "The server's name for it; in a body it must be that of the path."),
     ("name", Takes::Text(100), Always, "The operator's name for it, unique."),
     (
@@ -130,6 +130,7 @@ const FIELDS: [Field; 35] = [
     ),
     ("days", Takes::Days, Sometimes, "Days on which the window opens; all, where none is named."),
     ("cutoff_minutes", Takes::Whole(0, 24 * 60), Sometimes, "Minutes before the window's end in which no swap starts."),
+    ("not_before", Takes::Time, Sometimes, "The earliest start of its rollouts."),
     (
         "offline_grace_hours",
         Takes::Whole(0, HOURS_MAX),

@@ -78,7 +78,8 @@ pub(crate) struct RolloutView {
     triggered_by: &'static str,
     /// The policy that it follows.
     policy: String,
-    /// Its entry (0) and every stage, with what must hold before the next one opens; not in lists.
+    /// Its entry (0) and every stage, with what must hold before the next one opens; in lists only of rollouts
+    /// that still move.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     stages: Vec<StageView>,
     /// What of the policy it passes over, because a person said so.

@@ -424,3 +424,42 @@ async fn a_device_that_enrols_before_the_plan_is_planned_and_one_after_it_comes_
     assert_eq!((&shown["services"]["web"]["rollout"]["batch"], &shown["status"]), (&json!(last), &json!("pending")));
     assert!(late[0].get(&world).await["services"]["web"]["rollout"].is_null(), "it never bypasses a canary");
 }
+
+/// What each gate of a place says, such as `settled waiting`.
+fn gates(rollout: &Value, number: usize) -> Vec<String> {
+    let stage = &rollout["stages"][number];
+    assert_eq!(stage["number"], number, "{rollout}");
+    let gates = stage["gates"].as_array().unwrap();
+    gates.iter().map(|gate| format!("{} {}", gate["kind"].as_str().unwrap(), gate["state"].as_str().unwrap())).collect()
+}
+
+#[tokio::test]
+async fn stages_say_what_holds_a_rollout_up() {
+    let world = World::new();
+    world.policy("production", "north").await;
+    fleet(&world, 4).await;
+    let start = world.time(3_600);
+    let body = json!({"image": format!("docker.io/acme/app:v2@{DIGEST_2}"), "not_before": start});
+    let triggered = world.post("/api/v1/images/trigger-update", body).await.is(202);
+    let id = triggered["rollouts"][0]["rollout_id"].as_str().unwrap().to_owned();
+    let path = format!("/api/v1/rollouts/{id}");
+    world.settle().await;
+
+    let early = world.get(&path).await.is(200);
+    assert_eq!((&early["status"], gates(&early, 0)), (&json!("scheduled"), vec!["not_before waiting".to_owned()]));
+    assert_eq!(early["stages"][0]["gates"][0]["until"], start, "{early}");
+    assert_eq!(early["stages"][0]["gates"][0]["why"], early["waiting_for"]);
+    assert!(gates(&early, 1).iter().all(|gate| gate.ends_with(" not_reached")), "{early}");
+    assert_eq!(early["stages"].as_array().unwrap().len(), 1 + early["batches"].as_array().unwrap().len());
+
+    world.pass(3_600);
+    world.nudge(&id).await;
+    let open = world.get(&path).await.is(200);
+    assert_eq!((&open["status"], gates(&open, 0)), (&json!("in_progress"), vec!["not_before passed".to_owned()]));
+    let first = gates(&open, 1);
+    assert!(
+        first.contains(&"settled waiting".to_owned()) && first.contains(&"failure_rules passed".to_owned()),
+        "{open}"
+    );
+    assert_eq!((&open["stages"][1]["phase"], &open["stages"][1]["share"]), (&json!("swap"), &json!("10%")));
+}

@@ -128,6 +128,12 @@ impl World {
         self.settings = settings;
     }
 
+    /// So many seconds from now, as bodies say it.
+    pub(crate) fn time(&self, seconds: i64) -> String {
+        (self.now() + SignedDuration::from_secs(seconds)).to_string()
+    }
+
+    /// Lets time pass.
     pub(crate) fn pass(&self, seconds: i64) {
         let mut now = self.now.lock().unwrap();
         *now = now.checked_add(SignedDuration::from_secs(seconds)).unwrap();

@@ -73,11 +73,13 @@ pub enum Mutant {
     NoDelayGate,
     /// Without the soak between batches.
     NoSoakGate,
+    /// Without the earliest start.
+    NoNotBeforeGate,
 }
 
 impl Mutant {
     /// Every one.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::SkipPauseCheck,
         Self::CountTwice,
         Self::OpenEverything,
@@ -109,6 +111,7 @@ impl Mutant {
         Self::NoSettledGate,
         Self::NoDelayGate,
         Self::NoSoakGate,
+        Self::NoNotBeforeGate,
     ];
 
     /// The gate that is left out of every plan.
@@ -121,6 +124,7 @@ impl Mutant {
             Self::NoSettledGate => Some("settled"),
             Self::NoDelayGate => Some("delay"),
             Self::NoSoakGate => Some("soak"),
+            Self::NoNotBeforeGate => Some("not_before"),
             _ => None,
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::SignedDuration;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tidegate_domain::image::{ImageRef, Repository, Tag};
@@ -22,6 +23,8 @@ pub(super) struct ByHand {
     pub pinned: bool,
     /// How the policy is to be followed.
     pub wish: Wish,
+    /// Starts no earlier than so many seconds later.
+    pub delayed: Option<i64>,
     /// Although the digest is kept out or proven.
     pub retry: Option<Retry>,
     /// Whether it is for the first fleet alone.
@@ -41,12 +44,19 @@ pub(super) fn drawn(seed: u64, pushes: &[Push], active: i64) -> Vec<ByHand> {
         pinned: rng.random_range(0..2) == 0,
         wish: Wish {
             strategy: strategies[rng.random_range(0..strategies.len())],
+            not_before: None,
             without: Safeguard::ALL.into_iter().filter(|_| rng.random_range(0..3) == 0).collect(),
         },
+        delayed: None,
         retry: [None, None, Some(Retry::All), Some(Retry::Failed)][rng.random_range(0..4)],
         narrowed: rng.random_range(0..2) == 0,
     };
-    (0..count).map(one).collect()
+    let mut drawn: Vec<ByHand> = (0..count).map(one).collect();
+    let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x6e6f_745f_6265);
+    for by_hand in &mut drawn {
+        by_hand.delayed = (rng.random_range(0..4) == 0).then(|| rng.random_range(1..14_400));
+    }
+    drawn
 }
 
 impl Stage {
@@ -54,9 +64,11 @@ impl Stage {
         let by_hand = self.scenario.triggers[n].clone();
         let tag = Tag::parse(&format!("v{}", by_hand.version)).expect("a tag");
         let image = ImageRef::tagged(Repository::parse(REPOSITORY).expect("a repository"), tag);
+        let mut wish = by_hand.wish;
+        wish.not_before = by_hand.delayed.map(|seconds| self.time() + SignedDuration::from_secs(seconds));
         let request = TriggerRequest {
             image: if by_hand.pinned { image.pinned(digest(by_hand.version)) } else { image },
-            wish: by_hand.wish,
+            wish,
             reason: Some("the simulation says so".to_owned()),
             retry: by_hand.retry,
             fleet_id: by_hand.narrowed.then(|| FLEETS[0].to_owned()),

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Display, ops::RangeInclusive};
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::strategy_fits;
@@ -248,6 +249,18 @@ impl Check {
                 self.tell(name, format_args!("expected a whole number from {least} to {most}, got {given}"));
             }
         }
+    }
+
+    /// A time with its offset.
+    pub(super) fn time(&mut self, name: &str, given: Option<&str>) -> Option<Timestamp> {
+        let parsed = given?.parse();
+        if parsed.is_err() {
+            self.tell(
+                name,
+                format_args!("expected a time with its offset, such as 2026-12-01T20:00:00Z, got {given:?}"),
+            );
+        }
+        parsed.ok()
     }
 
     pub(super) fn approvers(&mut self, given: Option<u32>) {

@@ -120,6 +120,15 @@ fn a_planned_rollout_waits_for_its_first_window() {
 }
 
 #[test]
+fn a_rollout_starts_no_earlier_than_it_may() {
+    let at_noon = json!({"not_before": at(43_200).to_string()});
+    let early = free(&pending(), at_noon.clone(), &planned(), 60);
+    assert_eq!((early.next.status, woken(&early)), (Status::Scheduled, Some(at(43_200))));
+    assert!(early.report.starts_with("starts no earlier than "), "{}", early.report);
+    assert_eq!(free(&pending(), at_noon, &planned(), 43_200).next.status, Status::InProgress);
+}
+
+#[test]
 fn an_approval_is_waited_for_and_expires() {
     let manual = json!({"update_strategy": "manual"});
     let step = free(&pending(), manual.clone(), &planned(), 60);

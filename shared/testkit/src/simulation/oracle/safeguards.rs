@@ -19,6 +19,10 @@ impl Oracle {
     pub(super) fn check_safeguards(&mut self, store: &MemoryStore, new: &Rollout) {
         let id = &new.rollout_id;
         let frozen = self.policy(id);
+        if new.started_at.zip(frozen.not_before).is_some_and(|(started, at)| started < at) {
+            self.wrong(format!("{id} started before its earliest start"));
+            return;
+        }
         // A policy that was changed or deleted since says nothing about what this rollout had to follow.
         let Some(written) = effective(store, &frozen.id, frozen.revision) else { return };
         for safeguard in Safeguard::of(&written) {

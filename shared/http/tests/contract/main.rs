@@ -12,6 +12,7 @@ mod policy_sets;
 mod policy_values;
 mod rollouts;
 mod shapes;
+mod stored_before;
 mod unpinned;
 mod world;
 mod zones;

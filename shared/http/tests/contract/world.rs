@@ -36,8 +36,8 @@ pub(crate) const DIGEST_2: &str = "sha256:22222222222222222222222222222222222222
 /// A stack in this process.
 pub(crate) struct World {
     routes: Router,
-    ports: Ports,
-    memory: MemoryPorts,
+    pub(crate) ports: Ports,
+    pub(crate) memory: MemoryPorts,
     settings: Settings,
     now: Arc<Mutex<Timestamp>>,
 }

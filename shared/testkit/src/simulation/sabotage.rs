@@ -59,11 +59,13 @@ pub enum Mutant {
     PulledForgotten,
     /// The sweep does not find what is left of deliveries.
     LeftForgotten,
+    /// What a device told before its swap passes for what it runs after it.
+    SwapForgotten,
 }
 
 impl Mutant {
     /// Every one.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::SkipPauseCheck,
         Self::CountTwice,
         Self::OpenEverything,
@@ -88,6 +90,7 @@ impl Mutant {
         Self::ZonelessInUtc,
         Self::PulledForgotten,
         Self::LeftForgotten,
+        Self::SwapForgotten,
     ];
 }
 
@@ -129,6 +132,7 @@ impl Sabotaged {
                 }
             }
             (Mutant::PulledForgotten, Table::Devices, Write::Put { item, .. }) => forget_pulled(item),
+            (Mutant::SwapForgotten, Table::Devices, Write::Put { item, .. }) => forget_swaps(item),
             (Mutant::NoWayBack, Table::Devices, Write::Put { item, .. }) => forget_baselines(item),
             (Mutant::CommandLost, Table::Rollouts, Write::Update { set, .. }) => {
                 set.retain(|(name, _)| *name != "status");
@@ -218,6 +222,15 @@ fn forget_pulled(item: &mut Item) {
     for entry in entries.into_iter().flatten().filter_map(Value::as_object_mut) {
         if entry.get("e") == Some(&json!("image_pulled")) {
             entry.remove("d");
+        }
+    }
+}
+
+fn forget_swaps(item: &mut Item) {
+    let services = item.get_mut("svc").and_then(Value::as_object_mut);
+    for service in services.into_iter().flat_map(|services| services.values_mut()) {
+        if let Some(running) = service.get_mut("n").and_then(Value::as_object_mut) {
+            running.remove("b");
         }
     }
 }

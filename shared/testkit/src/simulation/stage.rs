@@ -87,6 +87,7 @@ pub(super) enum Event {
 
 #[expect(clippy::struct_excessive_bools, reason = "what the stage is at, each by itself")]
 pub(super) struct Stage {
+    pub seed: u64,
     pub rng: ChaCha8Rng,
     pub now: i64,
     heap: BinaryHeap<Reverse<(i64, u64, Event)>>,
@@ -131,6 +132,7 @@ impl Stage {
         let instances = (0..3).map(|_| (Arc::default(), rng.random_range(-800..800))).collect();
         let start = scenario.start.as_millisecond();
         let mut stage = Self {
+            seed,
             rng,
             now: start,
             heap: BinaryHeap::new(),

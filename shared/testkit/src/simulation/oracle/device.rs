@@ -25,6 +25,7 @@ impl Oracle {
         if old.is_some_and(|old| old.fleet_id != new.fleet_id || old.deleted_at != new.deleted_at) {
             self.moved(new, now);
         }
+        self.check_healthy(new);
         for (repository, track) in &new.tracks {
             let before = old.and_then(|old| old.tracks.get(repository));
             let left = before

@@ -57,6 +57,7 @@ impl Oracle {
         }
         self.judge_rows(store, agents, &stored);
         self.judge_bus(store, bus);
+        self.judge_promoted(store);
     }
 
     fn known(&self, rollout: &Rollout) -> Known {

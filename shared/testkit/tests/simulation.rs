@@ -102,6 +102,7 @@ fn what_was_mended_stays_mended() {
         ("what only looked at an old tag took the place of a newer push that waited", 35),
         ("who was given up, came back and went silent again was waited for for ever", 30_005_628),
         ("the run was over before a latecomer had asked what it should run", 20_004_930),
+        ("what ran before was told as the swap began, and proved the rollout", 120_001_910),
         ("who went back, and was started anew by hand before it told, waited for ever", 9_013_674),
     ];
     for (what, seed) in seeds {

@@ -20,6 +20,8 @@ impl Stage {
             Todo::Pull(wanted, image) => self.pull(n, &wanted, image),
             Todo::Swap(wanted, image) => self.swap(n, *wanted, image),
             Todo::Converge(image) => {
+                let store = std::sync::Arc::clone(&self.memory.store);
+                self.oracle.check_convergence(&store, &self.agents[n]);
                 let image = self.fetched(n, image);
                 self.set_work(n, Work::Converging);
                 self.agents[n].runs = image;

@@ -10,6 +10,7 @@ use tidegate_domain::poll::{SwapTime, swap_time};
 use tidegate_domain::rollout::Status;
 use tidegate_domain::step::MEMORY_SECONDS;
 
+use super::super::agent::Agent;
 use super::super::scenario::{STRANGER, digest};
 use super::stored::{self, all_devices};
 use super::{Oracle, READ_MS, SKEW};
@@ -172,6 +173,17 @@ impl Oracle {
             && !stored::is_retry(store, id)
         {
             self.wrong(format!("device {device} swaps to {} in {id} at {now}, which is kept out", bad.digest));
+        }
+    }
+
+    /// A device starts what its target says outside of rollouts: none that found no way back, and was left alone since.
+    pub(in crate::simulation) fn check_convergence(&mut self, store: &MemoryStore, agent: &Agent) {
+        let stored = all_devices(store).into_iter().find(|stored| stored.device_uuid == agent.uuid);
+        let tracks = stored.iter().flat_map(|device| device.tracks.values());
+        let is_stuck = |place: &Assignment| matches!(place.progress, Progress::Stuck { .. });
+        let stuck = tracks.filter_map(|track| track.current.as_ref()).find(|place| is_stuck(place));
+        if let Some(place) = stuck.filter(|_| !agent.liar && agent.hand_at.is_none()) {
+            self.wrong(format!("device {} is stuck in {}, and is moved", agent.uuid, place.rollout_id));
         }
     }
 

@@ -452,7 +452,8 @@ fn going_back_ends(
     now: Timestamp,
 ) -> Result<LogEntry, Verdict> {
     // The platform digests of the old image are not known; the new image's are.
-    if runs.digest.as_ref().is_some_and(|digest| facts.is_target(digest, runs.platform.as_deref())) {
+    let told = runs.digest.as_ref().filter(|_| !runs.before_swap);
+    if told.is_some_and(|digest| facts.is_target(digest, runs.platform.as_deref())) {
         return Err(Verdict::DigestMismatch);
     }
     Ok(assignment.moves(Progress::RolledBack { reason }, now))

@@ -103,6 +103,7 @@ fn what_was_mended_stays_mended() {
         ("who was given up, came back and went silent again was waited for for ever", 30_005_628),
         ("the run was over before a latecomer had asked what it should run", 20_004_930),
         ("what ran before was told as the swap began, and proved the rollout", 120_001_910),
+        ("who told nothing of its way back was moved once more when it was stuck", 154),
         ("who went back, and was started anew by hand before it told, waited for ever", 9_013_674),
     ];
     for (what, seed) in seeds {

@@ -1,7 +1,7 @@
 //! A swap, as the bodies around it tell of it: what ran before is told until the new container is there, and some bodies
 //! come late. What a body says of a service counts for what runs after the swap where it cannot be what ran before.
 
-use super::{Report, Reports};
+use super::{Report, Reports, is_known};
 use crate::assignment::{Progress, Reason};
 use crate::device::{Device, Running};
 use crate::event::DeviceEvent;
@@ -69,9 +69,21 @@ impl Moment {
     }
 }
 
-/// A device that swapped without having been told to may tell its digest in the same body: that one counts.
+/// A device that swapped without having been told to may tell its digest in the same body: that one counts. So it does
+/// where it went back, or tried to: what it told before that says nothing of what runs now.
 pub(super) fn begin(device: &mut Device, report: &Report) {
     use DeviceEvent as E;
+    if matches!(report.event, E::RolledBack | E::RollbackFailed)
+        && let Some((repository, place)) = device.assignment(&report.rollout_id)
+        && !is_known(place, report)
+    {
+        let repository = repository.clone();
+        let services = device.services.iter_mut().filter(|(_, service)| service.repository == repository);
+        let named = services.filter(|(name, _)| report.service.as_ref().is_none_or(|it| it == *name));
+        for running in named.filter_map(|(_, service)| service.running.as_mut()) {
+            running.before_swap = true;
+        }
+    }
     if !matches!(report.event, E::ContainerUpdating | E::UpdateCompleted | E::HealthCheckPassed) {
         return;
     }

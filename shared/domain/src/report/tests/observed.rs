@@ -164,6 +164,35 @@ fn an_unpinned_rollout_is_proven_by_what_was_told_after_the_swap() {
     }
 }
 
+/// Who says no more than that it went back is taken at its word: what it told before that contradicts nothing.
+#[test]
+fn what_was_told_before_the_way_back_says_nothing_of_what_runs_after_it() {
+    let word = |event, seq| Reports { reports: vec![says(event, seq)], ..Reports::default() };
+    for (label, from, told_digest, expected) in [
+        ("the new image, told before", Progress::Reverting, None, back(Reason::RollbackAll)),
+        ("the new image, told with it", Progress::Reverting, Some(2), Progress::Reverting),
+        ("by itself", failed(Reason::Unhealthy, true), None, back(Reason::Unhealthy)),
+    ] {
+        let mut device = placed(from);
+        device.services.insert("web".to_owned(), service(2));
+        let body = match told_digest {
+            Some(runs) => super::body(runs, vec![says(DeviceEvent::RolledBack, 6)]),
+            None => word(DeviceEvent::RolledBack, 6),
+        };
+        let next = told(&device, &body, rollout(Status::RollingBack), json!({})).device.unwrap();
+        assert_eq!(progress(&next), expected, "{label}");
+    }
+    let mut stuck = placed(Progress::Reverting);
+    stuck.services.insert("web".to_owned(), service(2));
+    for attempt in 1..=3 {
+        let failed = Report { attempt, ..says(DeviceEvent::RollbackFailed, 1) };
+        let body = Reports { reports: vec![failed], ..Reports::default() };
+        stuck = told(&stuck, &body, rollout(Status::RollingBack), json!({})).device.unwrap();
+    }
+    assert!(matches!(progress(&stuck), Progress::Stuck { .. }));
+    assert_eq!(stuck.certain_digest(&repository()), None, "nobody said what it is left with");
+}
+
 /// Agents tell that they replace a container before they do, and bodies come late: both tell what ran before.
 #[test]
 fn what_is_told_while_a_swap_begins_is_no_proof() {

@@ -43,6 +43,7 @@ fn seeds_hold_and_meet_the_rare_cases() {
         "fault: a call's answer is lost",
         "fault: a message is lost",
         "fault: a message is doubled",
+        "fault: what is left of a delivery is told twice",
         "fault: a read is stale",
         "fault: a transaction is in the way",
         "fault: stream records come again",

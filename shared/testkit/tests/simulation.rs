@@ -105,6 +105,8 @@ fn what_was_mended_stays_mended() {
         ("the run was over before a latecomer had asked what it should run", 20_004_930),
         ("what ran before was told as the swap began, and proved the rollout", 120_001_910),
         ("who told nothing of its way back was moved once more when it was stuck", 154),
+        ("who failed on a content stayed with it by its tag when that was taken back", 120_012_017),
+        ("who swapped and fell silent stayed so with what it had pulled", 120_019_379),
         ("who went back, and was started anew by hand before it told, waited for ever", 9_013_674),
     ];
     for (what, seed) in seeds {

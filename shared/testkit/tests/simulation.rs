@@ -107,6 +107,7 @@ fn what_was_mended_stays_mended() {
         ("who told nothing of its way back was moved once more when it was stuck", 154),
         ("who failed on a content stayed with it by its tag when that was taken back", 120_012_017),
         ("who swapped and fell silent stayed so with what it had pulled", 120_019_379),
+        ("the run was over before the second next day's window settled who was offered late", 120_019_703),
         ("who went back, and was started anew by hand before it told, waited for ever", 9_013_674),
     ];
     for (what, seed) in seeds {

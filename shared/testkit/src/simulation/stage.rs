@@ -37,8 +37,9 @@ const WORKER_TIMEOUT: i64 = 60_000;
 const API_TIMEOUT: i64 = 10_000;
 /// Between two sweeps, in milliseconds.
 const SWEEP: i64 = 60_000;
-/// No run takes longer than this after its active time, in milliseconds.
-const PATIENCE: i64 = 40 * 3_600_000;
+/// No run takes longer than this after its active time, in milliseconds: what one daily window left is settled in the one
+/// after the next.
+const PATIENCE: i64 = 64 * 3_600_000;
 
 /// What happens at a moment.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -19,7 +19,7 @@ use tidegate_engine::entities::{devices, events, policies, policy_names, rollout
 use tidegate_engine::memory::RolloutMemory;
 use tidegate_engine::ports::{Change, Freshness, Job, Meter, Ports, Table, Units};
 use tidegate_engine::settings::Settings;
-use tidegate_engine::{EngineError, deadlines, keep, plan, publish, record, resolve, step, webhook};
+use tidegate_engine::{EngineError, jobs, publish, record, step, webhook};
 use tidegate_testkit::entropy::SeededEntropy;
 use tidegate_testkit::memory::{MemoryBus, MemoryQueues, MemoryRegistry, MemoryScheduler, item_bytes};
 
@@ -290,35 +290,13 @@ impl Fleet {
         let (ports, memory, now) = (&self.ports, &self.memory, self.now);
         let before = self.meter.total();
         let kind = match job {
-            Job::Step { rollout_id } => {
-                step::run(ports, &rollout_id, now).await?;
-                Work::Step
-            }
-            Job::Resolve { rollout_id } => {
-                resolve::resolve(ports, &rollout_id).await?;
-                Work::Resolve
-            }
-            Job::Plan { rollout_id } => {
-                plan::freeze(ports, &rollout_id).await?;
-                Work::Plan
-            }
-            Job::PlanPage { rollout_id, page } => {
-                plan::assign_page(ports, memory, &rollout_id, page, now).await?;
-                Work::Plan
-            }
-            Job::CheckDeadlines { rollout_id, shard } => {
-                deadlines::check(ports, memory, &rollout_id, shard, now).await?;
-                Work::Deadlines
-            }
-            Job::Keep { rollout_id, part, after } => {
-                keep::keep(ports, &rollout_id, part, after.as_deref()).await?;
-                Work::Step
-            }
-            Job::Deliver { source, delivery_id } => {
-                webhook::finish(ports, &Settings::default(), &source, &delivery_id, now).await?;
-                Work::Deliver
-            }
+            Job::Step { .. } | Job::Keep { .. } => Work::Step,
+            Job::Resolve { .. } => Work::Resolve,
+            Job::Plan { .. } | Job::PlanPage { .. } => Work::Plan,
+            Job::CheckDeadlines { .. } => Work::Deadlines,
+            Job::Deliver { .. } => Work::Deliver,
         };
+        jobs::run(ports, &Settings::default(), memory, &job, now).await?;
         *self.costs.entry(kind).or_default() += self.meter.total() - before;
         Ok(())
     }

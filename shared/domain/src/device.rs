@@ -209,9 +209,15 @@ impl Track {
         let taken_back = rollout.status.takes_back();
         // Of an unpinned rollout the device itself knows the content: by its tag alone it could not be told from, or be
         // taken for, another.
-        let pulled_it = ran.is_some() && settled.pulled.as_ref() == ran;
-        let runs_it = (settled.progress == Progress::Healthy || pulled_it) && self.drifted.is_none();
-        let digest = rollout.target.digest.clone().or_else(|| ran.filter(|_| runs_it).cloned());
+        let pulled = settled.pulled.as_ref();
+        let tried_it = matches!(&settled.progress, Progress::Failed { reason: Reason::Unhealthy, swapped: true });
+        let content = ran.or(pulled).filter(|content| match &settled.progress {
+            Progress::Healthy => true,
+            // What was not healthy was told of the new container.
+            _ => pulled.map_or(tried_it, |pulled| pulled == *content),
+        });
+        let content = content.filter(|_| self.drifted.is_none());
+        let digest = rollout.target.digest.clone().or_else(|| content.cloned());
         let brought = Pin { digest, ..rollout.target.clone() };
         if untouched && !joined {
             // What it rested on still runs, unless that is what this rollout brought and took back.

@@ -2,6 +2,7 @@
 
 mod drift;
 mod observe;
+mod swap;
 
 use std::collections::BTreeMap;
 
@@ -119,10 +120,10 @@ pub fn report(device: &Device, body: &Reports, known: &Knowledge, now: Timestamp
         next.platform.clone_from(&body.platform);
     }
     for report in &body.reports {
-        begin_swap(&mut next, report);
+        swap::begin(&mut next, report);
     }
     for (name, observed) in &body.services {
-        observe::observe(&mut next, name, observed);
+        observe::observe(&mut next, name, observed, body);
     }
     let strange = drift::Changed::between(device, &next).unexplained(&mut next, known, now);
     let mut order: Vec<usize> = (0..body.reports.len()).collect();
@@ -145,18 +146,6 @@ pub fn report(device: &Device, body: &Reports, known: &Knowledge, now: Timestamp
             next
         }),
         verdicts,
-    }
-}
-
-/// A device that swapped without having been told to may tell its digest in the same body: that one counts.
-fn begin_swap(device: &mut Device, report: &Report) {
-    use DeviceEvent as E;
-    if !matches!(report.event, E::ContainerUpdating | E::UpdateCompleted | E::HealthCheckPassed) {
-        return;
-    }
-    let place = device.assignment(&report.rollout_id).filter(|(_, place)| place.progress.before_swap());
-    if let Some(repository) = place.map(|(repository, _)| repository.clone()) {
-        device.swaps(&repository);
     }
 }
 
@@ -463,7 +452,8 @@ fn going_back_ends(
     now: Timestamp,
 ) -> Result<LogEntry, Verdict> {
     // The platform digests of the old image are not known; the new image's are.
-    if runs.digest.as_ref().is_some_and(|digest| facts.is_target(digest, runs.platform.as_deref())) {
+    let told = runs.digest.as_ref().filter(|_| !runs.before_swap);
+    if told.is_some_and(|digest| facts.is_target(digest, runs.platform.as_deref())) {
         return Err(Verdict::DigestMismatch);
     }
     Ok(assignment.moves(Progress::RolledBack { reason }, now))

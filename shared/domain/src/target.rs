@@ -159,7 +159,8 @@ fn service_target(
         Progress::Reverting | Progress::NotSeen => new(Action::Rollback),
         Progress::RolledBack { .. } => Some(at_rest(repository, track.baseline.as_ref()?, Some(known))),
         Progress::Stuck { .. } => {
-            let running = device.services.get(name)?.running.as_ref()?;
+            // Of one that told nothing since its swap nobody knows what it keeps: another image would be one more swap.
+            let running = device.services.get(name)?.running.as_ref().filter(|running| !running.before_swap)?;
             let pin = Pin { tag: running.tag.clone(), digest: running.digest.clone() };
             Some(at_rest(repository, &pin, Some(known)))
         }
@@ -279,6 +280,9 @@ mod tests {
         let mut device = placed(stuck(Reason::RollbackFailed));
         device.services.insert("web".to_owned(), service(7));
         assert_eq!(told(&device, known(rollout(Status::RolledBack), json!({})), 60), ("v7".to_owned(), None));
+        device.swaps(&repository());
+        let state = target_state(&device, &knowledge([known(rollout(Status::RolledBack), json!({}))]), at(60));
+        assert!(state.services.is_empty(), "nobody said what runs since its swap");
     }
 
     #[test]

@@ -73,7 +73,7 @@ pub struct Created {
 
 impl Created {
     /// No new rollout.
-    pub(crate) const fn none(admission: Admission) -> Self {
+    const fn none(admission: Admission) -> Self {
         Self { admission, rollout_id: None, bad_for: Vec::new() }
     }
 }
@@ -193,12 +193,13 @@ impl Standing {
     }
 }
 
-/// Creates the rollout, unless there is a reason not to. What the head was just read as is tried first. Answers with the
-/// rollout that is to be stepped, too; where that is not asked for, the sweep does it.
+/// Creates the rollout, unless there is a reason not to. What the head was just read as is tried first, and is left where
+/// the rollout is refused. Answers with the rollout that is to be stepped, too; where that is not asked for, the sweep does
+/// it.
 pub(crate) async fn create(
     ports: &Ports,
     wanted: &Wanted<'_>,
-    mut read: Option<Standing>,
+    read: &mut Option<Standing>,
     now: Timestamp,
 ) -> Result<(Created, Option<RolloutId>), EngineError> {
     let store = &*ports.store;
@@ -214,6 +215,7 @@ pub(crate) async fn create(
                 (writes, Some(wanted.id.clone()), None)
             }
             Admission::Bad(_) | Admission::Ignored(_) | Admission::Stale(_) | Admission::Overtaken(_) => {
+                *read = Some(standing);
                 return Ok((Created::none(admission), None));
             }
             Admission::Duplicate(twin) | Admission::UpToDate(twin) => {

@@ -7,6 +7,7 @@ pub mod deadlines;
 pub mod enrol;
 pub mod entities;
 pub mod error;
+pub mod jobs;
 pub mod keep;
 pub mod memory;
 pub mod plan;

@@ -38,18 +38,18 @@ pub async fn folded(store: &dyn Store, rollout: &Rollout) -> Result<Rollout, Eng
 /// A rollout as it is shown; what it waits for is what the step would say now.
 pub async fn view(store: &dyn Store, id: &RolloutId, now: Timestamp) -> Result<Option<View>, EngineError> {
     let Some(rollout) = rollouts::get(store, id, Freshness::Consistent).await? else { return Ok(None) };
-    let Some(plan) = plans::plan(store, id).await? else { return Ok(None) };
+    let Some(beside) = plans::get(store, id).await? else { return Ok(None) };
     let pages = journal::after(store, id, rollout.cursor).await?;
-    let (preparation, standing) = crate::step::prepared(store, &rollout, &pages).await?;
+    let (preparation, standing) = crate::step::prepared(store, &rollout, &beside, &pages).await?;
     let inputs = Inputs { pages: &pages, preparation: &preparation, standing: &standing, now };
-    let waiting_for = step(&rollout, &plan, &inputs).report;
-    let stages = stages(&rollout, &plan, &inputs);
+    let waiting_for = step(&rollout, &beside.plan, &inputs).report;
+    let stages = stages(&rollout, &beside.plan, &inputs);
     let pushed_at = pushed_at(store, &rollout).await?;
     let mut shown = rollout;
     for (_, page) in &pages {
         page.count_into(&mut shown.batches);
     }
-    Ok(Some(View { rollout: shown, plan, waiting_for, stages, pushed_at }))
+    Ok(Some(View { rollout: shown, plan: beside.plan, waiting_for, stages, pushed_at }))
 }
 
 async fn pushed_at(store: &dyn Store, rollout: &Rollout) -> Result<Option<Timestamp>, EngineError> {

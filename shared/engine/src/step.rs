@@ -5,11 +5,13 @@ use tidegate_domain::head::Head;
 use tidegate_domain::ids::RolloutId;
 use tidegate_domain::image::Digest;
 use tidegate_domain::journal::Page;
+use tidegate_domain::policy::OnNewer;
 use tidegate_domain::rollout::{Rollout, Status};
 use tidegate_domain::step::{Effect, Inputs, Order, Preparation, Resolution, Standing, Step, contents, step};
 
 use crate::create::{TRIES, find, superseded};
 use crate::entities::events::{self, Event};
+use crate::entities::plans::{Beside, Resolved};
 use crate::entities::rollouts::Live;
 use crate::entities::{heads, journal, plans, retention, rollouts, rows, tags};
 use crate::error::EngineError;
@@ -29,13 +31,13 @@ pub async fn run(ports: &Ports, rollout_id: &RolloutId, now: Timestamp) -> Resul
         let Some(rollout) = rollouts::get(store, rollout_id, Freshness::Consistent).await? else {
             return Ok("there is no such rollout".to_owned());
         };
-        let Some(plan) = plans::plan(store, rollout_id).await? else {
+        let Some(beside) = plans::get(store, rollout_id).await? else {
             return Ok("the rollout has no plan".to_owned());
         };
         let pages = journal::after(store, rollout_id, rollout.cursor).await?;
-        let (preparation, standing) = prepared(store, &rollout, &pages).await?;
+        let (preparation, standing) = prepared(store, &rollout, &beside, &pages).await?;
         let inputs = Inputs { pages: &pages, preparation: &preparation, standing: &standing, now };
-        let decided = step(&rollout, &plan, &inputs);
+        let decided = step(&rollout, &beside.plan, &inputs);
         if decided.next.revision != rollout.revision {
             let writes = writes(store, &rollout, &decided, now).await?;
             match store.write(&writes).await {
@@ -74,16 +76,17 @@ pub async fn sweep(ports: &Ports, now: Timestamp) -> Result<usize, EngineError> 
 pub(crate) async fn prepared(
     store: &dyn Store,
     rollout: &Rollout,
+    beside: &Beside,
     pages: &[(u32, Page)],
 ) -> Result<(Preparation, Standing), EngineError> {
     if rollout.status != Status::Pending {
-        let kept_out = kept_out(store, rollout, pages).await?;
+        let kept_out = kept_out(store, rollout, beside, pages).await?;
         return Ok((Preparation::default(), Standing { kept_out, ..Standing::default() }));
     }
     let id = &rollout.rollout_id;
-    let resolution = resolved(store, rollout).await?.map(|resolved| match resolved.digest {
-        Some(digest) => Resolution::Digest(digest),
-        None => Resolution::Unresolved(resolved.why_not.unwrap_or_default()),
+    let resolution = resolved(rollout, beside).map(|resolved| match &resolved.digest {
+        Some(digest) => Resolution::Digest(digest.clone()),
+        None => Resolution::Unresolved(resolved.why_not.clone().unwrap_or_default()),
     });
     let mut preparation = Preparation { resolution, ..Preparation::default() };
     if let Some(order) = plans::order(store, id).await? {
@@ -93,23 +96,23 @@ pub(crate) async fn prepared(
             (0..order.pages()).filter(|page| !marks.iter().any(|(marked, _)| marked == page)).collect();
         preparation.planned = together(marks.into_iter().map(|(_, page)| page));
     }
-    Ok((preparation, standing(store, rollout).await?))
+    Ok((preparation, standing(store, rollout, beside).await?))
 }
 
 /// What the registry said after the last notice; what it said before may be another content.
-async fn resolved(store: &dyn Store, rollout: &Rollout) -> Result<Option<plans::Resolved>, EngineError> {
-    let resolved = plans::resolved(store, &rollout.rollout_id).await?;
-    Ok(resolved.filter(|resolved| resolved.merged >= rollout.merged()))
+fn resolved<'a>(rollout: &Rollout, beside: &'a Beside) -> Option<&'a Resolved> {
+    beside.resolved.as_ref().filter(|resolved| resolved.merged >= rollout.merged())
 }
 
 /// Of what devices told of an unpinned rollout's content, what the head keeps out.
 async fn kept_out(
     store: &dyn Store,
     rollout: &Rollout,
+    beside: &Beside,
     pages: &[(u32, Page)],
 ) -> Result<Vec<(Digest, String)>, EngineError> {
     let contents = contents(rollout, pages);
-    if contents.is_empty() || plans::retried(store, &rollout.rollout_id).await? {
+    if contents.is_empty() || beside.retry {
         return Ok(Vec::new());
     }
     let head = heads::get(store, &rollout.repository, &rollout.policy_id).await?;
@@ -133,16 +136,15 @@ fn together(pages: impl Iterator<Item = Page>) -> Page {
     all
 }
 
-async fn standing(store: &dyn Store, rollout: &Rollout) -> Result<Standing, EngineError> {
+async fn standing(store: &dyn Store, rollout: &Rollout, beside: &Beside) -> Result<Standing, EngineError> {
     let head = heads::get(store, &rollout.repository, &rollout.policy_id).await?;
     let waits = head.rollout.as_ref() != Some(&rollout.rollout_id);
     let live = if waits { find(store, head.rollout.as_ref()).await? } else { None };
     let live = live.filter(|live| live.status.live());
     let proven = head.promoted.as_ref().and_then(|promoted| promoted.pin.digest.clone());
-    let policy = plans::plan(store, &rollout.rollout_id).await?.map(|plan| plan.policy);
-    let supersedes = policy.is_some_and(|policy| policy.on_newer == tidegate_domain::policy::OnNewer::Supersede);
+    let supersedes = beside.plan.policy.on_newer == OnNewer::Supersede;
     let digest = rollout.target.digest.clone();
-    let resolved = resolved(store, rollout).await?.and_then(|resolved| resolved.digest);
+    let resolved = resolved(rollout, beside).and_then(|resolved| resolved.digest.clone());
     // Where nobody else knows, what the tag's last delivery told is what it probably brings.
     let told = match &rollout.target.tag {
         Some(tag) if digest.is_none() && resolved.is_none() => {
@@ -152,7 +154,7 @@ async fn standing(store: &dyn Store, rollout: &Rollout) -> Result<Standing, Engi
     };
     let bad = digest.or(resolved).or(told).and_then(|digest| head.bad(&digest).map(|bad| bad.reason.clone()));
     // A person who triggers a retry wants what was kept out, or is there already.
-    let retried = plans::retried(store, &rollout.rollout_id).await?;
+    let retried = beside.retry;
     Ok(Standing {
         waits,
         may_take: live.is_none() || supersedes,

@@ -229,7 +229,7 @@ pub async fn trigger(
     let mut triggered = Vec::new();
     let mut steps = Vec::new();
     for (group, wanted, standing) in ready {
-        let (created, step) = create(ports, &wanted, Some(standing), now).await?;
+        let (created, step) = create(ports, &wanted, &mut Some(standing), now).await?;
         steps.extend(step.map(|rollout_id| Job::Step { rollout_id }));
         let told = group.outcome(&created.admission, created.rollout_id);
         triggered.push(Triggered {

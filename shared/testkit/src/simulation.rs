@@ -17,6 +17,7 @@ mod requests;
 mod sabotage;
 mod scenario;
 mod stage;
+mod terse;
 mod triggers;
 mod work;
 

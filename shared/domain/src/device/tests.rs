@@ -215,17 +215,22 @@ fn what_an_unpinned_rollout_brought_is_known_by_its_content() {
 #[test]
 fn who_failed_on_what_it_pulled_rests_on_its_content() {
     let stays = json!({"auto_rollback": false});
-    for (label, pulled, expected) in [
-        ("it runs what it pulled", Some(digest(2)), Some(digest(2))),
-        ("it runs something else", Some(digest(7)), None),
-        ("it did not tell what it pulled", None, None),
+    let (unhealthy, silent) = (Reason::Unhealthy, Reason::TimedOut);
+    for (label, reason, pulled, ran, expected) in [
+        ("it runs what it pulled", unhealthy.clone(), Some(2), Some(2), Some(2)),
+        ("it runs something else", unhealthy.clone(), Some(7), Some(2), None),
+        ("it told alone what was not healthy", unhealthy, None, Some(2), Some(2)),
+        ("it told nothing since", silent.clone(), Some(2), None, Some(2)),
+        ("it told nothing at all", silent.clone(), None, None, None),
+        ("it may not have swapped", silent, None, Some(1), None),
     ] {
-        let mut device = placed(failed(Reason::Unhealthy, true));
+        let mut device = placed(failed(reason, true));
+        let (pulled, ran, expected) = (pulled.map(digest), ran.map(digest), expected.map(digest));
         track(&mut device).current.as_mut().unwrap().pulled = pulled;
         let mut old = known(crate::testing::rollout(Status::Superseded), stays.clone());
         old.rollout.target.digest = None;
         let by = old.rollout.policy_id.clone();
-        track(&mut device).replace(Assignment::new(id("R3"), 3, 0, 1), &by, Some(&old), Some(&digest(2)), at(0));
+        track(&mut device).replace(Assignment::new(id("R3"), 3, 0, 1), &by, Some(&old), ran.as_ref(), at(0));
         assert_eq!(track(&mut device).resting, Some(Pin { digest: expected, ..pin(2) }), "{label}");
     }
 }

@@ -83,13 +83,6 @@ pub fn put_policy(rollout: &RolloutId, policy: &Policy, retry: bool, retry_of: O
     put_once(&beside(rollout, "plan"), &PlanItem { policy: policy.clone(), stages, retry_of: retry_of.cloned(), retry })
 }
 
-/// Whether a person asked for this rollout although its digest is kept out, or proven already.
-pub async fn retried(store: &dyn Store, rollout: &RolloutId) -> Result<bool, EngineError> {
-    let item = store.get(&beside(rollout, "plan"), Freshness::Consistent).await?;
-    let item: Option<PlanItem> = item.map(|item| codec::read(Table::Rollouts, item)).transpose()?;
-    Ok(item.is_some_and(|item| item.retry))
-}
-
 /// The rollout whose failed devices this one is for.
 pub async fn retry_of(store: &dyn Store, rollout: &RolloutId) -> Result<Option<RolloutId>, EngineError> {
     let item = store.get(&beside(rollout, "plan"), Freshness::Consistent).await?;
@@ -153,11 +146,28 @@ pub async fn order(store: &dyn Store, rollout: &RolloutId) -> Result<Option<Orde
     item.map(|item| codec::read(Table::Rollouts, item)).transpose()
 }
 
+/// What stands beside a rollout while it is stepped.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Beside {
+    /// The policy's snapshot with the platforms, as far as they are known.
+    pub plan: Plan,
+    /// A person asked for this rollout although its digest is kept out, or proven already.
+    pub retry: bool,
+    /// What the registry said.
+    pub resolved: Option<Resolved>,
+}
+
+/// What stands beside a rollout; `None` where there is no plan.
+pub async fn get(store: &dyn Store, rollout: &RolloutId) -> Result<Option<Beside>, EngineError> {
+    let Some(item) = store.get(&beside(rollout, "plan"), Freshness::Consistent).await? else { return Ok(None) };
+    let PlanItem { policy, stages, retry, .. } = codec::read(Table::Rollouts, item)?;
+    let resolved = resolved(store, rollout).await?;
+    let platforms = resolved.as_ref().map(|resolved| resolved.platforms.clone()).unwrap_or_default();
+    let stages = stages.unwrap_or_else(|| compile(&policy));
+    Ok(Some(Beside { plan: Plan { policy, platforms, stages }, retry, resolved }))
+}
+
 /// The policy's snapshot with the platforms, as far as they are known.
 pub async fn plan(store: &dyn Store, rollout: &RolloutId) -> Result<Option<Plan>, EngineError> {
-    let Some(item) = store.get(&beside(rollout, "plan"), Freshness::Consistent).await? else { return Ok(None) };
-    let item: PlanItem = codec::read(Table::Rollouts, item)?;
-    let platforms = resolved(store, rollout).await?.map(|resolved| resolved.platforms).unwrap_or_default();
-    let stages = item.stages.unwrap_or_else(|| compile(&item.policy));
-    Ok(Some(Plan { policy: item.policy, platforms, stages }))
+    Ok(get(store, rollout).await?.map(|beside| beside.plan))
 }

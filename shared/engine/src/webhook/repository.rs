@@ -19,7 +19,7 @@ use super::audience::Affected;
 use super::candidates::{Asked, Candidate};
 use super::intake::{Fresh, Intake};
 use super::told::{Told, duplicates, outcome};
-use crate::create::{Created, Standing, Wanted, create, take_generations};
+use crate::create::{Standing, Wanted, create, take_generations};
 use crate::entities::deliveries::{self, Delivered};
 use crate::entities::events::{self, Event};
 use crate::entities::heads;
@@ -182,18 +182,8 @@ impl Intake<'_> {
                 generation,
                 with: &with,
             };
-            let refused = match &standing {
-                Some(standing) => Some(standing.admit(self.ports, &wanted).await?.0).filter(passes_over),
-                None => None,
-            };
-            let created = match refused {
-                Some(admission) => Created::none(admission),
-                None => {
-                    let (created, step) = create(self.ports, &wanted, standing.take(), self.now).await?;
-                    settled.steps.extend(step);
-                    created
-                }
-            };
+            let (created, step) = create(self.ports, &wanted, &mut standing, self.now).await?;
+            settled.steps.extend(step);
             let affected = candidate.affected;
             let told = outcome(&created.admission, created.rollout_id, affected.counted(), entry(fresh));
             let told = affected.told(Told { bad_for: created.bad_for, ..told });
@@ -293,11 +283,6 @@ impl Intake<'_> {
             .with("digest", fresh.notice.digest.as_ref().map(Digest::as_str))
             .with("policy", policy.name.as_str())
     }
-}
-
-/// Whether the notice is left for the next one of the same delivery.
-fn passes_over(admission: &Admission) -> bool {
-    matches!(admission, Admission::Bad(_) | Admission::Stale(_) | Admission::Overtaken(_))
 }
 
 fn marks_of<'a>(candidate: &'a Candidate<'a>) -> impl Iterator<Item = &'a str> {

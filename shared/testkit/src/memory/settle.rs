@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use tidegate_engine::entities::devices;
 use tidegate_engine::memory::RolloutMemory;
-use tidegate_engine::ports::{Job, Ports, Table};
+use tidegate_engine::ports::{Ports, Table};
 use tidegate_engine::settings::Settings;
-use tidegate_engine::{EngineError, deadlines, keep, plan, record, resolve, step, webhook};
+use tidegate_engine::{EngineError, jobs, record};
 
 use super::MemoryPorts;
 
@@ -34,32 +34,9 @@ impl MemoryPorts {
             let images = images.map(devices::parse).collect::<Result<Vec<_>, _>>()?;
             record::record(ports, &images, now).await?;
             for sent in jobs.into_iter().filter(|sent| sent.delay_seconds <= AT_ONCE_SECONDS) {
-                run(ports, settings, &memory, sent.job, now).await?;
+                jobs::run(ports, settings, &memory, &sent.job, now).await?;
             }
         }
         panic!("queues and streams do not run dry");
     }
-}
-
-async fn run(
-    ports: &Ports,
-    settings: &Settings,
-    memory: &RolloutMemory,
-    job: Job,
-    now: Timestamp,
-) -> Result<(), EngineError> {
-    match &job {
-        Job::Step { rollout_id } => drop(step::run(ports, rollout_id, now).await?),
-        Job::Resolve { rollout_id } => resolve::resolve(ports, rollout_id).await?,
-        Job::Plan { rollout_id } => plan::freeze(ports, rollout_id).await?,
-        Job::PlanPage { rollout_id, page } => {
-            plan::assign_page(ports, memory, rollout_id, *page, now).await?;
-        }
-        Job::CheckDeadlines { rollout_id, shard } => {
-            deadlines::check(ports, memory, rollout_id, *shard, now).await?;
-        }
-        Job::Keep { rollout_id, part, after } => keep::keep(ports, rollout_id, *part, after.as_deref()).await?,
-        Job::Deliver { source, delivery_id } => webhook::finish(ports, settings, source, delivery_id, now).await?,
-    }
-    Ok(())
 }

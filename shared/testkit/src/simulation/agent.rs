@@ -11,7 +11,8 @@ use tidegate_domain::strategy::Phase;
 use tidegate_domain::target::{Action, Move, TargetState};
 use tidegate_engine::poll::Seen;
 
-use super::scenario::REPOSITORY;
+use super::scenario::{REPOSITORY, digest};
+use super::terse::Terse;
 
 /// The one service.
 pub(super) const SERVICE: &str = "web";
@@ -49,6 +50,8 @@ pub(super) struct Agent {
     pub away_until: i64,
     /// Tells untruths now and then.
     pub liar: bool,
+    /// How it tells what runs, where it does not tell it plainly.
+    pub terse: Option<Terse>,
     /// Was deleted.
     pub gone: bool,
     /// A request is under way.
@@ -76,7 +79,7 @@ pub(super) enum Todo {
 }
 
 impl Agent {
-    pub(super) fn new(uuid: DeviceUuid, runs: (String, Digest), liar: bool) -> Self {
+    pub(super) fn new(uuid: DeviceUuid, runs: (String, Digest), liar: bool, terse: Option<Terse>) -> Self {
         Self {
             uuid,
             runs,
@@ -88,6 +91,7 @@ impl Agent {
             finished: BTreeSet::new(),
             away_until: 0,
             liar,
+            terse,
             gone: false,
             asking: false,
             poll_after: 1,
@@ -155,24 +159,33 @@ impl Agent {
     }
 
     /// Everything that it has to say.
-    pub(super) fn body(&self, claims: Option<&Digest>) -> Reports {
-        let digest = claims.unwrap_or(&self.runs.1).clone();
+    pub(super) fn body(&mut self) -> Reports {
         let observed = Observed {
             image: Some(ImageRef {
                 repository: Repository::parse(REPOSITORY).expect("a repository"),
                 tag: Some(Tag::parse(&self.runs.0).expect("a tag")),
                 digest: None,
             }),
-            digest: Some(digest),
+            digest: Some(self.claims()),
             unread_digest: false,
             status: Some("running".to_owned()),
             healthy: Some(self.healthy),
         };
-        Reports {
-            services: BTreeMap::from([(SERVICE.to_owned(), observed)]),
-            platform: None,
-            reports: self.outbox.clone(),
-        }
+        let services = match &mut self.terse {
+            Some(terse) => terse.say(observed),
+            None => BTreeMap::from([(SERVICE.to_owned(), observed)]),
+        };
+        Reports { services, platform: None, reports: self.outbox.clone() }
+    }
+
+    /// What it says that it runs.
+    pub(super) fn claims(&self) -> Digest {
+        if self.liar { digest(1) } else { self.runs.1.clone() }
+    }
+
+    /// Whether it tells what it pulled: older agents do not.
+    pub(super) fn tells_pulled(&self, n: usize) -> bool {
+        !n.is_multiple_of(5) && self.terse.as_ref().is_none_or(|terse| terse.tells_pulled)
     }
 
     /// The server has these.

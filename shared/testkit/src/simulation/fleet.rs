@@ -18,6 +18,7 @@ use tidegate_engine::ports::{Resolved, Store};
 use super::agent::{Agent, SERVICE, Work};
 use super::scenario::{FLEETS, REPOSITORY, TAG, digest};
 use super::stage::{Event, Owner, Stage, Value};
+use super::terse;
 use crate::memory::Answer as RegistryAnswer;
 
 const ZONES: [&str; 4] = ["Europe/Berlin", "America/Sao_Paulo", "Asia/Kolkata", "Mars/Olympus"];
@@ -132,7 +133,8 @@ impl Stage {
 
     fn add_agent(&mut self, device: &Device) {
         let liar = self.one_in_thousand(self.scenario.lying);
-        let mut agent = Agent::new(device.device_uuid, ("v1".to_owned(), digest(1)), liar);
+        let terse = terse::drawn(self.seed, self.agents.len());
+        let mut agent = Agent::new(device.device_uuid, ("v1".to_owned(), digest(1)), liar, terse);
         agent.untold = device.services.values().any(|service| service.running.is_none());
         self.agents.push(agent);
     }
@@ -157,7 +159,8 @@ impl Stage {
         }
         self.coverage.met("fleet: a device joins");
         let liar = self.one_in_thousand(self.scenario.lying);
-        let mut agent = Agent::new(uuid, ("v1".to_owned(), digest(1)), liar);
+        let terse = terse::drawn(self.seed, self.agents.len());
+        let mut agent = Agent::new(uuid, ("v1".to_owned(), digest(1)), liar, terse);
         agent.untold = true;
         self.agents.push(agent);
         let n = self.agents.len() - 1;
@@ -214,6 +217,8 @@ impl Stage {
         agent.healthy = true;
         agent.untold = true;
         agent.hand_at = Some(now);
+        let (uuid, claims) = (agent.uuid, agent.claims());
+        self.oracle.runs_something_else(uuid, claims);
         self.coverage.met("device: is changed by hand");
         self.tell(|| format!("somebody starts v{version} on device {n}"));
         self.after(500, Event::Tell(n));

@@ -1,5 +1,6 @@
 //! What must always hold, and what must hold in the end. It knows the rules, and reads the store past every fault.
 
+mod content;
 mod device;
 mod ending;
 mod lines;
@@ -24,6 +25,7 @@ use tidegate_domain::rollout::{Rollout, Status};
 
 use super::scenario::{Push, Scenario, digest};
 use crate::memory::MemoryStore;
+use content::Contents;
 use lines::Lines;
 use stored::pages;
 
@@ -49,6 +51,8 @@ pub(super) struct Oracle {
     pub quiet: u32,
     /// Which policies are one to people.
     lines: Lines,
+    /// What ran where.
+    contents: Contents,
     /// Whether some push is told under two ids.
     twins: bool,
     /// When each version was pushed, by its sender's clock, and what.
@@ -69,6 +73,7 @@ impl Oracle {
         Self {
             policies: BTreeMap::new(),
             lines: Lines::default(),
+            contents: Contents::default(),
             twins: scenario.twins(),
             pushes: scenario.pushes.iter().map(pushed).collect(),
             repushed: BTreeMap::new(),
@@ -130,6 +135,7 @@ impl Oracle {
                     });
                 }
                 self.check_change(store, old, rollout, now);
+                self.check_observed(store, old, rollout, now.as_millisecond());
             } else {
                 self.check_kept_out(store, rollout);
             }

@@ -10,7 +10,6 @@ use tidegate_engine::poll::{Answer, Shown};
 use tidegate_engine::report::Accepted;
 use tidegate_engine::{poll, report};
 
-use super::scenario::digest;
 use super::stage::{Event, Owner, Stage, Value};
 
 impl Stage {
@@ -81,8 +80,10 @@ impl Stage {
             return self.after(200, Event::Poll(n));
         }
         agent.asking = true;
-        let lie = agent.liar.then(|| digest(1));
-        let (uuid, body) = (agent.uuid, agent.body(lie.as_ref()));
+        let (uuid, body) = (agent.uuid, agent.body());
+        if let Some(terse) = &agent.terse {
+            self.coverage.met(format!("device: tells what runs {}", terse.name()));
+        }
         let ids = body.reports.iter().map(|report| report.id.clone()).collect();
         let twice = self.faults && self.one_in_thousand(50);
         for owner in [Some(Owner::Report { agent: n, ids }), twice.then_some(Owner::Nobody)].into_iter().flatten() {

@@ -59,6 +59,8 @@ pub enum Mutant {
     PulledForgotten,
     /// The sweep does not find what is left of deliveries.
     LeftForgotten,
+    /// What a device told before its swap passes for what it runs after it.
+    SwapForgotten,
     /// Rollouts are compiled without their approval.
     NoApprovalGate,
     /// Without their window.
@@ -79,7 +81,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// Every one.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::SkipPauseCheck,
         Self::CountTwice,
         Self::OpenEverything,
@@ -104,6 +106,7 @@ impl Mutant {
         Self::ZonelessInUtc,
         Self::PulledForgotten,
         Self::LeftForgotten,
+        Self::SwapForgotten,
         Self::NoApprovalGate,
         Self::NoWindowGate,
         Self::NoContentsGate,
@@ -168,6 +171,7 @@ impl Sabotaged {
                 }
             }
             (Mutant::PulledForgotten, Table::Devices, Write::Put { item, .. }) => forget_pulled(item),
+            (Mutant::SwapForgotten, Table::Devices, Write::Put { item, .. }) => forget_swaps(item),
             (Mutant::NoWayBack, Table::Devices, Write::Put { item, .. }) => forget_baselines(item),
             (Mutant::CommandLost, Table::Rollouts, Write::Update { set, .. }) => {
                 set.retain(|(name, _)| *name != "status");
@@ -272,6 +276,15 @@ fn forget_pulled(item: &mut Item) {
     for entry in entries.into_iter().flatten().filter_map(Value::as_object_mut) {
         if entry.get("e") == Some(&json!("image_pulled")) {
             entry.remove("d");
+        }
+    }
+}
+
+fn forget_swaps(item: &mut Item) {
+    let services = item.get_mut("svc").and_then(Value::as_object_mut);
+    for service in services.into_iter().flat_map(|services| services.values_mut()) {
+        if let Some(running) = service.get_mut("n").and_then(Value::as_object_mut) {
+            running.remove("b");
         }
     }
 }

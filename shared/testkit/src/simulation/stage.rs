@@ -37,8 +37,9 @@ const WORKER_TIMEOUT: i64 = 60_000;
 const API_TIMEOUT: i64 = 10_000;
 /// Between two sweeps, in milliseconds.
 const SWEEP: i64 = 60_000;
-/// No run takes longer than this after its active time, in milliseconds.
-const PATIENCE: i64 = 40 * 3_600_000;
+/// No run takes longer than this after its active time, in milliseconds: what one daily window left is settled in the one
+/// after the next.
+const PATIENCE: i64 = 64 * 3_600_000;
 
 /// What happens at a moment.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -87,6 +88,7 @@ pub(super) enum Event {
 
 #[expect(clippy::struct_excessive_bools, reason = "what the stage is at, each by itself")]
 pub(super) struct Stage {
+    pub seed: u64,
     pub rng: ChaCha8Rng,
     pub now: i64,
     heap: BinaryHeap<Reverse<(i64, u64, Event)>>,
@@ -131,6 +133,7 @@ impl Stage {
         let instances = (0..3).map(|_| (Arc::default(), rng.random_range(-800..800))).collect();
         let start = scenario.start.as_millisecond();
         let mut stage = Self {
+            seed,
             rng,
             now: start,
             heap: BinaryHeap::new(),

@@ -21,6 +21,8 @@ impl Stage {
             Todo::Pull(wanted, image) => self.pull(n, &wanted, image),
             Todo::Swap(wanted, image) => self.swap(n, *wanted, image),
             Todo::Converge(image) => {
+                let store = std::sync::Arc::clone(&self.memory.store);
+                self.oracle.check_convergence(&store, &self.agents[n]);
                 let image = self.fetched(n, image);
                 self.set_work(n, Work::Converging);
                 self.agents[n].runs = image;
@@ -73,8 +75,7 @@ impl Stage {
             self.finish(n, wanted);
             self.set_work(n, Work::Idle);
         } else {
-            // Older agents do not tell what they pulled.
-            let digest = Some(self.fetched(n, image).1).filter(|_| !n.is_multiple_of(5));
+            let digest = Some(self.fetched(n, image).1).filter(|_| self.agents[n].tells_pulled(n));
             self.agents[n].tell_of(wanted, DeviceEvent::ImagePulled, (None, None, digest));
             self.set_work(n, Work::Pulling(wanted.rollout_id.clone()));
         }
@@ -99,14 +100,22 @@ impl Stage {
         let time = self.now;
         if is_update && !self.agents[n].liar {
             let uuid = self.agents[n].uuid;
-            let tells = !n.is_multiple_of(5);
+            let tells = self.agents[n].tells_pulled(n);
             self.oracle.swap_begins(&self.memory.store, uuid, &wanted.rollout_id, tells.then_some(&image), time);
         }
         self.tell(|| format!("device {n} {:?}s to {tag}", wanted.action));
+        let ahead = self.agents[n].terse.as_ref().is_some_and(|terse| terse.tells_ahead);
+        if is_update {
+            self.agents[n].tell(&wanted, DeviceEvent::ContainerUpdating, None, None);
+            if ahead {
+                self.report(n);
+            }
+        }
         self.agents[n].runs = (tag, image);
         self.agents[n].healthy = true;
         if is_update {
-            self.agents[n].tell(&wanted, DeviceEvent::ContainerUpdating, None, None);
+            let (uuid, claims) = (self.agents[n].uuid, self.agents[n].claims());
+            self.oracle.runs_after_its_swap(uuid, &wanted.rollout_id, claims);
         }
         self.set_work(n, Work::Swapping(Box::new(wanted)));
         self.work_for(n, 3_000..60_000);

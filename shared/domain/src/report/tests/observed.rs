@@ -46,6 +46,11 @@ fn the_first_report_of_the_baseline_fills_its_digest() {
     }
     let next = observed(&device(), &sees(Some("acme/app:v1"), Some(5))).unwrap();
     assert_eq!(next.tracks[&repository()].baseline, Some(pin(1)), "a known digest stays");
+    let mut swapped = device();
+    *track(&mut swapped) = Track { baseline: Some(bare.clone()), ..Track::default() };
+    swapped.swaps(&repository());
+    let next = observed(&swapped, &sees(Some("acme/app:v1"), None)).unwrap_or(swapped);
+    assert_eq!(next.tracks[&repository()].baseline, Some(bare), "nobody said what runs since the swap");
 }
 
 #[test]
@@ -156,6 +161,73 @@ fn an_unpinned_rollout_is_proven_by_what_was_told_after_the_swap() {
             let healthy = after.tracks[&repository()].current.as_ref().unwrap().progress == Progress::Healthy;
             assert_eq!(healthy, proven, "{label}, from {progress:?}");
         }
+    }
+}
+
+/// Who says no more than that it went back is taken at its word: what it told before that contradicts nothing.
+#[test]
+fn what_was_told_before_the_way_back_says_nothing_of_what_runs_after_it() {
+    let word = |event, seq| Reports { reports: vec![says(event, seq)], ..Reports::default() };
+    for (label, from, told_digest, expected) in [
+        ("the new image, told before", Progress::Reverting, None, back(Reason::RollbackAll)),
+        ("the new image, told with it", Progress::Reverting, Some(2), Progress::Reverting),
+        ("by itself", failed(Reason::Unhealthy, true), None, back(Reason::Unhealthy)),
+    ] {
+        let mut device = placed(from);
+        device.services.insert("web".to_owned(), service(2));
+        let body = match told_digest {
+            Some(runs) => super::body(runs, vec![says(DeviceEvent::RolledBack, 6)]),
+            None => word(DeviceEvent::RolledBack, 6),
+        };
+        let next = told(&device, &body, rollout(Status::RollingBack), json!({})).device.unwrap();
+        assert_eq!(progress(&next), expected, "{label}");
+    }
+    let mut stuck = placed(Progress::Reverting);
+    stuck.services.insert("web".to_owned(), service(2));
+    for attempt in 1..=3 {
+        let failed = Report { attempt, ..says(DeviceEvent::RollbackFailed, 1) };
+        let body = Reports { reports: vec![failed], ..Reports::default() };
+        stuck = told(&stuck, &body, rollout(Status::RollingBack), json!({})).device.unwrap();
+    }
+    assert!(matches!(progress(&stuck), Progress::Stuck { .. }));
+    assert_eq!(stuck.certain_digest(&repository()), None, "nobody said what it is left with");
+}
+
+/// Agents tell that they replace a container before they do, and bodies come late: both tell what ran before.
+#[test]
+fn what_is_told_while_a_swap_begins_is_no_proof() {
+    let service = |runs: Option<u8>| {
+        let image = runs.map(|_| ImageRef::parse("acme/app:v2").unwrap());
+        BTreeMap::from([("web".to_owned(), Observed { image, digest: runs.map(digest), ..Observed::default() })])
+    };
+    let says_so =
+        |event, seq, runs| Reports { services: service(runs), reports: vec![says(event, seq)], ..Reports::default() };
+    let alone = |runs| Reports { services: service(Some(runs)), ..Reports::default() };
+    let begins = |runs| says_so(DeviceEvent::ContainerUpdating, 3, Some(runs));
+    let completed = |runs| says_so(DeviceEvent::UpdateCompleted, 4, Some(runs));
+    for (label, ran, bodies, proven) in [
+        ("what ran before, as the swap begins", Some(1), vec![begins(1)], None),
+        ("that for the first time", None, vec![begins(1)], None),
+        ("what ran before, by a body that comes late", Some(1), vec![begins(1), alone(1)], None),
+        ("that for the first time, later", None, vec![alone(1)], None),
+        ("another content than before", Some(1), vec![begins(1), alone(2)], Some(2)),
+        ("what runs when it is done", Some(1), vec![begins(1), completed(2)], Some(2)),
+        ("the same content again when it is done", Some(1), vec![completed(1), alone(1)], Some(1)),
+        ("what ran before, after what runs now", Some(1), vec![completed(2), alone(1)], None),
+        ("both, and what runs now again", Some(1), vec![completed(2), alone(1), alone(2)], Some(2)),
+    ] {
+        let mut device = placed(Progress::Pulled);
+        let running = &mut device.services.get_mut("web").unwrap().running;
+        *running = running.take().filter(|_| ran.is_some());
+        let mut device = crate::poll::poll(&device, &unpinned(), at(0)).expect("it may swap");
+        let passes = says_so(DeviceEvent::HealthCheckPassed, 5, None);
+        for body in bodies.iter().chain([&passes]) {
+            device = report(&device, body, &unpinned(), at(0)).device.unwrap_or(device);
+        }
+        let found = device.log.first().and_then(|entry| entry.digest.clone());
+        assert_eq!(found, proven.map(digest), "{label}");
+        let healthy = progress(&device) == Progress::Healthy;
+        assert_eq!(healthy, proven.is_some(), "{label}");
     }
 }
 

@@ -6,10 +6,11 @@ use tidegate_domain::ids::{DeviceUuid, RolloutId};
 use tidegate_domain::image::Digest;
 use tidegate_domain::pin::Pin;
 use tidegate_domain::policy::OnDrift;
-use tidegate_domain::rollout::Status;
+use tidegate_domain::rollout::{Rollout, Status};
 use tidegate_domain::step::MEMORY_SECONDS;
 use tidegate_domain::swap_time::{SwapTime, swap_time};
 
+use super::super::agent::Agent;
 use super::super::scenario::{STRANGER, digest};
 use super::stored::{self, all_devices};
 use super::{Oracle, READ_MS, SKEW};
@@ -25,6 +26,7 @@ impl Oracle {
         if old.is_some_and(|old| old.fleet_id != new.fleet_id || old.deleted_at != new.deleted_at) {
             self.moved(new, now);
         }
+        self.check_healthy(new);
         for (repository, track) in &new.tracks {
             let before = old.and_then(|old| old.tracks.get(repository));
             let left = before
@@ -79,7 +81,7 @@ impl Oracle {
         };
         let wrong = places.filter(takes_part).find(|place| {
             // What it was for a while: the function that moved the device may have read an older status.
-            let live = self.statuses_since(&place.rollout_id, now - READ_MS).all(Status::live);
+            let live = self.states_since(&place.rollout_id, now - READ_MS).all(|rollout| rollout.status.live());
             let selector = &self.policy(&place.rollout_id).selector;
             live && (device.deleted_at.is_some() || !selector.selects(&device.fleet_id, &device.tags))
         });
@@ -91,11 +93,11 @@ impl Oracle {
         }
     }
 
-    /// The statuses that a rollout had since then.
-    fn statuses_since(&self, id: &RolloutId, since: i64) -> impl Iterator<Item = Status> {
+    /// Every state that a rollout was in since then.
+    fn states_since(&self, id: &RolloutId, since: i64) -> impl Iterator<Item = &Rollout> {
         let states = self.history.get(id).map_or(&[][..], Vec::as_slice);
         let ends = states.iter().skip(1).map(|(at, _)| *at).chain([i64::MAX]);
-        states.iter().zip(ends).filter(move |(_, until)| *until >= since).map(|((_, rollout), _)| rollout.status)
+        states.iter().zip(ends).filter(move |(_, until)| *until >= since).map(|((_, rollout), _)| rollout)
     }
 
     /// A device that runs what nobody ever pushed gets a place: only where the policy does not hold such devices, and
@@ -145,12 +147,8 @@ impl Oracle {
 
     /// Whether the rollout was open to the position at some moment of the last seconds.
     fn was_open(&self, id: &RolloutId, position: u32, now: i64) -> bool {
-        let Some(states) = self.history.get(id) else { return false };
-        let since = now - MEMORY_SECONDS * 1_000 - SKEW;
-        let ends = states.iter().skip(1).map(|(at, _)| *at).chain([i64::MAX]);
-        states.iter().zip(ends).any(|((_, rollout), until)| {
-            let offers = matches!(rollout.status, Status::InProgress | Status::Completed);
-            until >= since && offers && rollout.open_for(position)
+        self.states_since(id, now - MEMORY_SECONDS * 1_000 - SKEW).any(|rollout| {
+            matches!(rollout.status, Status::InProgress | Status::Completed) && rollout.open_for(position)
         })
     }
 
@@ -171,6 +169,17 @@ impl Oracle {
             && !stored::is_retry(store, id)
         {
             self.wrong(format!("device {device} swaps to {} in {id} at {now}, which is kept out", bad.digest));
+        }
+    }
+
+    /// A device starts what its target says outside of rollouts: none that found no way back, and was left alone since.
+    pub(in crate::simulation) fn check_convergence(&mut self, store: &MemoryStore, agent: &Agent) {
+        let stored = all_devices(store).into_iter().find(|stored| stored.device_uuid == agent.uuid);
+        let tracks = stored.iter().flat_map(|device| device.tracks.values());
+        let is_stuck = |place: &Assignment| matches!(place.progress, Progress::Stuck { .. });
+        let stuck = tracks.filter_map(|track| track.current.as_ref()).find(|place| is_stuck(place));
+        if let Some(place) = stuck.filter(|_| !agent.liar && agent.hand_at.is_none()) {
+            self.wrong(format!("device {} is stuck in {}, and is moved", agent.uuid, place.rollout_id));
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use tidegate_domain::assignment::Reason;
+use tidegate_domain::assignment::{Progress, Reason};
 use tidegate_domain::context::{Knowledge, Known, Plan};
 use tidegate_domain::counts::Class;
 use tidegate_domain::device::Device;
@@ -58,6 +58,7 @@ impl Oracle {
         }
         self.judge_rows(store, agents, &stored);
         self.judge_bus(store, bus);
+        self.judge_promoted(store);
     }
 
     fn known(&self, rollout: &Rollout) -> Known {
@@ -67,8 +68,14 @@ impl Oracle {
     /// It runs exactly what its target says, and that is a known image.
     fn judge_device(&mut self, agent: &Agent, device: &Device, known: &Knowledge, now: Timestamp) {
         let target = target_state(device, known, now);
+        let place = device.tracks.values().next().and_then(|track| track.current.as_ref());
         let Some(service) = target.services.get(SERVICE) else {
-            return self.wrong(format!("device {} has no target", agent.uuid));
+            // Of one that found no way back, and tells nothing, nobody knows what it keeps.
+            let is_stuck = place.is_some_and(|place| matches!(place.progress, Progress::Stuck { .. }));
+            if !(is_stuck && agent.terse.is_some()) {
+                self.wrong(format!("device {} has no target", agent.uuid));
+            }
+            return;
         };
         let runs = &agent.runs.1;
         let is_known = (0..40).any(|n| *runs == digest(n) || *runs == other_digest(n) || *runs == repushed(n));
@@ -80,7 +87,6 @@ impl Oracle {
             None => service.image.ends_with(&format!(":{}", agent.runs.0)),
         };
         // Outside its window a device stays on what it has.
-        let place = device.tracks.values().next().and_then(|track| track.current.as_ref());
         if !is_there && place.is_none_or(|place| self.policy(&place.rollout_id).window.is_none()) {
             let progress = place.map(|place| &place.progress);
             self.wrong(format!(

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use rand::Rng;
+use tidegate_engine::jobs;
 use tidegate_engine::ports::Job;
-use tidegate_engine::{deadlines, keep, plan, resolve, step, webhook};
 
 use super::{Event, Owner, Stage, Value, WORKER_TIMEOUT};
 
@@ -30,6 +30,9 @@ impl Stage {
             for copy in 0..copies {
                 if copy > 0 {
                     self.coverage.met("fault: a message is doubled");
+                    if matches!(sent.job, Job::Deliver { .. }) {
+                        self.coverage.met("fault: what is left of a delivery is told twice");
+                    }
                 }
                 // Late, and so out of order.
                 let late = match self.rng.random_range(0..50) {
@@ -72,19 +75,7 @@ impl Stage {
             self.coverage.met("webhook: is gone on with behind the queue");
         }
         self.spawn(Owner::Message(id), WORKER_TIMEOUT, async move {
-            Value::Done(match job {
-                Job::Step { rollout_id } => step::run(&ports, &rollout_id, now).await.map(|_| ()),
-                Job::Resolve { rollout_id } => resolve::resolve(&ports, &rollout_id).await,
-                Job::Plan { rollout_id } => plan::freeze(&ports, &rollout_id).await,
-                Job::PlanPage { rollout_id, page } => plan::assign_page(&ports, &memory, &rollout_id, page, now).await,
-                Job::CheckDeadlines { rollout_id, shard } => {
-                    deadlines::check(&ports, &memory, &rollout_id, shard, now).await.map(|_| ())
-                }
-                Job::Keep { rollout_id, part, after } => keep::keep(&ports, &rollout_id, part, after.as_deref()).await,
-                Job::Deliver { source, delivery_id } => {
-                    webhook::finish(&ports, &settings, &source, &delivery_id, now).await
-                }
-            })
+            Value::Done(jobs::run(&ports, &settings, &memory, &job, now).await)
         });
     }
 }

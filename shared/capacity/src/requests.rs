@@ -9,7 +9,7 @@ use tidegate_domain::ids::{DeviceUuid, RolloutId};
 use tidegate_domain::report::{Observed, Report, Reports, Verdict};
 use tidegate_domain::strategy::Phase;
 use tidegate_domain::target::Move;
-use tidegate_engine::poll::{self, Answer, Seen, Shown};
+use tidegate_engine::poll::{self, Answer, Shown, Snapshot};
 use tidegate_engine::report::{self, Accepted};
 use tidegate_engine::settings::Settings;
 
@@ -24,14 +24,14 @@ pub(crate) const AFTER: [DeviceEvent; 3] =
 /// What a poll told.
 pub(crate) struct Told {
     /// For the next poll's If-None-Match.
-    pub(crate) seen: Seen,
+    pub(crate) seen: Snapshot,
     /// The move of the service, if it is to move.
     pub(crate) to_move: Option<Move>,
 }
 
 impl Fleet {
     /// A GET of the target state.
-    pub(crate) async fn poll(&self, device: DeviceUuid, seen: &[Seen]) -> Result<Told, CapacityError> {
+    pub(crate) async fn poll(&self, device: DeviceUuid, seen: &[Snapshot]) -> Result<Told, CapacityError> {
         self.requests.fetch_add(1, Ordering::Relaxed);
         let (ports, pace) = (&self.ports, Settings::default().pace);
         let answer = poll::answer(ports, &self.memory, pace, device, |_| Shown::Current, seen, self.now).await?;

@@ -29,14 +29,14 @@ impl Plan {
 
 /// A rollout with its plan: what decisions about a device need.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Known {
+pub struct RolloutContext {
     /// The rollout.
     pub rollout: Rollout,
     /// Its plan.
     pub plan: Plan,
 }
 
-impl Known {
+impl RolloutContext {
     /// Whether a device that runs `digest` runs the target: the index itself, or its own platform's entry.
     pub fn is_target(&self, digest: &Digest, platform: Option<&str>) -> bool {
         if self.rollout.target.digest.as_ref() == Some(digest) {
@@ -55,4 +55,4 @@ impl Known {
 }
 
 /// The rollouts that a decision about a device may need, by id.
-pub type Knowledge = BTreeMap<RolloutId, Arc<Known>>;
+pub type RolloutContexts = BTreeMap<RolloutId, Arc<RolloutContext>>;

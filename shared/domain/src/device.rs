@@ -7,7 +7,7 @@ use jiff::fmt::serde::timestamp::millisecond::{optional as ms_opt, required as m
 use serde::{Deserialize, Serialize};
 
 use crate::assignment::{Assignment, LogEntry, Progress, Reason};
-use crate::context::{Knowledge, Known};
+use crate::context::{RolloutContext, RolloutContexts};
 use crate::ids::{DeviceUuid, PolicyId, RolloutId};
 use crate::image::{Digest, Repository, Tag};
 use crate::pin::Pin;
@@ -169,7 +169,7 @@ impl Track {
         &mut self,
         new: Assignment,
         by: &PolicyId,
-        old: Option<&Known>,
+        old: Option<&RolloutContext>,
         ran: Option<&Digest>,
         now: Timestamp,
     ) -> Vec<LogEntry> {
@@ -192,7 +192,7 @@ impl Track {
 
     /// The baseline advances only when the device was healthy and its rollout completed; what is healthy in a rollout
     /// that ended otherwise is rested on, and never a way back.
-    fn settle_baseline(&mut self, settled: &Assignment, known: &Known, ran: Option<&Digest>) {
+    fn settle_baseline(&mut self, settled: &Assignment, known: &RolloutContext, ran: Option<&Digest>) {
         let rollout = &known.rollout;
         let up_to_date = Progress::Skipped { reason: Reason::UpToDate };
         let joined = (matches!(settled.progress, Progress::Waiting | Progress::Deferred)
@@ -285,8 +285,8 @@ impl Device {
 
     /// Ends its part, before the swap, in rollouts that are not for it any more, as `is_for` says. Past the swap it settles
     /// there first. Whoever waits in a rollout that ended keeps its place: nobody waits for it.
-    pub fn leave(&mut self, known: &Knowledge, is_for: impl Fn(&Self, &Known) -> bool, now: Timestamp) {
-        let leaves = |device: &Self, place: &Assignment, facts: &Known| {
+    pub fn leave(&mut self, known: &RolloutContexts, is_for: impl Fn(&Self, &RolloutContext) -> bool, now: Timestamp) {
+        let leaves = |device: &Self, place: &Assignment, facts: &RolloutContext| {
             let waited_for = facts.rollout.status.waits_for_devices() && place.progress.can_leave();
             (waited_for || place.progress.before_swap()) && !is_for(device, facts)
         };
@@ -294,8 +294,8 @@ impl Device {
     }
 
     /// Ends every part that somebody waits for: it was deleted, and will never say more.
-    pub fn end(&mut self, known: &Knowledge, now: Timestamp) {
-        let ends = |_: &Self, place: &Assignment, facts: &Known| {
+    pub fn end(&mut self, known: &RolloutContexts, now: Timestamp) {
+        let ends = |_: &Self, place: &Assignment, facts: &RolloutContext| {
             let (status, progress) = (facts.rollout.status, &place.progress);
             let waited_for = match status {
                 Status::RollingBack => progress.can_leave() || progress.is_owed_a_way_back(),
@@ -307,7 +307,12 @@ impl Device {
         self.end_places(known, ends, now);
     }
 
-    fn end_places(&mut self, known: &Knowledge, ends: impl Fn(&Self, &Assignment, &Known) -> bool, now: Timestamp) {
+    fn end_places(
+        &mut self,
+        known: &RolloutContexts,
+        ends: impl Fn(&Self, &Assignment, &RolloutContext) -> bool,
+        now: Timestamp,
+    ) {
         let leaves = |place: &Assignment| known.get(&place.rollout_id).is_some_and(|facts| ends(self, place, facts));
         let places = self.tracks.values().flat_map(|track| track.current.iter().chain(&track.next));
         let left: Vec<RolloutId> = places.filter(|place| leaves(place)).map(|place| place.rollout_id.clone()).collect();
@@ -320,7 +325,7 @@ impl Device {
     }
 
     /// Moves waiting assignments up where the current one is settled. Part of every write that settles something.
-    pub(crate) fn move_up(&mut self, known: &Knowledge, now: Timestamp) {
+    pub(crate) fn move_up(&mut self, known: &RolloutContexts, now: Timestamp) {
         let repositories: Vec<Repository> = self.tracks.keys().cloned().collect();
         for repository in repositories {
             let ran = self.certain_digest(&repository).cloned();
@@ -344,12 +349,12 @@ impl Device {
 /// Whether a rollout of the policy `by` takes the device out of another policy's that would wait for it. A newer rollout
 /// of the same policy supersedes the older one, which then waits for nobody: telling every row of that would be a write
 /// for every device.
-pub(crate) fn is_taken_from(place: &Assignment, old: &Known, by: &PolicyId) -> bool {
+pub(crate) fn is_taken_from(place: &Assignment, old: &RolloutContext, by: &PolicyId) -> bool {
     old.rollout.policy_id != *by && old.rollout.status.waits_for_devices() && place.progress.can_leave()
 }
 
 /// Whether an assignment keeps a newer one waiting: a swap, there or back, is under way or owed.
-pub fn holds(assignment: &Assignment, known: &Known) -> bool {
+pub fn holds(assignment: &Assignment, known: &RolloutContext) -> bool {
     let owed = known.rollout.status == Status::RollingBack
         && matches!(
             assignment.progress,

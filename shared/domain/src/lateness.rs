@@ -6,7 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::assignment::{Assignment, LogEntry, Progress, Reason};
-use crate::context::{Knowledge, Known};
+use crate::context::{RolloutContext, RolloutContexts};
 use crate::counts::Class;
 use crate::device::{Device, Track};
 use crate::event::DeviceEvent;
@@ -16,7 +16,7 @@ use crate::rollout::{Rollout, Status};
 use crate::swap_time::{SwapTime, swap_time};
 
 /// The device's item after what is overdue in one rollout was written down; `None` where nothing is.
-pub fn overdue(device: &Device, rollout_id: &RolloutId, known: &Knowledge, now: Timestamp) -> Option<Device> {
+pub fn overdue(device: &Device, rollout_id: &RolloutId, known: &RolloutContexts, now: Timestamp) -> Option<Device> {
     let facts = known.get(rollout_id)?;
     let (repository, assignment) = device.assignment(rollout_id)?;
     let (repository, to) = (repository.clone(), verdict(device, assignment, facts, now)?);
@@ -36,7 +36,7 @@ pub fn overdue(device: &Device, rollout_id: &RolloutId, known: &Knowledge, now: 
 
 /// The item of a deleted device after its part in rollouts that began to wait for it since, as those do which are taken
 /// back, was ended; `None` where none does.
-pub fn ended(device: &Device, known: &Knowledge, now: Timestamp) -> Option<Device> {
+pub fn ended(device: &Device, known: &RolloutContexts, now: Timestamp) -> Option<Device> {
     device.deleted_at?;
     let mut next = device.next_revision();
     next.end(known, now);
@@ -68,7 +68,7 @@ fn write_down(assignment: &mut Assignment, to: Progress, now: Timestamp) -> LogE
 }
 
 /// What an assignment becomes because nothing was heard of it; `None` while it is in time.
-fn verdict(device: &Device, assignment: &Assignment, facts: &Known, now: Timestamp) -> Option<Progress> {
+fn verdict(device: &Device, assignment: &Assignment, facts: &RolloutContext, now: Timestamp) -> Option<Progress> {
     let rollout = &facts.rollout;
     let policy = &facts.plan.policy;
     let offline_grace = SignedDuration::from_hours(i64::from(policy.offline_grace_hours));
@@ -132,7 +132,7 @@ fn timed_out(swapped: bool) -> Progress {
 }
 
 /// From when on the device could have been offered the image: the batch's opening, or its own next window.
-fn first_chance(device: &Device, facts: &Known, opened: Timestamp) -> Option<Timestamp> {
+fn first_chance(device: &Device, facts: &RolloutContext, opened: Timestamp) -> Option<Timestamp> {
     match swap_time(&facts.plan.policy, device.timezone.as_deref(), opened) {
         // Without a zone it has no chance, and the batch does not wait for that longer than for one that is offline.
         SwapTime::Open(_) | SwapTime::NoZone => Some(opened),
@@ -141,14 +141,14 @@ fn first_chance(device: &Device, facts: &Known, opened: Timestamp) -> Option<Tim
 }
 
 /// The newest opening of the device's window after its offer: a swap that it let start may outlast the window.
-fn last_opening(device: &Device, facts: &Known, offered: Timestamp, now: Timestamp) -> Option<Timestamp> {
+fn last_opening(device: &Device, facts: &RolloutContext, offered: Timestamp, now: Timestamp) -> Option<Timestamp> {
     let window = facts.plan.policy.window.as_ref()?;
     let zone = window.zone_for(device.timezone.as_deref()).zone()?;
     window.intervals(&zone, offered).map(|interval| interval.opens_at).take_while(|opens_at| *opens_at <= now).last()
 }
 
 /// The stall clock and the total clock: the first starts again with each report, the second does not.
-fn silent(assignment: &Assignment, facts: &Known, window_opened: Option<Timestamp>, now: Timestamp) -> bool {
+fn silent(assignment: &Assignment, facts: &RolloutContext, window_opened: Option<Timestamp>, now: Timestamp) -> bool {
     let policy = &facts.plan.policy;
     let Some(offered) = assignment.offered_at else { return false };
     let start = [facts.rollout.resumed_at, window_opened].into_iter().flatten().fold(offered, Timestamp::max);

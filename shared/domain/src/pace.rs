@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::assignment::{Assignment, Progress};
-use crate::context::{Knowledge, Known};
+use crate::context::{RolloutContext, RolloutContexts};
 use crate::device::Device;
 use crate::rollout::Status;
 use crate::swap_time::{SwapTime, swap_time};
@@ -18,7 +18,7 @@ pub struct Pace {
 }
 
 /// Seconds until the device's next poll; `entropy` is a random number of this poll.
-pub fn poll_after(device: &Device, known: &Knowledge, pace: Pace, entropy: u64, now: Timestamp) -> u32 {
+pub fn poll_after(device: &Device, known: &RolloutContexts, pace: Pace, entropy: u64, now: Timestamp) -> u32 {
     let wanted = device
         .tracks
         .values()
@@ -39,7 +39,14 @@ fn jitter(seconds: u32, entropy: u64) -> u32 {
     (u64::from(seconds) - entropy % (spread + 1)).max(1) as u32
 }
 
-fn wanted(device: &Device, current: &Assignment, known: &Known, pace: Pace, entropy: u64, now: Timestamp) -> u32 {
+fn wanted(
+    device: &Device,
+    current: &Assignment,
+    known: &RolloutContext,
+    pace: Pace,
+    entropy: u64,
+    now: Timestamp,
+) -> u32 {
     let rollout = &known.rollout;
     match &current.progress {
         Progress::Waiting | Progress::Deferred => match rollout.status {
@@ -88,7 +95,7 @@ fn wanted(device: &Device, current: &Assignment, known: &Known, pace: Pace, entr
 }
 
 /// Its batch is open or the next to open.
-fn next_in_turn(current: &Assignment, known: &Known) -> bool {
+fn next_in_turn(current: &Assignment, known: &RolloutContext) -> bool {
     let rollout = &known.rollout;
     rollout.open_for(current.position) || rollout.batch_of(current.position) <= rollout.batch + 1
 }

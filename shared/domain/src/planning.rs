@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use crate::assignment::{Assignment, Progress, Reason};
-use crate::context::{Knowledge, Known};
+use crate::context::{RolloutContext, RolloutContexts};
 use crate::counts::Class;
 use crate::device::{Device, Track, holds, is_taken_from};
 use crate::ids::{DeviceUuid, RolloutId};
@@ -55,7 +55,13 @@ pub enum Placed {
 }
 
 /// Gives a device its place in a rollout. `old` are the rollouts that the device knows.
-pub fn place(device: &Device, new: &Known, (position, batch): (u32, u32), old: &Knowledge, now: Timestamp) -> Placed {
+pub fn place(
+    device: &Device,
+    new: &RolloutContext,
+    (position, batch): (u32, u32),
+    old: &RolloutContexts,
+    now: Timestamp,
+) -> Placed {
     let rollout = &new.rollout;
     let repository = &rollout.repository;
     let track = device.tracks.get(repository).cloned().unwrap_or_default();
@@ -123,7 +129,7 @@ pub fn place(device: &Device, new: &Known, (position, batch): (u32, u32), old: &
 }
 
 /// What is to be said of a device whose window is in its own time zone, which it did not tell.
-fn known_zone(device: &Device, new: &Known) -> Option<Reason> {
+fn known_zone(device: &Device, new: &RolloutContext) -> Option<Reason> {
     match new.plan.policy.window.as_ref()?.zone_for(device.timezone.as_deref()) {
         ZoneSource::Policy(_) | ZoneSource::Device(_) => None,
         ZoneSource::Fallback(_) => Some(Reason::FallbackTimezone),
@@ -146,7 +152,12 @@ fn stands(place: &Assignment) -> (Class, Option<Reason>) {
 ///
 /// One that runs the rollout's content already (`there`) *and rests on it* is passed over, and follows the rollout all the
 /// same. Where something else should run, it is what should run until its turn, which finds out what runs then.
-fn passed_over(track: &Track, old: Option<&Known>, there: Option<&Digest>, new: &Known) -> Option<Reason> {
+fn passed_over(
+    track: &Track,
+    old: Option<&RolloutContext>,
+    there: Option<&Digest>,
+    new: &RolloutContext,
+) -> Option<Reason> {
     let drifted = track.drifted.is_some();
     let Some(runs) = there else {
         return (drifted && new.plan.policy.on_drift == OnDrift::Hold).then_some(Reason::Pinned);
@@ -172,7 +183,7 @@ fn planned_after_all(device: &Device, rollout: &Rollout, (position, batch): (u32
 }
 
 /// A device that was moved away, and back: it takes part again, behind everyone planned. Its attempts do not start anew.
-fn comes_back(device: &Device, new: &Known, (position, batch): (u32, u32), now: Timestamp) -> Option<Device> {
+fn comes_back(device: &Device, new: &RolloutContext, (position, batch): (u32, u32), now: Timestamp) -> Option<Device> {
     let rollout = &new.rollout;
     let mut next = device.next_revision();
     let track = next.tracks.get_mut(&rollout.repository)?;
@@ -190,19 +201,19 @@ fn comes_back(device: &Device, new: &Known, (position, batch): (u32, u32), now: 
 }
 
 /// The newest place of a device, where its rollout is known and another policy's.
-fn newest_of_another<'a>(track: &'a Track, rollout: &Rollout, old: &Knowledge) -> Option<&'a Assignment> {
+fn newest_of_another<'a>(track: &'a Track, rollout: &Rollout, old: &RolloutContexts) -> Option<&'a Assignment> {
     let newest = track.next.as_ref().or(track.current.as_ref())?;
     old.get(&newest.rollout_id).is_some_and(|known| known.rollout.policy_id != rollout.policy_id).then_some(newest)
 }
 
 /// A device that was moved out of a newer rollout of another policy is free for what its policy rolls out now, though
 /// that is older.
-fn has_left_for(track: &Track, rollout: &Rollout, old: &Knowledge) -> bool {
+fn has_left_for(track: &Track, rollout: &Rollout, old: &RolloutContexts) -> bool {
     let left = Progress::Skipped { reason: Reason::Removed };
     track.next.is_none() && newest_of_another(track, rollout, old).is_some_and(|newest| newest.progress == left)
 }
 
-fn unfit(device: &Device, new: &Known) -> Option<Reason> {
+fn unfit(device: &Device, new: &RolloutContext) -> Option<Reason> {
     if device.deleted_at.is_some()
         || device.services_of(&new.rollout.repository).next().is_none()
         || !new.plan.policy.selector.selects(&device.fleet_id, &device.tags)

@@ -6,7 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::assignment::{Assignment, LogEntry, Progress, Reason};
-use crate::context::{Knowledge, Known};
+use crate::context::{RolloutContext, RolloutContexts};
 use crate::device::Device;
 use crate::event::DeviceEvent;
 use crate::image::Repository;
@@ -18,7 +18,7 @@ use crate::swap_time::{SwapTime, swap_time};
 pub const LAST_SEEN_HOURS: i64 = 6;
 
 /// The device's item as a poll at `now` leaves it; `None` where nothing is to be written.
-pub fn poll(device: &Device, known: &Knowledge, now: Timestamp) -> Option<Device> {
+pub fn poll(device: &Device, known: &RolloutContexts, now: Timestamp) -> Option<Device> {
     let mut next = device.next_revision();
     let mut moved = false;
     for repository in by_policy_name(device, known) {
@@ -35,7 +35,7 @@ pub fn poll(device: &Device, known: &Knowledge, now: Timestamp) -> Option<Device
 }
 
 /// Different images move one at a time, in the order of their policies' names.
-fn by_policy_name(device: &Device, known: &Knowledge) -> Vec<Repository> {
+fn by_policy_name(device: &Device, known: &RolloutContexts) -> Vec<Repository> {
     let mut named: Vec<(&str, &Repository)> = device
         .tracks
         .iter()
@@ -49,7 +49,7 @@ fn by_policy_name(device: &Device, known: &Knowledge) -> Vec<Repository> {
 }
 
 /// Moves one image's assignment on, if it may move now. Says whether it did.
-fn advance(device: &mut Device, repository: &Repository, known: &Knowledge, now: Timestamp) -> bool {
+fn advance(device: &mut Device, repository: &Repository, known: &RolloutContexts, now: Timestamp) -> bool {
     let Some(current) = device.tracks.get(repository).and_then(|track| track.current.as_ref()) else { return false };
     let Some(facts) = known.get(&current.rollout_id).cloned() else { return false };
     let status = facts.rollout.status;
@@ -106,7 +106,7 @@ fn skip(reason: Reason) -> Step {
 }
 
 impl Step {
-    fn apply(self, assignment: &mut Assignment, facts: &Known, now: Timestamp) -> Option<LogEntry> {
+    fn apply(self, assignment: &mut Assignment, facts: &RolloutContext, now: Timestamp) -> Option<LogEntry> {
         let late = matches!(assignment.progress, Progress::Deferred) || assignment.position >= facts.rollout.total;
         if self.offer {
             assignment.offered_at = Some(now);
@@ -130,8 +130,8 @@ fn offer(
     device: &Device,
     repository: &Repository,
     current: &Assignment,
-    facts: &Known,
-    known: &Knowledge,
+    facts: &RolloutContext,
+    known: &RolloutContexts,
     now: Timestamp,
 ) -> Option<Step> {
     let rollout = &facts.rollout;
@@ -158,14 +158,14 @@ fn offer(
     }
 }
 
-fn moving(other: Option<&Assignment>, known: &Knowledge) -> bool {
+fn moving(other: Option<&Assignment>, known: &RolloutContexts) -> bool {
     other.is_some_and(|a| {
         a.progress.before_swap()
             || known.get(&a.rollout_id).is_some_and(|k| a.progress.busy(k.plan.policy.auto_rollback))
     })
 }
 
-fn may_swap(device: &Device, current: &Assignment, facts: &Known, now: Timestamp) -> bool {
+fn may_swap(device: &Device, current: &Assignment, facts: &RolloutContext, now: Timestamp) -> bool {
     // An offer can cross the rollout's completion: the image is proven then, and the device goes on.
     matches!(facts.rollout.status, Status::InProgress | Status::Completed)
         && facts.rollout.open_for(current.position)
@@ -175,7 +175,7 @@ fn may_swap(device: &Device, current: &Assignment, facts: &Known, now: Timestamp
 }
 
 /// The answer to the question before the swap. The row is not told: its next report says it.
-fn allow_swap(device: &Device, current: &Assignment, facts: &Known, now: Timestamp) -> Option<Step> {
+fn allow_swap(device: &Device, current: &Assignment, facts: &RolloutContext, now: Timestamp) -> Option<Step> {
     may_swap(device, current, facts, now).then_some(Step {
         to: Progress::Swapping,
         offer: false,
@@ -184,7 +184,7 @@ fn allow_swap(device: &Device, current: &Assignment, facts: &Known, now: Timesta
     })
 }
 
-fn unblock(device: &Device, current: &Assignment, facts: &Known, pulled: bool, now: Timestamp) -> Step {
+fn unblock(device: &Device, current: &Assignment, facts: &RolloutContext, pulled: bool, now: Timestamp) -> Step {
     let to = match (pulled, may_swap(device, current, facts, now)) {
         (true, true) => Progress::Swapping,
         (true, false) => Progress::Pulled,
@@ -198,7 +198,7 @@ fn take_back(
     device: &Device,
     repository: &Repository,
     current: &Assignment,
-    facts: &Known,
+    facts: &RolloutContext,
     now: Timestamp,
 ) -> Option<Step> {
     let rollback = facts.rollout.rollback.as_ref()?;

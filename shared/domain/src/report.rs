@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::assignment::{Assignment, LogEntry, Progress, ROLLBACK_ATTEMPTS, Reason};
-use crate::context::{Knowledge, Known};
+use crate::context::{RolloutContext, RolloutContexts};
 use crate::device::Device;
 use crate::event::DeviceEvent;
 use crate::failure_rules::Outcome;
@@ -114,7 +114,7 @@ pub struct Reported {
 }
 
 /// Applies a body of reports.
-pub fn report(device: &Device, body: &Reports, known: &Knowledge, now: Timestamp) -> Reported {
+pub fn report(device: &Device, body: &Reports, known: &RolloutContexts, now: Timestamp) -> Reported {
     let mut next = device.next_revision();
     if body.platform.is_some() {
         next.platform.clone_from(&body.platform);
@@ -149,7 +149,7 @@ pub fn report(device: &Device, body: &Reports, known: &Knowledge, now: Timestamp
     }
 }
 
-fn take(device: &mut Device, report: &Report, known: &Knowledge, now: Timestamp) -> Verdict {
+fn take(device: &mut Device, report: &Report, known: &RolloutContexts, now: Timestamp) -> Verdict {
     if !report.event.told_by_devices() {
         return Verdict::NotADeviceEvent;
     }
@@ -181,7 +181,7 @@ fn take(device: &mut Device, report: &Report, known: &Knowledge, now: Timestamp)
 
 /// Whether a device has finished an attempt to go back that did not bring it back, as it sees it: somebody started the
 /// new image again, or it does not tell the truth. Without another attempt it would do nothing more.
-fn is_done_with_it(assignment: &Assignment, report: &Report, facts: &Known, has_way_back: bool) -> bool {
+fn is_done_with_it(assignment: &Assignment, report: &Report, facts: &RolloutContext, has_way_back: bool) -> bool {
     report.event == DeviceEvent::RolledBack
         && match assignment.progress {
             Progress::Reverting | Progress::NotSeen => true,
@@ -259,7 +259,7 @@ impl Runs {
 fn apply(
     assignment: &mut Assignment,
     report: &Report,
-    facts: &Known,
+    facts: &RolloutContext,
     runs: &Runs,
     has_way_back: bool,
     now: Timestamp,
@@ -305,7 +305,7 @@ fn noted(assignment: &Assignment, now: Timestamp) -> LogEntry {
 fn under_way(
     assignment: &mut Assignment,
     report: &Report,
-    facts: &Known,
+    facts: &RolloutContext,
     runs: &Runs,
     has_way_back: bool,
     now: Timestamp,
@@ -375,7 +375,7 @@ fn under_way(
 /// that moves.
 fn proven(
     assignment: &mut Assignment,
-    facts: &Known,
+    facts: &RolloutContext,
     runs: &Runs,
     outcome: Outcome,
     now: Timestamp,
@@ -410,7 +410,7 @@ fn proven(
 fn after_timeout(
     assignment: &mut Assignment,
     report: &Report,
-    facts: &Known,
+    facts: &RolloutContext,
     runs: &Runs,
     swapped: bool,
     now: Timestamp,
@@ -446,7 +446,7 @@ fn after_timeout(
 
 fn going_back_ends(
     assignment: &mut Assignment,
-    facts: &Known,
+    facts: &RolloutContext,
     runs: &Runs,
     reason: Reason,
     now: Timestamp,

@@ -70,7 +70,7 @@ pub struct Order {
 
 /// What the head says that a pending rollout must know.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Standing {
+pub struct HeadState {
     /// It does not have the head's live place yet.
     pub waits: bool,
     /// It may take that place: nobody live has it, or the policy lets a newer image supersede.
@@ -91,7 +91,7 @@ pub struct Inputs<'a> {
     /// Read while the rollout is pending.
     pub preparation: &'a Preparation,
     /// Read while the rollout is pending, and while devices tell what an unpinned one brings.
-    pub standing: &'a Standing,
+    pub standing: &'a HeadState,
     /// The time.
     pub now: Timestamp,
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::assignment::{Assignment, Progress};
-use crate::context::{Knowledge, Known};
+use crate::context::{RolloutContext, RolloutContexts};
 use crate::device::{Device, Track};
 use crate::health::HealthCheck;
 use crate::ids::{DeviceUuid, RolloutId};
@@ -97,7 +97,7 @@ impl TargetState {
 }
 
 /// The target that follows from the device's item and its rollouts as they are, without offering anything new.
-pub fn target_state(device: &Device, known: &Knowledge, now: Timestamp) -> TargetState {
+pub fn target_state(device: &Device, known: &RolloutContexts, now: Timestamp) -> TargetState {
     let services = device
         .services
         .iter()
@@ -113,7 +113,7 @@ pub fn target_state(device: &Device, known: &Knowledge, now: Timestamp) -> Targe
 pub(crate) fn image_target(
     device: &Device,
     repository: &Repository,
-    known: &Knowledge,
+    known: &RolloutContexts,
     now: Timestamp,
 ) -> Option<ServiceTarget> {
     let (name, _) = device.services_of(repository).next()?;
@@ -126,7 +126,7 @@ fn service_target(
     name: &str,
     repository: &Repository,
     track: &Track,
-    known: &Knowledge,
+    known: &RolloutContexts,
     now: Timestamp,
 ) -> Option<ServiceTarget> {
     let current = track.current.as_ref().and_then(|a| Some((a, known.get(&a.rollout_id)?)));
@@ -167,7 +167,7 @@ fn service_target(
     }
 }
 
-fn at_rest(repository: &Repository, pin: &Pin, known: Option<&std::sync::Arc<Known>>) -> ServiceTarget {
+fn at_rest(repository: &Repository, pin: &Pin, known: Option<&std::sync::Arc<RolloutContext>>) -> ServiceTarget {
     ServiceTarget {
         image: pin.image(repository),
         digest: pin.digest.clone(),
@@ -176,7 +176,7 @@ fn at_rest(repository: &Repository, pin: &Pin, known: Option<&std::sync::Arc<Kno
     }
 }
 
-fn health_check(known: &Known) -> Option<HealthCheck> {
+fn health_check(known: &RolloutContext) -> Option<HealthCheck> {
     let health = &known.plan.policy.health;
     health.enabled.then(|| health.check.clone())
 }
@@ -185,7 +185,7 @@ fn moving(
     repository: &Repository,
     track: &Track,
     assignment: &Assignment,
-    known: &std::sync::Arc<Known>,
+    known: &std::sync::Arc<RolloutContext>,
     action: Action,
 ) -> Option<ServiceTarget> {
     let policy = &known.plan.policy;
@@ -226,7 +226,7 @@ mod tests {
     use crate::testing::*;
 
     /// What a service is told: which tag, and which move.
-    fn told(device: &Device, known: Known, now: i64) -> (String, Option<(Action, Phase)>) {
+    fn told(device: &Device, known: RolloutContext, now: i64) -> (String, Option<(Action, Phase)>) {
         let state = target_state(device, &knowledge([known]), at(now));
         let web = &state.services["web"];
         let tag = web.image.rsplit(':').next().unwrap().to_owned();
@@ -321,7 +321,7 @@ mod tests {
     #[test]
     fn without_a_rollout_it_rests() {
         let mut device = device();
-        let state = |device: &Device| target_state(device, &Knowledge::new(), at(0));
+        let state = |device: &Device| target_state(device, &RolloutContexts::new(), at(0));
         assert_eq!(state(&device).services["web"].digest, Some(digest(1)));
         track(&mut device).resting = Some(pin(9));
         assert_eq!(state(&device).services["web"].digest, Some(digest(9)), "what it rests on comes first");

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::assignment::{Assignment, Progress, Reason};
-use crate::context::{Knowledge, Known, Plan};
+use crate::context::{Plan, RolloutContext, RolloutContexts};
 use crate::counts::{Class, Counts};
 use crate::device::{Device, Running, Service, Track};
 use crate::failure_rules::FailureRules;
@@ -131,11 +131,11 @@ pub(crate) fn rollout(status: Status) -> Rollout {
 }
 
 /// A rollout under a policy of these fields.
-pub(crate) fn known(rollout: Rollout, fields: Value) -> Known {
-    Known { rollout, plan: Plan::of(policy(fields)) }
+pub(crate) fn known(rollout: Rollout, fields: Value) -> RolloutContext {
+    RolloutContext { rollout, plan: Plan::of(policy(fields)) }
 }
 
-pub(crate) fn knowledge(rollouts: impl IntoIterator<Item = Known>) -> Knowledge {
+pub(crate) fn knowledge(rollouts: impl IntoIterator<Item = RolloutContext>) -> RolloutContexts {
     rollouts.into_iter().map(|known| (known.rollout.rollout_id.clone(), Arc::new(known))).collect()
 }
 

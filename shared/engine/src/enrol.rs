@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use subtle::ConstantTimeEq;
-use tidegate_domain::context::Knowledge;
+use tidegate_domain::context::RolloutContexts;
 use tidegate_domain::device::{Device, Service, Track};
 use tidegate_domain::event::DeviceEvent;
 use tidegate_domain::ids::DeviceUuid;
@@ -270,7 +270,7 @@ async fn change(
     uuid: DeviceUuid,
     reach: Reach,
     now: Timestamp,
-    edit: impl Fn(&mut Device, &Knowledge) -> Vec<Write>,
+    edit: impl Fn(&mut Device, &RolloutContexts) -> Vec<Write>,
 ) -> Result<Device, EngineError> {
     let memory = RolloutMemory::default();
     for _ in 0..TRIES {

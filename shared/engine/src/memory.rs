@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
-use tidegate_domain::context::{Knowledge, Known};
+use tidegate_domain::context::{RolloutContext, RolloutContexts};
 use tidegate_domain::ids::RolloutId;
 use tidegate_domain::rollout::Status;
 use tidegate_domain::step::MEMORY_SECONDS;
@@ -19,7 +19,7 @@ const KEPT: usize = 1_000;
 /// The memory of one function instance.
 #[derive(Debug, Default)]
 pub struct RolloutMemory {
-    kept: Mutex<BTreeMap<RolloutId, (Timestamp, Arc<Known>)>>,
+    kept: Mutex<BTreeMap<RolloutId, (Timestamp, Arc<RolloutContext>)>>,
 }
 
 /// How old a copy may be.
@@ -39,8 +39,8 @@ impl RolloutMemory {
         ids: impl Iterator<Item = &'a RolloutId>,
         age: Age,
         now: Timestamp,
-    ) -> Result<Knowledge, EngineError> {
-        let mut knowledge = Knowledge::new();
+    ) -> Result<RolloutContexts, EngineError> {
+        let mut knowledge = RolloutContexts::new();
         for id in ids {
             if knowledge.contains_key(id) {
                 continue;
@@ -59,7 +59,7 @@ impl RolloutMemory {
         id: &RolloutId,
         age: Age,
         now: Timestamp,
-    ) -> Result<Option<Arc<Known>>, EngineError> {
+    ) -> Result<Option<Arc<RolloutContext>>, EngineError> {
         let kept = self.lock().get(id).cloned();
         if let Some((at, known)) = &kept
             && age == Age::Remembered
@@ -77,7 +77,7 @@ impl RolloutMemory {
                 None => return Ok(None),
             },
         };
-        let known = Arc::new(Known { rollout, plan });
+        let known = Arc::new(RolloutContext { rollout, plan });
         let mut kept = self.lock();
         if kept.len() >= KEPT {
             kept.clear();
@@ -86,7 +86,7 @@ impl RolloutMemory {
         Ok(Some(known))
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<RolloutId, (Timestamp, Arc<Known>)>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<RolloutId, (Timestamp, Arc<RolloutContext>)>> {
         // A map that a panic left behind is still a map of copies.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }

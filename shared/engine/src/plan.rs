@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use tidegate_domain::assignment::Reason;
-use tidegate_domain::context::Known;
+use tidegate_domain::context::RolloutContext;
 use tidegate_domain::counts::Counts;
 use tidegate_domain::ids::{DeviceUuid, PolicyId, RolloutId};
 use tidegate_domain::image::ImageRef;
@@ -123,7 +123,7 @@ pub async fn assign_page(
     }
     let Some(devices) = plans::page(store, rollout_id, &order, page).await? else { return Ok(()) };
     let boundaries = plan.stages.boundaries(order.total);
-    let new = Known { rollout, plan };
+    let new = RolloutContext { rollout, plan };
     let first = page * PAGE_SIZE as u32;
     let placed: Vec<Result<Row, EngineError>> = stream::iter((first..).zip(devices))
         .map(|(position, device)| {
@@ -171,7 +171,7 @@ async fn assign_surely(
     store: &dyn Store,
     memory: &RolloutMemory,
     device: DeviceUuid,
-    new: &Known,
+    new: &RolloutContext,
     place_in_order: (u32, u32),
     now: Timestamp,
 ) -> Result<Row, EngineError> {
@@ -191,7 +191,7 @@ async fn assign(
     store: &dyn Store,
     memory: &RolloutMemory,
     device: DeviceUuid,
-    new: &Known,
+    new: &RolloutContext,
     place_in_order: (u32, u32),
     now: Timestamp,
 ) -> Result<Row, EngineError> {
@@ -226,7 +226,7 @@ async fn assign(
 }
 
 /// The row of a device whose item is gone.
-fn gone(device: DeviceUuid, new: &Known, place_in_order: (u32, u32), now: Timestamp) -> Row {
+fn gone(device: DeviceUuid, new: &RolloutContext, place_in_order: (u32, u32), now: Timestamp) -> Row {
     use tidegate_domain::counts::Class;
     let id = new.rollout.rollout_id.clone();
     Row::planned(id, device, place_in_order, (Class::Skipped, Some(Reason::Removed)), None, now)

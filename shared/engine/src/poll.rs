@@ -1,7 +1,7 @@
 //! A device's poll: its target state, and the write that must stand before a new one is told.
 
 use jiff::Timestamp;
-use tidegate_domain::context::Knowledge;
+use tidegate_domain::context::RolloutContexts;
 use tidegate_domain::device::Device;
 use tidegate_domain::ids::DeviceUuid;
 use tidegate_domain::pace::{Pace, poll_after};
@@ -19,7 +19,7 @@ const TRIES: u32 = 3;
 
 /// What a device has seen: the parts of an ETag.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
+pub struct Snapshot {
     /// Hash of the target state.
     pub hash: String,
     /// Revision of the device's item.
@@ -51,7 +51,7 @@ pub enum Answer {
         /// What it should run.
         state: Box<TargetState>,
         /// What it then has seen.
-        seen: Seen,
+        seen: Snapshot,
         /// Seconds until its next poll.
         poll_after: u32,
     },
@@ -64,7 +64,7 @@ pub async fn answer(
     pace: Pace,
     uuid: DeviceUuid,
     shown: impl Fn(&Device) -> Shown + Send + Sync,
-    known_to_device: &[Seen],
+    known_to_device: &[Snapshot],
     now: Timestamp,
 ) -> Result<Answer, EngineError> {
     let store = &*ports.store;
@@ -81,7 +81,7 @@ pub async fn answer(
         Shown::Current => {}
     }
     let mut known = memory.knowledge(store, device.rollout_ids(), Age::Remembered, now).await?;
-    let stale = |known: &Knowledge| {
+    let stale = |known: &RolloutContexts| {
         known_to_device.iter().any(|seen| seen.device == device.rev && seen.rollouts > revisions(known))
     };
     if stale(&known) {
@@ -108,13 +108,13 @@ pub async fn answer(
         }
     }
     let state = target_state(&told, &known, now);
-    let seen = Seen { hash: state.hash(), device: told.rev, rollouts: revisions(&known) };
+    let seen = Snapshot { hash: state.hash(), device: told.rev, rollouts: revisions(&known) };
     let poll_after = poll_after(&told, &known, pace, ports.entropy.u128() as u64, now);
     Ok(Answer::Target { state: Box::new(state), seen, poll_after })
 }
 
 /// The sum of the revisions of every rollout pointed to.
-pub fn revisions(known: &Knowledge) -> u64 {
+pub fn revisions(known: &RolloutContexts) -> u64 {
     known.values().map(|known| known.rollout.revision).sum()
 }
 

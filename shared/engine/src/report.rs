@@ -14,7 +14,7 @@ use crate::enrol::images;
 use crate::entities::devices;
 use crate::error::EngineError;
 use crate::memory::{Age, RolloutMemory};
-use crate::poll::{Seen, Shown, revisions, take_new_token};
+use crate::poll::{Shown, Snapshot, revisions, take_new_token};
 use crate::ports::{Freshness, Ports, WriteError};
 
 /// The answer to a body of reports.
@@ -33,7 +33,7 @@ pub enum Accepted {
         /// Repositories that the device was not known to run.
         adopted: Vec<Repository>,
         /// What the device has seen now.
-        seen: Seen,
+        seen: Snapshot,
     },
 }
 
@@ -73,7 +73,7 @@ pub async fn accept(
         }
         let adopted = repositories(&device).difference(&before).cloned().collect();
         let hash = target_state(&device, &known, now).hash();
-        let seen = Seen { hash, device: device.rev, rollouts: revisions(&known) };
+        let seen = Snapshot { hash, device: device.rev, rollouts: revisions(&known) };
         return Ok(Accepted::Reports { verdicts: reported.verdicts, device: Box::new(device), adopted, seen });
     }
     Err(EngineError::Contended { what: "the device" })

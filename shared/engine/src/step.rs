@@ -7,7 +7,7 @@ use tidegate_domain::image::Digest;
 use tidegate_domain::journal::Page;
 use tidegate_domain::policy::OnNewer;
 use tidegate_domain::rollout::{Rollout, Status};
-use tidegate_domain::step::{Effect, Inputs, Order, Preparation, Resolution, Standing, Step, contents, step};
+use tidegate_domain::step::{Effect, HeadState, Inputs, Order, Preparation, Resolution, Step, contents, step};
 
 use crate::create::{TRIES, find, superseded};
 use crate::entities::events::{self, Event};
@@ -78,10 +78,10 @@ pub(crate) async fn prepared(
     rollout: &Rollout,
     beside: &Beside,
     pages: &[(u32, Page)],
-) -> Result<(Preparation, Standing), EngineError> {
+) -> Result<(Preparation, HeadState), EngineError> {
     if rollout.status != Status::Pending {
         let kept_out = kept_out(store, rollout, beside, pages).await?;
-        return Ok((Preparation::default(), Standing { kept_out, ..Standing::default() }));
+        return Ok((Preparation::default(), HeadState { kept_out, ..HeadState::default() }));
     }
     let id = &rollout.rollout_id;
     let resolution = resolved(rollout, beside).map(|resolved| match &resolved.digest {
@@ -136,7 +136,7 @@ fn together(pages: impl Iterator<Item = Page>) -> Page {
     all
 }
 
-async fn standing(store: &dyn Store, rollout: &Rollout, beside: &Beside) -> Result<Standing, EngineError> {
+async fn standing(store: &dyn Store, rollout: &Rollout, beside: &Beside) -> Result<HeadState, EngineError> {
     let head = heads::get(store, &rollout.repository, &rollout.policy_id).await?;
     let waits = head.rollout.as_ref() != Some(&rollout.rollout_id);
     let live = if waits { find(store, head.rollout.as_ref()).await? } else { None };
@@ -155,7 +155,7 @@ async fn standing(store: &dyn Store, rollout: &Rollout, beside: &Beside) -> Resu
     let bad = digest.or(resolved).or(told).and_then(|digest| head.bad(&digest).map(|bad| bad.reason.clone()));
     // A person who triggers a retry wants what was kept out, or is there already.
     let retried = beside.retry;
-    Ok(Standing {
+    Ok(HeadState {
         waits,
         may_take: live.is_none() || supersedes,
         ahead: live.as_ref().map_or(proven, |live| live.target.digest.clone()).filter(|_| !retried),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::Serialize;
 use tidegate_domain::admission::Admission;
-use tidegate_domain::context::{Known, Plan};
+use tidegate_domain::context::{Plan, RolloutContext};
 use tidegate_domain::counts::Class;
 use tidegate_domain::head::KeptOut;
 use tidegate_domain::ids::{PolicyId, RolloutId};
@@ -27,7 +27,7 @@ use crate::memory::{Age, RolloutMemory};
 use crate::plan::DEFAULT_POLICY;
 use crate::ports::{Freshness, Job, Ports, Store};
 use crate::settings::Settings;
-use crate::webhook::{Told, outcome};
+use crate::webhook::{DeliveryOutcome, outcome};
 
 /// Which devices of an earlier rollout a retry is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -193,8 +193,8 @@ impl Group {
     }
 
     /// In the words of a delivery's answer.
-    fn outcome(&self, admission: &Admission, created: Option<RolloutId>) -> Told {
-        outcome(admission, created, self.devices.len() as u32, Told::default())
+    fn outcome(&self, admission: &Admission, created: Option<RolloutId>) -> DeliveryOutcome {
+        outcome(admission, created, self.devices.len() as u32, DeliveryOutcome::default())
     }
 }
 
@@ -264,7 +264,7 @@ pub async fn dry_run(
         }
         let (wanted, standing) = group.wanted(ports, request, &bad_for, now).await?;
         let (admission, _, _) = standing.admit(ports, &wanted).await?;
-        let Told { status, reason, .. } = group.outcome(&admission, None);
+        let DeliveryOutcome { status, reason, .. } = group.outcome(&admission, None);
         run.outcomes.push(DryOutcome { policy: group.policy.name.clone(), status, reason });
         let begins = matches!(admission, Admission::Start | Admission::Supersede(_) | Admission::Wait { .. });
         if !begins {
@@ -296,11 +296,11 @@ pub async fn dry_run(
     Ok(run)
 }
 
-fn imagined(policy: &Policy, image: &ImageRef, now: Timestamp) -> Known {
+fn imagined(policy: &Policy, image: &ImageRef, now: Timestamp) -> RolloutContext {
     let id = RolloutId::trusted("dry run");
     let wanted = wanted(policy, image, id, now);
     let rollout = crate::create::draft(&wanted, &wanted.id, u64::MAX, now);
-    Known { rollout, plan: Plan::of(policy.clone()) }
+    RolloutContext { rollout, plan: Plan::of(policy.clone()) }
 }
 
 /// By a person, of whom no more is known than the image.

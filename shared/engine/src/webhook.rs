@@ -21,7 +21,7 @@ use crate::settings::Settings;
 
 use intake::Intake;
 pub use later::finish;
-pub use told::Told;
+pub use told::DeliveryOutcome;
 pub(crate) use told::outcome;
 
 /// The answer to a delivery.
@@ -30,7 +30,7 @@ pub struct Ingested {
     /// Names the delivery: its first key, or the hash of its body.
     pub delivery_id: String,
     /// An entry per image and matching policy.
-    pub deliveries: Vec<Told>,
+    pub deliveries: Vec<DeliveryOutcome>,
 }
 
 /// Takes an authenticated delivery of `source`. Nothing is lost by failing: the sender repeats, and what was done is
@@ -51,12 +51,12 @@ pub async fn ingest(
     let mut deliveries = Vec::new();
     for entry in &delivery.entries {
         match entry {
-            Entry::Ignored(ignored) => deliveries.push(Told::ignored(ignored)),
+            Entry::Ignored(ignored) => deliveries.push(DeliveryOutcome::ignored(ignored)),
             Entry::Push(_) => deliveries.extend(of_pushes.next().unwrap_or_default()),
         }
     }
     // One that created a rollout is told there. Any other, a repeat as well, is told all the same.
-    if !deliveries.iter().any(Told::creates) {
+    if !deliveries.iter().any(DeliveryOutcome::creates) {
         let unreadable = |entry: &&Entry| matches!(entry, Entry::Ignored(it) if it.reason == IgnoreReason::Unreadable);
         let unreadable = delivery.entries.iter().filter(unreadable).count();
         let event = Event::audit(ImageEvent::WebhookReceived.name(), now, &format!("0-{delivery_id}"))

@@ -43,7 +43,7 @@ impl MadeUp {
 }
 
 #[derive(Clone)]
-struct Known {
+struct RolloutContext {
     host: String,
     other: String,
     asked: Arc<AtomicUsize>,
@@ -55,7 +55,7 @@ pub(crate) async fn start() -> MadeUp {
     let listen = async || TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let (here, there) = (listen().await, listen().await);
     let host = |listener: &TcpListener| listener.local_addr().expect("an address").to_string();
-    let known = Known { host: host(&here), other: host(&there), asked: Arc::clone(&asked) };
+    let known = RolloutContext { host: host(&here), other: host(&there), asked: Arc::clone(&asked) };
     let routes = Router::new()
         .route("/v2/team/app/manifests/{tag}", get(manifest))
         .route("/token", get(token))
@@ -70,7 +70,7 @@ fn found() -> Response {
     ([(CONTENT_TYPE.as_str(), MANIFEST_TYPE), (DIGEST_HEADER, digest().as_str())], MANIFEST).into_response()
 }
 
-async fn manifest(State(known): State<Known>, Path(tag): Path<String>, headers: HeaderMap) -> Response {
+async fn manifest(State(known): State<RolloutContext>, Path(tag): Path<String>, headers: HeaderMap) -> Response {
     known.asked.fetch_add(1, Ordering::Relaxed);
     let redirect = |to: String| (StatusCode::TEMPORARY_REDIRECT, [(LOCATION, to)]).into_response();
     let authorization = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());

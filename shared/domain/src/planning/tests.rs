@@ -15,12 +15,12 @@ use crate::testing::{
 };
 
 /// The newer rollout `R3` of `v3`, being planned.
-fn newer(fields: Value) -> Known {
+fn newer(fields: Value) -> RolloutContext {
     known(Rollout { rollout_id: id("R3"), generation: 3, target: pin(3), ..rollout(Status::Pending) }, fields)
 }
 
 /// Where the device, whose rollout `R` stands so, is put in `R3`.
-fn placed_in(device: &Device, new: &Known, old: Status) -> Placed {
+fn placed_in(device: &Device, new: &RolloutContext, old: Status) -> Placed {
     place(device, new, (4, 2), &knowledge([known(rollout(old), json!({}))]), at(0))
 }
 
@@ -68,7 +68,7 @@ fn a_newer_place_replaces_or_waits_behind_a_swap() {
 #[test]
 fn only_a_swap_that_ends_lets_the_next_one_in() {
     let (waiting, _) = assigned(placed_in(&placed(Progress::Swapping), &newer(json!({})), Status::Superseded));
-    let again = Known {
+    let again = RolloutContext {
         rollout: Rollout { rollout_id: id("R4"), generation: 4, ..newer(json!({})).rollout },
         ..newer(json!({}))
     };
@@ -202,7 +202,7 @@ fn who_runs_the_image_already_is_passed_over_and_follows_the_rollout() {
 
 #[test]
 fn a_latecomer_is_behind_everyone() {
-    let (next, row) = assigned(place(&device(), &newer(json!({})), (u32::MAX, 3), &Knowledge::new(), at(0)));
+    let (next, row) = assigned(place(&device(), &newer(json!({})), (u32::MAX, 3), &RolloutContexts::new(), at(0)));
     assert_eq!(progress(&next), Progress::Waiting);
     assert_eq!((row.position, row.batch), (u32::MAX, 3));
     let new = rollout(Status::InProgress);
@@ -213,7 +213,7 @@ fn a_latecomer_is_behind_everyone() {
 fn a_place_that_nobody_knows_is_replaced() {
     let mut device = device();
     track(&mut device).current = Some(stood(Progress::Swapping));
-    let (next, _) = assigned(place(&device, &newer(json!({})), (0, 1), &Knowledge::new(), at(0)));
+    let (next, _) = assigned(place(&device, &newer(json!({})), (0, 1), &RolloutContexts::new(), at(0)));
     assert_eq!(next.tracks[&repository()].current.as_ref().unwrap().rollout_id, id("R3"));
 }
 
@@ -255,7 +255,7 @@ proptest! {
 }
 
 /// A rollout of another policy, of this generation.
-fn of_another(generation: u64, status: Status) -> Known {
+fn of_another(generation: u64, status: Status) -> RolloutContext {
     let rollout = Rollout {
         rollout_id: id("Y"),
         generation,
@@ -314,7 +314,7 @@ fn who_was_moved_away_and_back_takes_part_again_behind_everyone() {
 
 #[test]
 fn after_a_swap_that_nothing_was_heard_of_nobody_is_passed_over() {
-    let again = Known { rollout: Rollout { target: pin(1), ..newer(json!({})).rollout }, ..newer(json!({})) };
+    let again = RolloutContext { rollout: Rollout { target: pin(1), ..newer(json!({})).rollout }, ..newer(json!({})) };
     let told = device();
     let mut silent = told.clone();
     silent.swaps(&repository());

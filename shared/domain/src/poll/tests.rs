@@ -95,7 +95,12 @@ fn an_offer_waits_for_the_window() {
 }
 
 /// The device with a second image, of policy `name`, this far in its rollout `S`.
-fn with_second_image(mut device: Device, name: &str, progress: Progress, auto_rollback: bool) -> (Device, Known) {
+fn with_second_image(
+    mut device: Device,
+    name: &str,
+    progress: Progress,
+    auto_rollback: bool,
+) -> (Device, RolloutContext) {
     let other = Repository::parse("acme/db").unwrap();
     device.services.insert("db".to_owned(), Service { repository: other.clone(), ..service(1) });
     let track = device.tracks.entry(other.clone()).or_default();
@@ -275,7 +280,7 @@ fn a_settled_device_is_written_every_six_hours() {
 
 #[test]
 fn a_device_whose_rollout_is_not_known_stays() {
-    assert_eq!(poll(&placed(Progress::Waiting), &Knowledge::new(), at(60)), None);
+    assert_eq!(poll(&placed(Progress::Waiting), &RolloutContexts::new(), at(60)), None);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::assignment::Progress;
-use crate::context::Knowledge;
+use crate::context::RolloutContexts;
 use crate::device::{Device, Track};
 use crate::image::{Digest, Repository, Tag};
 use crate::pin::Pin;
@@ -26,7 +26,7 @@ impl Changed {
     }
 
     /// Those that nothing explains, as the device stands now; the others have not drifted, or have no more.
-    pub(super) fn unexplained(self, device: &mut Device, known: &Knowledge, now: Timestamp) -> Self {
+    pub(super) fn unexplained(self, device: &mut Device, known: &RolloutContexts, now: Timestamp) -> Self {
         let explained = |repository: &Repository, ran: &Option<Digest>| {
             device
                 .running_digest(repository)
@@ -56,7 +56,7 @@ fn is_explained(
     repository: &Repository,
     ran: Option<&Digest>,
     runs: &Digest,
-    known: &Knowledge,
+    known: &RolloutContexts,
     now: Timestamp,
 ) -> bool {
     let Some(track) = device.tracks.get(repository) else { return true };
@@ -92,7 +92,7 @@ fn should_run(
     device: &Device,
     repository: &Repository,
     track: &Track,
-    known: &Knowledge,
+    known: &RolloutContexts,
     now: Timestamp,
 ) -> Option<(String, Option<Digest>)> {
     let target = image_target(device, repository, known, now)?;

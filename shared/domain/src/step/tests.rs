@@ -12,7 +12,7 @@ use crate::testing::{at, counts, known, pin, rollout};
 
 /// A step of a rollout under a policy of these fields, after these pages.
 pub(super) fn stepped(rollout: &Rollout, fields: Value, pages: &[(u32, Page)], now: i64) -> Step {
-    let (preparation, standing) = (Preparation::default(), Standing::default());
+    let (preparation, standing) = (Preparation::default(), HeadState::default());
     let inputs = Inputs { pages, preparation: &preparation, standing: &standing, now: at(now) };
     step(rollout, &known(rollout.clone(), fields).plan, &inputs)
 }
@@ -134,7 +134,7 @@ fn what_devices_pulled_is_looked_at_before_they_swap() {
     let pulled = [(1, Page { pulled: vec![digest(5), digest(6)], ..Page::default() })];
     let looked = |rollout: &Rollout, pages: &[(u32, Page)], bad: &[u8]| {
         let kept_out = bad.iter().map(|n| (digest(*n), "it crashed".to_owned())).collect();
-        let (preparation, standing) = (Preparation::default(), Standing { kept_out, ..Standing::default() });
+        let (preparation, standing) = (Preparation::default(), HeadState { kept_out, ..HeadState::default() });
         let inputs = Inputs { pages, preparation: &preparation, standing: &standing, now: at(60) };
         step(rollout, &known(rollout.clone(), json!({})).plan, &inputs)
     };
@@ -161,7 +161,7 @@ fn no_device_failed_where_what_it_pulled_is_kept_out() {
     unpinned.target.digest = None;
     let pulled = [(1, Page { pulled: pin(6).digest.into_iter().collect(), ..Page::default() })];
     let kept_out = vec![(pin(6).digest.unwrap(), "it crashed".to_owned())];
-    let (preparation, standing) = (Preparation::default(), Standing { kept_out, ..Standing::default() });
+    let (preparation, standing) = (Preparation::default(), HeadState { kept_out, ..HeadState::default() });
     let inputs = Inputs { pages: &pulled, preparation: &preparation, standing: &standing, now: at(60) };
     let plan = known(unpinned.clone(), json!({"on_failure": "rollback_all"})).plan;
     assert_eq!(step(&unpinned, &plan, &inputs).next.status, Status::Paused);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tidegate_domain::context::{Knowledge, Known};
+use tidegate_domain::context::{RolloutContext, RolloutContexts};
 use tidegate_domain::device::Device;
 use tidegate_domain::head::Head;
 use tidegate_domain::image::Repository;
@@ -65,7 +65,7 @@ async fn join_one(
     let store = &*ports.store;
     for _ in 0..TRIES {
         let memory = RolloutMemory::default();
-        let mut best: Option<(Head, Arc<Known>)> = None;
+        let mut best: Option<(Head, Arc<RolloutContext>)> = None;
         for head in heads::of_repository(store, repository).await? {
             let Some(id) = &head.rollout else { continue };
             let Some(known) = memory.one(store, id, Age::Fresh, now).await? else { continue };
@@ -91,14 +91,14 @@ async fn join_one(
 }
 
 /// Whether the head's policy owns the device for the image, and its rollout is for such devices.
-fn takes(head: &Head, known: &Known, policies: &[WrittenPolicy], device: &Device) -> bool {
+fn takes(head: &Head, known: &RolloutContext, policies: &[WrittenPolicy], device: &Device) -> bool {
     owns(&head.policy_id, policies, &image(&known.rollout), &user(device))
         && known.plan.policy.selector.selects(&device.fleet_id, &device.tags)
 }
 
 /// Whether a rollout that the device takes part in is for it still. A rollout whose policy was deleted goes on by the copy
 /// that it has, for whom no other policy selects.
-pub(super) fn is_for(known: &Known, policies: &[WrittenPolicy], device: &Device) -> bool {
+pub(super) fn is_for(known: &RolloutContext, policies: &[WrittenPolicy], device: &Device) -> bool {
     let policy = &known.rollout.policy_id;
     let image = image(&known.rollout);
     let nobody_else = || winner(policies, &image, &device.fleet_id, &device.tags).is_none();
@@ -112,7 +112,7 @@ fn user(device: &Device) -> DeviceImage {
 }
 
 /// A live rollout takes whoever comes; one that completed does while what it proved is what counts.
-fn open_to_latecomers(head: &Head, known: &Known) -> bool {
+fn open_to_latecomers(head: &Head, known: &RolloutContext) -> bool {
     let rollout = &known.rollout;
     let promoted = head.promoted.as_ref().is_some_and(|promoted| promoted.rollout_id == rollout.rollout_id);
     rollout.status.live() || rollout.status == Status::Completed && promoted
@@ -122,8 +122,8 @@ fn open_to_latecomers(head: &Head, known: &Known) -> bool {
 fn joined(
     device: &Device,
     head: &Head,
-    rollout: Option<&Known>,
-    old: &Knowledge,
+    rollout: Option<&RolloutContext>,
+    old: &RolloutContexts,
     fresh: bool,
     now: Timestamp,
 ) -> Option<Device> {

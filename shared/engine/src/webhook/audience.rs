@@ -6,7 +6,7 @@ use tidegate_domain::ids::PolicyId;
 use tidegate_domain::image::Repository;
 use tidegate_domain::policy::Contest;
 
-use super::told::Told;
+use super::told::DeliveryOutcome;
 use crate::entities::device_images::{self, DeviceImage};
 use crate::error::EngineError;
 use crate::ports::Store;
@@ -61,10 +61,14 @@ impl Affected {
     }
 
     /// Says it: exactly where everybody was looked at, else how many it is at most.
-    pub(super) fn told(self, told: Told) -> Told {
+    pub(super) fn told(self, told: DeliveryOutcome) -> DeliveryOutcome {
         match self.others {
-            0 => Told { affected_devices: Some(self.counted), ..told },
-            others => Told { affected_devices: None, affected_devices_at_most: Some(self.counted + others), ..told },
+            0 => DeliveryOutcome { affected_devices: Some(self.counted), ..told },
+            others => DeliveryOutcome {
+                affected_devices: None,
+                affected_devices_at_most: Some(self.counted + others),
+                ..told
+            },
         }
     }
 

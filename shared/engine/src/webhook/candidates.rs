@@ -8,7 +8,7 @@ use tidegate_domain::policy::{Contest, WrittenPolicy};
 
 use super::audience::{Affected, Audience};
 use super::intake::{Fresh, Intake};
-use super::told::Told;
+use super::told::DeliveryOutcome;
 use crate::error::EngineError;
 
 /// A notice that a policy is about, and the devices that it has for it.
@@ -44,7 +44,7 @@ impl Asked<'_> {
 pub(super) struct Candidates<'a> {
     pub repository: &'a Repository,
     /// What is told of notices that no policy is about, by their place.
-    pub told: Vec<(usize, Told)>,
+    pub told: Vec<(usize, DeliveryOutcome)>,
     by_name: BTreeMap<&'a str, Asked<'a>>,
 }
 
@@ -85,7 +85,7 @@ impl Intake<'_> {
         for fresh in fresh {
             let contest = Contest::over(about.iter().copied(), &fresh.notice.image());
             if contest.is_empty() {
-                told.push((fresh.n, Told::of(fresh.notice, "no_policy")));
+                told.push((fresh.n, DeliveryOutcome::of(fresh.notice, "no_policy")));
                 continue;
             }
             let audience: &Audience = match &audience {

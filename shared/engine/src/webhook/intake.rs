@@ -12,7 +12,7 @@ use tidegate_domain::webhook::{DeliveryKey, IgnoreReason, PushNotice};
 use super::candidates::Candidates;
 use super::later::{Rest, told_since};
 use super::repository::Settled;
-use super::told::{Told, duplicates};
+use super::told::{DeliveryOutcome, duplicates};
 use crate::entities::deliveries::{self, Delivered};
 use crate::entities::{policies, tags};
 use crate::error::EngineError;
@@ -63,8 +63,8 @@ impl Fresh<'_> {
 
 impl Intake<'_> {
     /// Takes the notices of one delivery; the answers in their order.
-    pub(super) async fn take(&self, notices: &[&PushNotice]) -> Result<Vec<Vec<Told>>, EngineError> {
-        let mut told: Vec<Vec<Told>> = vec![Vec::new(); notices.len()];
+    pub(super) async fn take(&self, notices: &[&PushNotice]) -> Result<Vec<Vec<DeliveryOutcome>>, EngineError> {
+        let mut told: Vec<Vec<DeliveryOutcome>> = vec![Vec::new(); notices.len()];
         let (fresh, mut jobs) = self.fresh(notices, &mut told).await?;
         if fresh.is_empty() {
             self.send(&jobs).await?;
@@ -125,7 +125,7 @@ impl Intake<'_> {
     async fn fresh<'n>(
         &self,
         notices: &[&'n PushNotice],
-        told: &mut [Vec<Told>],
+        told: &mut [Vec<DeliveryOutcome>],
     ) -> Result<(Vec<Fresh<'n>>, Vec<Job>), EngineError> {
         let store = &*self.ports.store;
         let all_keys: Vec<&str> = notices.iter().flat_map(|notice| &notice.keys).map(DeliveryKey::as_str).collect();
@@ -134,7 +134,8 @@ impl Intake<'_> {
         let (mut fresh, mut parts) = (Vec::new(), BTreeMap::new());
         for (n, notice) in notices.iter().copied().enumerate() {
             if self.settings.allowed_registries.allows(&notice.repository).is_err() {
-                told[n].push(Told::of(notice, "ignored").because(IgnoreReason::RepositoryNotAllowed.as_str()));
+                told[n]
+                    .push(DeliveryOutcome::of(notice, "ignored").because(IgnoreReason::RepositoryNotAllowed.as_str()));
                 continue;
             }
             let before = notice.keys.iter().find_map(|key| known.get(key.as_str()));

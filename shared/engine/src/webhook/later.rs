@@ -14,7 +14,7 @@ use tidegate_domain::webhook::PushNotice;
 use super::candidates::Asked;
 use super::intake::{Fresh, Intake};
 use super::repository::Settled;
-use super::told::{Told, with_outcomes};
+use super::told::{DeliveryOutcome, with_outcomes};
 use crate::create::TRIES;
 use crate::entities::remainders::{self, Left, Outcome, Part, Place, Remainder};
 use crate::entities::{events, policies, tags};
@@ -73,7 +73,11 @@ impl<'a> Bundle<'a> {
 
 impl Intake<'_> {
     /// Keeps what is left of the delivery, and tells so.
-    pub(super) async fn leave(&self, rest: &[Rest<'_>], told: &mut [Vec<Told>]) -> Result<Kept, EngineError> {
+    pub(super) async fn leave(
+        &self,
+        rest: &[Rest<'_>],
+        told: &mut [Vec<DeliveryOutcome>],
+    ) -> Result<Kept, EngineError> {
         let mut kept = Kept::default();
         let mut items: Vec<Vec<Bundle<'_>>> = Vec::new();
         for bundle in rest.iter().map(Bundle::of) {
@@ -202,11 +206,11 @@ impl Remainder {
     }
 
     /// Takes what became of notices, as far as there is room for it.
-    fn told(&mut self, told: Vec<(usize, Told)>) {
+    fn told(&mut self, told: Vec<(usize, DeliveryOutcome)>) {
         let mut bytes: usize = self.outcomes.iter().map(size).sum();
         for (n, told) in told {
             // The notice has these.
-            let told = Told { image: None, tag: None, digest: None, bad_for: Vec::new(), ..told };
+            let told = DeliveryOutcome { image: None, tag: None, digest: None, bad_for: Vec::new(), ..told };
             let Ok(told) = serde_json::to_value(&told) else { continue };
             let outcome = Outcome { n, told };
             bytes += size(&outcome);
@@ -259,7 +263,7 @@ pub(super) async fn told_since(
     ports: &Ports,
     source: &str,
     parts: &BTreeMap<usize, Part>,
-    told: &mut [Vec<Told>],
+    told: &mut [Vec<DeliveryOutcome>],
 ) -> Result<Vec<Job>, EngineError> {
     let names: BTreeSet<&str> = parts.values().map(|part| part.delivery_id.as_str()).collect();
     let mut jobs = Vec::new();
@@ -276,13 +280,16 @@ pub(super) async fn told_since(
 }
 
 /// Tells of everybody who was not asked.
-fn tell(bundle: &Bundle<'_>, parts: &BTreeMap<usize, Part>, remainder: &Remainder, told: &mut [Vec<Told>]) {
+fn tell(bundle: &Bundle<'_>, parts: &BTreeMap<usize, Part>, remainder: &Remainder, told: &mut [Vec<DeliveryOutcome>]) {
     for asked in &bundle.rest.asked {
         for candidate in &asked.candidates {
             let fresh = candidate.fresh;
-            let entry = |status| Told { policy: Some(asked.policy.name.clone()), ..Told::of(fresh.notice, status) };
+            let entry = |status| DeliveryOutcome {
+                policy: Some(asked.policy.name.clone()),
+                ..DeliveryOutcome::of(fresh.notice, status)
+            };
             if candidate.affected.is_nobody() {
-                told[fresh.n].push(Told { affected_devices: Some(0), ..entry("no_devices") });
+                told[fresh.n].push(DeliveryOutcome { affected_devices: Some(0), ..entry("no_devices") });
                 continue;
             }
             let Some(part) = parts.get(&fresh.n) else {

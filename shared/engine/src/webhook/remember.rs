@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 use futures::{StreamExt, stream};
 
 use super::intake::{Fresh, Intake};
-use super::told::Told;
+use super::told::DeliveryOutcome;
 use crate::entities::deliveries::{self, Delivered};
 use crate::entities::events::{self, Event};
 use crate::entities::remainders::Part;
@@ -26,7 +26,7 @@ impl Intake<'_> {
     pub(super) async fn remember(
         &self,
         fresh: &[Fresh<'_>],
-        told: &[Vec<Told>],
+        told: &[Vec<DeliveryOutcome>],
         parts: &BTreeMap<usize, Part>,
         events: &[Event],
     ) -> Result<(), EngineError> {

@@ -18,7 +18,7 @@ use tidegate_domain::webhook::IgnoreReason;
 use super::audience::Affected;
 use super::candidates::{Asked, Candidate};
 use super::intake::{Fresh, Intake};
-use super::told::{Told, duplicates, outcome};
+use super::told::{DeliveryOutcome, duplicates, outcome};
 use crate::create::{Standing, Wanted, create, take_generations};
 use crate::entities::deliveries::{self, Delivered};
 use crate::entities::events::{self, Event};
@@ -33,7 +33,7 @@ const POLICIES_AT_ONCE: usize = 16;
 #[derive(Default)]
 pub(super) struct Settled {
     /// By their place in the delivery.
-    pub told: Vec<(usize, Told)>,
+    pub told: Vec<(usize, DeliveryOutcome)>,
     /// What else there is to say.
     pub events: Vec<Event>,
     /// Rollouts that are to be stepped.
@@ -61,23 +61,23 @@ struct Newest<'a> {
     candidate: &'a Candidate<'a>,
     /// The place of the one whose tag the rollout has.
     named: usize,
-    told: Told,
+    told: DeliveryOutcome,
 }
 
 impl Newest<'_> {
     /// What is told of one of them: of another name of the same content that it is there, of another content that a newer
     /// one came with it.
-    fn told_to(&self, candidate: &Candidate<'_>, entry: Told) -> Told {
+    fn told_to(&self, candidate: &Candidate<'_>, entry: DeliveryOutcome) -> DeliveryOutcome {
         let (told, taken) = (&self.told, self.candidate.fresh);
         let itself = candidate.fresh.n == taken.n;
         if !itself && (self.candidate.digest().is_none() || candidate.digest() != self.candidate.digest()) {
             let newer = format!("newer_in_delivery: {}", taken.notice.tag.as_str());
-            return Told { status: "ignored".to_owned(), ..entry }.because(newer);
+            return DeliveryOutcome { status: "ignored".to_owned(), ..entry }.because(newer);
         }
         let twin = told.creates() && candidate.fresh.n != self.named;
         let status = if twin { "duplicate".to_owned() } else { told.status.clone() };
         let reason = told.reason.clone().filter(|_| !twin);
-        candidate.affected.told(Told {
+        candidate.affected.told(DeliveryOutcome {
             status,
             reason,
             rollout_id: told.rollout_id.clone(),
@@ -132,10 +132,12 @@ impl Intake<'_> {
         let mut settled = Settled::default();
         let (nobody, candidates): (Vec<_>, Vec<_>) =
             candidates.into_iter().partition(|candidate| candidate.affected.is_nobody());
-        let entry =
-            |fresh: &Fresh<'_>| Told { policy: Some(policy.name.clone()), ..Told::of(fresh.notice, "no_devices") };
+        let entry = |fresh: &Fresh<'_>| DeliveryOutcome {
+            policy: Some(policy.name.clone()),
+            ..DeliveryOutcome::of(fresh.notice, "no_devices")
+        };
         for Candidate { fresh, .. } in nobody {
-            settled.told.push((fresh.n, Told { affected_devices: Some(0), ..entry(fresh) }));
+            settled.told.push((fresh.n, DeliveryOutcome { affected_devices: Some(0), ..entry(fresh) }));
         }
         let effective = policy.effective(&self.settings.policy_defaults);
         let mut newest: Option<Newest<'_>> = None;
@@ -186,7 +188,7 @@ impl Intake<'_> {
             settled.steps.extend(step);
             let affected = candidate.affected;
             let told = outcome(&created.admission, created.rollout_id, affected.counted(), entry(fresh));
-            let told = affected.told(Told { bad_for: created.bad_for, ..told });
+            let told = affected.told(DeliveryOutcome { bad_for: created.bad_for, ..told });
             let told = match &created.admission {
                 Admission::Bad(reason) => {
                     settled.events.push(self.kept_out(fresh, policy, reason));
@@ -194,11 +196,11 @@ impl Intake<'_> {
                 }
                 Admission::Stale(stale) => {
                     settled.events.push(self.stale(fresh, policy, stale));
-                    Told { replay: fresh.notice.keys.first().map(|key| key.as_str().to_owned()), ..told }
+                    DeliveryOutcome { replay: fresh.notice.keys.first().map(|key| key.as_str().to_owned()), ..told }
                 }
                 Admission::Overtaken(overtaken) => {
                     settled.events.push(self.overtaken(fresh, policy, overtaken));
-                    Told { replay: fresh.notice.keys.first().map(|key| key.as_str().to_owned()), ..told }
+                    DeliveryOutcome { replay: fresh.notice.keys.first().map(|key| key.as_str().to_owned()), ..told }
                 }
                 _ => {
                     let taken = Newest { candidate, named: named.n, told };
@@ -231,10 +233,10 @@ impl Intake<'_> {
         policy: &WrittenPolicy,
         affected: Affected,
     ) -> Vec<Write> {
-        let told = Told {
+        let told = DeliveryOutcome {
             policy: Some(policy.name.clone()),
             rollout_id: Some(id.clone()),
-            ..Told::of(fresh.notice, "duplicate")
+            ..DeliveryOutcome::of(fresh.notice, "duplicate")
         };
         let told = affected.told(told);
         let answer = serde_json::to_value(&told).into_iter().collect();

@@ -12,7 +12,7 @@ use crate::entities::remainders::Outcome;
 
 /// What became of one image under one policy.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Told {
+pub struct DeliveryOutcome {
     /// The repository.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
@@ -47,7 +47,7 @@ pub struct Told {
     pub replay: Option<String>,
 }
 
-impl Told {
+impl DeliveryOutcome {
     /// Every status.
     pub const STATUSES: [&str; 10] = [
         "rollout_created",
@@ -98,7 +98,12 @@ impl Told {
 }
 
 /// The answer's words for a decision.
-pub(crate) fn outcome(admission: &Admission, created: Option<RolloutId>, affected: u32, entry: Told) -> Told {
+pub(crate) fn outcome(
+    admission: &Admission,
+    created: Option<RolloutId>,
+    affected: u32,
+    entry: DeliveryOutcome,
+) -> DeliveryOutcome {
     let (status, reason, rollout_id) = match admission {
         Admission::Start => ("rollout_created", None, created),
         Admission::Supersede(old) => ("superseding", Some(format!("supersedes {old}")), created),
@@ -114,24 +119,26 @@ pub(crate) fn outcome(admission: &Admission, created: Option<RolloutId>, affecte
         Admission::Unfit(why) => ("failed", Some(format!("invalid_policy: {why}")), created),
         Admission::Ignored(live) => ("ignored", Some(format!("rollout {live} is live")), None),
     };
-    Told { status: status.to_owned(), reason, rollout_id, affected_devices: Some(affected), ..entry }
+    DeliveryOutcome { status: status.to_owned(), reason, rollout_id, affected_devices: Some(affected), ..entry }
 }
 
 /// A first answer, as a repeat gets it.
-pub(super) fn duplicates(answer: &[serde_json::Value]) -> Vec<Told> {
-    let before = answer.iter().filter_map(|told| serde_json::from_value::<Told>(told.clone()).ok());
-    before.map(Told::again).collect()
+pub(super) fn duplicates(answer: &[serde_json::Value]) -> Vec<DeliveryOutcome> {
+    let before = answer.iter().filter_map(|told| serde_json::from_value::<DeliveryOutcome>(told.clone()).ok());
+    before.map(DeliveryOutcome::again).collect()
 }
 
 /// Tells what became since of a notice that was accepted only, as a repeat gets it.
-pub(super) fn with_outcomes(told: &mut [Told], n: usize, outcomes: &[Outcome]) {
+pub(super) fn with_outcomes(told: &mut [DeliveryOutcome], n: usize, outcomes: &[Outcome]) {
     let of_notice = outcomes.iter().filter(|outcome| outcome.n == n);
-    let of_notice = of_notice.filter_map(|outcome| serde_json::from_value::<Told>(outcome.told.clone()).ok());
-    let by_policy: BTreeMap<Option<String>, Told> = of_notice.map(|told| (told.policy.clone(), told)).collect();
+    let of_notice =
+        of_notice.filter_map(|outcome| serde_json::from_value::<DeliveryOutcome>(outcome.told.clone()).ok());
+    let by_policy: BTreeMap<Option<String>, DeliveryOutcome> =
+        of_notice.map(|told| (told.policy.clone(), told)).collect();
     for told in told.iter_mut().filter(|told| told.status == "accepted") {
         if let Some(since) = by_policy.get(&told.policy) {
-            let Told { image, tag, digest, .. } = told.clone();
-            *told = Told { image, tag, digest, ..since.clone() }.again();
+            let DeliveryOutcome { image, tag, digest, .. } = told.clone();
+            *told = DeliveryOutcome { image, tag, digest, ..since.clone() }.again();
         }
     }
 }

@@ -17,7 +17,7 @@ use tidegate_domain::target::Action;
 use tidegate_domain::window::Days;
 use tidegate_engine::policies::Change;
 use tidegate_engine::queries;
-use tidegate_engine::webhook::Told;
+use tidegate_engine::webhook::DeliveryOutcome;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
@@ -90,7 +90,7 @@ words! {
     /// Why a report was not taken.
     IgnoredReportReason, true, ignored_reports();
     /// What became of an image under one policy.
-    DeliveryStatus, true, Told::STATUSES.into();
+    DeliveryStatus, true, DeliveryOutcome::STATUSES.into();
     /// Which way a service is to move.
     MoveAction, true, named(&every::<Action>());
     /// How far it may go now. `download`: fetch and wait, replace nothing. `swap`: may replace now, after one more GET just before.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 use tidegate_domain::assignment::Progress;
-use tidegate_domain::context::Knowledge;
+use tidegate_domain::context::RolloutContexts;
 use tidegate_domain::device::{Device, Service};
 use tidegate_domain::ids::DeviceUuid;
 use tidegate_domain::pin::Pin;
@@ -146,7 +146,7 @@ struct PlaceView {
 
 impl DeviceView {
     /// A device, with the rollouts that it points to.
-    pub(crate) fn new(device: &Device, known: &Knowledge, now: Timestamp) -> Self {
+    pub(crate) fn new(device: &Device, known: &RolloutContexts, now: Timestamp) -> Self {
         let mut targets = target_state(device, known, now).services;
         let services: BTreeMap<String, ServiceView> = device
             .services
@@ -171,7 +171,7 @@ impl DeviceView {
     }
 }
 
-fn timezone_note(device: &Device, known: &Knowledge) -> Option<String> {
+fn timezone_note(device: &Device, known: &RolloutContexts) -> Option<String> {
     let told = device.timezone.as_deref();
     let unknown = match told {
         Some(told) => format!("{told:?} is no time zone that is known"),
@@ -196,7 +196,7 @@ fn timezone_note(device: &Device, known: &Knowledge) -> Option<String> {
 }
 
 impl ServiceView {
-    fn new(device: &Device, service: &Service, target: Option<ServiceTarget>, known: &Knowledge) -> Self {
+    fn new(device: &Device, service: &Service, target: Option<ServiceTarget>, known: &RolloutContexts) -> Self {
         let repository = &service.repository;
         let track = device.tracks.get(repository);
         let baseline = track.and_then(|track| track.baseline.as_ref());

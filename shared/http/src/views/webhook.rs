@@ -1,7 +1,7 @@
 //! The answer to a delivery.
 
 use serde::Serialize;
-use tidegate_engine::webhook::{Ingested, Told};
+use tidegate_engine::webhook::{DeliveryOutcome, Ingested};
 use utoipa::ToSchema;
 
 use super::KeptOutView;
@@ -71,8 +71,8 @@ struct DeliveryEntry {
     bad_for: Vec<KeptOutView>,
 }
 
-impl From<Told> for DeliveryEntry {
-    fn from(told: Told) -> Self {
+impl From<DeliveryOutcome> for DeliveryEntry {
+    fn from(told: DeliveryOutcome) -> Self {
         Self {
             image: told.image,
             tag: told.tag,

@@ -9,7 +9,7 @@ use tidegate_domain::image::{Digest, ImageRef, Repository, Tag};
 use tidegate_domain::report::{Observed, Report, Reports};
 use tidegate_domain::strategy::Phase;
 use tidegate_domain::target::{Action, Move, TargetState};
-use tidegate_engine::poll::Seen;
+use tidegate_engine::poll::Snapshot;
 
 use super::scenario::{REPOSITORY, digest};
 use super::terse::Terse;
@@ -42,7 +42,7 @@ pub(super) struct Agent {
     pub work: Work,
     /// Counts changes of `work`: a step of older work is void.
     pub turn: u64,
-    pub seen: Vec<Seen>,
+    pub seen: Vec<Snapshot>,
     pub outbox: Vec<Report>,
     pub seqs: BTreeMap<(RolloutId, u8), u32>,
     pub finished: BTreeSet<(RolloutId, u8, bool)>,

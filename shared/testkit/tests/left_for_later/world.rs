@@ -132,7 +132,7 @@ pub(crate) fn push(key: &str, tag: &str, digest: u32) -> Delivery {
 }
 
 pub(crate) fn statuses(told: &Ingested) -> Vec<String> {
-    let entry = |told: &webhook::Told| {
+    let entry = |told: &webhook::DeliveryOutcome| {
         let reason = told.reason.as_deref().map(|reason| format!(" {reason}")).unwrap_or_default();
         format!("{} {}{reason}", told.policy.as_deref().unwrap_or("-"), told.status)
     };

@@ -121,11 +121,11 @@ fn what_ran_under_another_name_is_not_what_runs_now() {
         ("a digest that nobody can read", unread, None),
     ] {
         let body = Reports { services: BTreeMap::from([("web".to_owned(), observed)]), ..Reports::default() };
-        let next = report(&device(), &body, &Knowledge::new(), at(0)).device.unwrap_or_else(device);
+        let next = report(&device(), &body, &RolloutContexts::new(), at(0)).device.unwrap_or_else(device);
         assert_eq!(next.running_digest(&repository()).cloned(), expected, "{label}");
     }
     let body = Reports { services: BTreeMap::from([("web".to_owned(), image("acme/other:v1"))]), ..Reports::default() };
-    let next = report(&device(), &body, &Knowledge::new(), at(0)).device.unwrap();
+    let next = report(&device(), &body, &RolloutContexts::new(), at(0)).device.unwrap();
     let other = ImageRef::parse("acme/other:v1").unwrap().repository;
     assert_eq!(next.running_digest(&other), None, "another repository");
     assert_eq!(next.tracks[&other].baseline.as_ref().unwrap().digest, None, "nor is it where a way back leads");
@@ -231,7 +231,7 @@ fn what_is_told_while_a_swap_begins_is_no_proof() {
     }
 }
 
-fn unpinned() -> Knowledge {
+fn unpinned() -> RolloutContexts {
     let mut known = known(rollout(Status::InProgress), json!({}));
     known.rollout.target.digest = None;
     knowledge([known])

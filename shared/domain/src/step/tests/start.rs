@@ -18,12 +18,12 @@ fn planned() -> Preparation {
     }
 }
 
-fn prepared(rollout: &Rollout, fields: Value, preparation: &Preparation, standing: &Standing, now: i64) -> Step {
+fn prepared(rollout: &Rollout, fields: Value, preparation: &Preparation, standing: &HeadState, now: i64) -> Step {
     step(rollout, &known(rollout.clone(), fields).plan, &Inputs { pages: &[], preparation, standing, now: at(now) })
 }
 
 fn free(rollout: &Rollout, fields: Value, preparation: &Preparation, now: i64) -> Step {
-    prepared(rollout, fields, preparation, &Standing::default(), now)
+    prepared(rollout, fields, preparation, &HeadState::default(), now)
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn what_is_told_of_a_tag_again_is_asked_for_again() {
     let (nothing, told) = (Preparation::default(), told_at(100, false));
     assert!(free(&told, json!({}), &nothing, 219).effects.contains(&Effect::Resolve), "since the last notice");
     assert!(free(&told, json!({}), &nothing, 220).effects.contains(&Effect::Plan));
-    let waits = Standing { waits: true, ..Standing::default() };
+    let waits = HeadState { waits: true, ..HeadState::default() };
     let quiet = prepared(&told, json!({}), &nothing, &waits, 109);
     assert_eq!((quiet.effects.contains(&Effect::Resolve), woken(&quiet)), (false, Some(at(110))));
     assert!(prepared(&told, json!({}), &nothing, &waits, 110).effects.contains(&Effect::Resolve));
@@ -85,10 +85,10 @@ fn nothing_is_offered_before_every_page_is_assigned() {
 
 #[test]
 fn a_waiting_rollout_takes_its_turn() {
-    let queued = Standing { waits: true, ..Standing::default() };
+    let queued = HeadState { waits: true, ..HeadState::default() };
     let step = prepared(&pending(), json!({}), &planned(), &queued, 0);
     assert_eq!((step.next.status, step.effects), (Status::Pending, Vec::new()));
-    let turn = Standing { may_take: true, ..queued };
+    let turn = HeadState { may_take: true, ..queued };
     assert_eq!(prepared(&pending(), json!({}), &planned(), &turn, 0).effects, [Effect::TakeOver]);
 }
 
@@ -96,8 +96,8 @@ fn a_waiting_rollout_takes_its_turn() {
 fn what_is_there_or_kept_out_is_not_rolled_out() {
     let mut unpinned = pending();
     unpinned.target.digest = None;
-    let ahead = |waits| Standing { ahead: Some(digest(2)), waits, ..Standing::default() };
-    let bad = Standing { bad: Some("rolled back".to_owned()), ..Standing::default() };
+    let ahead = |waits| HeadState { ahead: Some(digest(2)), waits, ..HeadState::default() };
+    let bad = HeadState { bad: Some("rolled back".to_owned()), ..HeadState::default() };
     let cases = [
         ("just resolved", &unpinned, ahead(false), Status::Cancelled),
         ("waiting behind it", &pending(), ahead(true), Status::Cancelled),

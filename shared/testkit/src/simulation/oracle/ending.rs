@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use tidegate_domain::assignment::{Progress, Reason};
-use tidegate_domain::context::{Knowledge, Known, Plan};
+use tidegate_domain::context::{Plan, RolloutContext, RolloutContexts};
 use tidegate_domain::counts::Class;
 use tidegate_domain::device::Device;
 use tidegate_domain::event::DeviceEvent;
@@ -45,7 +45,7 @@ impl Oracle {
                 ));
             }
         }
-        let known: Knowledge =
+        let known: RolloutContexts =
             all.iter().map(|rollout| (rollout.rollout_id.clone(), std::sync::Arc::new(self.known(rollout)))).collect();
         let stored = all_devices(store);
         for agent in
@@ -61,12 +61,12 @@ impl Oracle {
         self.judge_promoted(store);
     }
 
-    fn known(&self, rollout: &Rollout) -> Known {
-        Known { rollout: rollout.clone(), plan: Plan::of(self.policy(&rollout.rollout_id).clone()) }
+    fn known(&self, rollout: &Rollout) -> RolloutContext {
+        RolloutContext { rollout: rollout.clone(), plan: Plan::of(self.policy(&rollout.rollout_id).clone()) }
     }
 
     /// It runs exactly what its target says, and that is a known image.
-    fn judge_device(&mut self, agent: &Agent, device: &Device, known: &Knowledge, now: Timestamp) {
+    fn judge_device(&mut self, agent: &Agent, device: &Device, known: &RolloutContexts, now: Timestamp) {
         let target = target_state(device, known, now);
         let place = device.tracks.values().next().and_then(|track| track.current.as_ref());
         let Some(service) = target.services.get(SERVICE) else {

@@ -1,12 +1,13 @@
 //! The agent: polls, does what [`work::next`] names, and reports, until the server knows the device no more.
 
-mod converse;
+mod down_services;
+mod download;
 mod ending;
-mod fetch;
 mod observe;
-mod owed;
 mod swapping;
+mod sync;
 mod way_back;
+pub mod work;
 
 #[cfg(test)]
 mod tests;
@@ -22,18 +23,20 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout};
 use uuid::Builder;
 
+use self::work::{Kind, Work};
 use crate::backoff;
-use crate::engine::{Engine, Fault, Reason};
-use crate::host::{Host, Lock};
+use crate::fault::{Fault, Reason};
+use crate::host::Host;
 use crate::image::Image;
-use crate::journal::Journal;
-use crate::link::{Link, LinkError};
-use crate::memory::{Memory, Running};
-use crate::patient::Patient;
-use crate::report::Details;
-use crate::seen::{Doing, Seen, Tally};
-use crate::target::MoveKey;
-use crate::work::{self, Kind, Work};
+use crate::locks::Lock;
+use crate::runtime::Engine;
+use crate::runtime::retrying::Patient;
+use crate::server::link::{Link, LinkError};
+use crate::server::report::Details;
+use crate::server::target::MoveKey;
+use crate::state::memory::{Memory, Running};
+use crate::state::snapshot::{Doing, Seen, Tally};
+use crate::state::store::Journal;
 
 /// How often a lock that holds an update is looked at.
 const LOCK_LOOK: Duration = Duration::from_secs(5);
@@ -264,7 +267,9 @@ impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
             if self.lock_of(&services).is_none() {
                 // It has the image still: said again, it ends the server's wait for the lock.
                 self.blocked = None;
-                if let (crate::target::Action::Update, Some(digest)) = (key.action, self.memory.has_pulled(&key)) {
+                if let (crate::server::target::Action::Update, Some(digest)) =
+                    (key.action, self.memory.has_pulled(&key))
+                {
                     let details = Details::of(Some(digest.clone()));
                     self.say(&services[0], &key, DeviceEvent::ImagePulled, details);
                 }
@@ -296,7 +301,7 @@ impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
     /// Says once that a lock holds this, or again where the server asked again.
     fn block(&mut self, services: &[String], key: &MoveKey, lock: Lock) {
         let again = self.blocked.as_ref().is_some_and(|(blocked, _)| blocked == key);
-        if !again || key.action == crate::target::Action::Update {
+        if !again || key.action == crate::server::target::Action::Update {
             let details =
                 Details { reason: Some("locked".to_owned()), message: lock.reason, until: lock.until, digest: None };
             self.say(&services[0], key, DeviceEvent::UpdateBlocked, details);

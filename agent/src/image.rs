@@ -13,6 +13,15 @@ pub struct Image {
     pub digest: Option<Digest>,
 }
 
+/// How far a pull is, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Pulled {
+    /// Here.
+    pub done: u64,
+    /// To be fetched in all, so far as is known yet.
+    pub total: u64,
+}
+
 impl Image {
     /// Whether both mean the same content, so far as can be said: by digest where both are known, else by reference.
     pub fn is_same(&self, other: &Self) -> bool {

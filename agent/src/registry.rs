@@ -6,6 +6,7 @@
 
 mod client;
 mod credentials;
+pub mod disk;
 mod download;
 mod looked;
 mod manifest;

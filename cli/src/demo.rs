@@ -20,7 +20,7 @@ use crate::api::{Api, Connection};
 use crate::board::Board;
 use crate::fleet::{Fleet, Kind, World, enrol};
 use crate::progress::Progress;
-use crate::stack::{self, Project, UpOptions};
+use crate::stack::{Project, UpOptions, self};
 use crate::{bus, seed};
 
 pub(crate) use real::run as run_real;

@@ -10,9 +10,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tidegate_agent::agent::{Agent, Ended, Ports, Setting};
 use tidegate_agent::image::Image;
-use tidegate_agent::memory::{Memory, Running};
-use tidegate_agent::pretended::{Containers, Durations, Fate, Forgetful, PretendedEngine, Quiet};
-use tidegate_agent::seen::{Doing, Seen, Tally};
+use tidegate_agent::state::memory::{Memory, Running};
+use tidegate_agent::simulated::{Containers, Durations, Fate, Forgetful, PretendedEngine, Quiet};
+use tidegate_agent::state::snapshot::{Doing, Seen, Tally};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
 

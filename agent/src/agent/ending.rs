@@ -6,14 +6,16 @@ use tidegate_domain::event::DeviceEvent;
 
 use super::Agent;
 use crate::backoff;
-use crate::engine::{Engine, Fault};
-use crate::host::{Host, Lock};
+use crate::fault::Fault;
+use crate::host::Host;
 use crate::image::Image;
-use crate::journal::Journal;
-use crate::link::Link;
-use crate::memory::Failed;
-use crate::report::Details;
-use crate::swap::{At, Failure, Purpose, Stage, Swap};
+use crate::locks::Lock;
+use crate::runtime::Engine;
+use crate::server::link::Link;
+use crate::server::report::Details;
+use crate::state::memory::Failed;
+use crate::state::store::Journal;
+use crate::update::swap::{At, Failure, Purpose, Stage, Swap};
 
 impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
     pub(super) fn succeeds(&mut self, swap: &Swap) {

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::Agent;
-use crate::engine::{Container, Engine, Fault, Place, State};
+use crate::fault::Fault;
 use crate::host::Host;
-use crate::journal::Journal;
-use crate::link::Link;
-use crate::memory::Running;
+use crate::runtime::{Container, Engine, Place, State};
+use crate::server::link::Link;
+use crate::state::memory::Running;
+use crate::state::store::Journal;
 
 impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
     /// Brings what is remembered of the containers up to what is so. An engine that does not answer changes nothing.

@@ -5,16 +5,19 @@ use std::time::Duration;
 use tidegate_domain::event::DeviceEvent;
 
 use super::{Agent, Stopped, unavailable};
-use crate::engine::{Create, Engine, Fault, Place, Reason, Strategy};
-use crate::health::verdict;
-use crate::host::{HookAnswer, HookCall, Host, Moment};
+use crate::agent::work::{Kind, Work};
+use crate::container_spec::Strategy;
+use crate::fault::{Fault, Reason};
+use crate::hooks::{HookAnswer, HookCall, Moment};
+use crate::host::Host;
 use crate::image::Image;
-use crate::journal::Journal;
-use crate::link::Link;
-use crate::report::Details;
-use crate::swap::{At, Before, Failure, Part, Purpose, Stage, Swap, Terms};
-use crate::target::Move;
-use crate::work::{Kind, Work};
+use crate::runtime::{Create, Engine, Place};
+use crate::server::link::Link;
+use crate::server::report::Details;
+use crate::server::target::Move;
+use crate::state::store::Journal;
+use crate::update::health::verdict;
+use crate::update::swap::{At, Before, Failure, Part, Purpose, Stage, Swap, Terms};
 
 /// All tries of a check outside of rollouts, where nothing says how long they may take, in seconds.
 const CONVERGE_WITHIN: u32 = 300;
@@ -262,7 +265,7 @@ impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
         self.host.hook(HookCall { moment, service: &part.service, image: &part.image, previous }).await
     }
 
-    async fn make(&self, part: &Part) -> Result<crate::engine::ContainerId, Fault> {
+    async fn make(&self, part: &Part) -> Result<crate::runtime::ContainerId, Fault> {
         let made_for = self.memory.swap.as_ref().map(Swap::made_for).unwrap_or_default();
         let create = Create {
             service: &part.service,

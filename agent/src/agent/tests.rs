@@ -1,7 +1,7 @@
 //! The agent against a scripted server, in virtual time.
 
-mod cuts;
-mod owed;
+mod crash_points;
+mod down_services;
 mod stories;
 
 use std::collections::VecDeque;
@@ -13,15 +13,15 @@ use serde_json::{Value, json};
 use tokio::sync::{Notify, watch};
 
 use super::{Agent, Ports, Setting};
-use crate::engine::Engine;
 use crate::host::Host;
 use crate::image::Image;
-use crate::journal::Journal;
-use crate::link::{Link, LinkError, Polled, Reported};
-use crate::memory::Memory;
-use crate::pretended::digest_of;
-use crate::report::StateReport;
-use crate::seen::Seen;
+use crate::runtime::Engine;
+use crate::server::link::{Link, LinkError, Polled, Reported};
+use crate::server::report::StateReport;
+use crate::simulated::digest_of;
+use crate::state::memory::Memory;
+use crate::state::snapshot::Seen;
+use crate::state::store::Journal;
 
 /// What the server answers to one poll.
 #[derive(Clone)]

@@ -8,14 +8,15 @@ use tokio::time::sleep;
 
 use super::Agent;
 use crate::backoff;
-use crate::engine::{ContainerId, Create, Engine, Fault, Place, Reason};
-use crate::health::stays;
+use crate::fault::{Fault, Reason};
 use crate::host::Host;
 use crate::image::Image;
-use crate::journal::Journal;
-use crate::link::Link;
-use crate::report::Details;
-use crate::swap::{At, Failure, Part, Purpose, Swap};
+use crate::runtime::{ContainerId, Create, Engine, Place};
+use crate::server::link::Link;
+use crate::server::report::Details;
+use crate::state::store::Journal;
+use crate::update::health::stays;
+use crate::update::swap::{At, Failure, Part, Purpose, Swap};
 
 /// Longest wait for an engine on the way back; it is waited for as long as it takes.
 const ENGINE_WAIT: Duration = Duration::from_mins(1);

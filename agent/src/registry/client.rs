@@ -13,7 +13,7 @@ use super::manifest::{self, Content, Descriptor, Entry, NotAnImage};
 use super::platform::Platform;
 use super::source::Source;
 use super::wire::{BODY_MAX_BYTES, Patience, Wire};
-use crate::engine::{Fault, Reason};
+use crate::fault::{Fault, Reason};
 use crate::image::Image;
 
 /// Asks registries, as whoever the logins say.

@@ -16,7 +16,7 @@ use super::source::Source;
 use super::spool::{Blob, Fetching, file_fault};
 use super::throttle::Throttle;
 use super::wire::{Patience, broken, host, unavailable};
-use crate::engine::{Fault, Reason};
+use crate::fault::{Fault, Reason};
 
 /// Tries in a row that get no further before a download is given up; the caller decides what then.
 const TRIES: u32 = 3;

@@ -26,9 +26,10 @@ use super::download::Shared;
 use super::looked::Looked;
 use super::spool::{Lease, Spool};
 use super::throttle::Throttle;
-use crate::disk;
-use crate::engine::{Fault, Pulled, Reason};
+use crate::fault::{Fault, Reason};
 use crate::image::Image;
+use crate::image::Pulled;
+use crate::registry::disk;
 
 /// The longest name that every engine takes, with its host.
 const NAME_MAX: usize = 255;

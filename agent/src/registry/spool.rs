@@ -13,7 +13,7 @@ use tidegate_domain::image::Digest;
 use tokio::sync::watch;
 
 use super::manifest::Descriptor;
-use crate::engine::{Fault, Reason};
+use crate::fault::{Fault, Reason};
 
 /// The folder. All relays of a process share one, and with it the downloads of blobs that they have in common.
 #[derive(Debug)]

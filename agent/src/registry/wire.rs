@@ -10,7 +10,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, Method, Response, StatusCode, Url};
 use tokio::time::timeout;
 
-use crate::engine::{Fault, Reason};
+use crate::fault::{Fault, Reason};
 
 /// The specification's limit of a manifest: 4 MiB. Configs and tokens are far smaller.
 pub(super) const BODY_MAX_BYTES: u64 = 4 * 1024 * 1024;

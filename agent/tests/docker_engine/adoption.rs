@@ -2,7 +2,7 @@
 
 use bollard::models::{EndpointSettings, NetworkCreateRequest, NetworkingConfig};
 use serde_json::json;
-use tidegate_agent::engine::{Create, Engine, Place};
+use tidegate_agent::runtime::{Create, Engine, Place};
 
 use super::bench::{GRACE, at, sleeper, with_engine};
 

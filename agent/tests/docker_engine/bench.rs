@@ -16,11 +16,12 @@ use bollard::query_parameters::{
 };
 use futures::future::LocalBoxFuture;
 use futures::{FutureExt, StreamExt};
-use tidegate_agent::compose::Project;
-use tidegate_agent::docker::{DockerEngine, Setup};
-use tidegate_agent::engine::{Container, ContainerId, Create, Engine, Place};
+use tidegate_agent::compose;
+use tidegate_agent::container_spec::Project;
 use tidegate_agent::image::Image;
 use tidegate_agent::registry::Credentials;
+use tidegate_agent::runtime::docker::{DockerEngine, Setup};
+use tidegate_agent::runtime::{Container, ContainerId, Create, Engine, Place};
 use tidegate_domain::health::{HealthCheck, Probe};
 use tokio::sync::RwLock;
 
@@ -101,7 +102,7 @@ impl Bench {
     pub(crate) fn declaring(&self, services: &str) -> DockerEngine {
         let text = format!("name: {}\n{services}", self.name);
         let file = self.folder.join("compose.yaml");
-        let project = Project::parse(&file, &text, None, &BTreeMap::new());
+        let project = compose::parse(&file, &text, None, &BTreeMap::new());
         self.engine(Some(project.unwrap_or_else(|error| panic!("{error}"))), &[])
     }
 
@@ -156,7 +157,7 @@ impl Bench {
         image: &Image,
         place: Place,
         made_for: &str,
-    ) -> Result<ContainerId, tidegate_agent::engine::Fault> {
+    ) -> Result<ContainerId, tidegate_agent::fault::Fault> {
         engine.create(&Create { service, image, place, like: None, made_for, serves: true }).await
     }
 

@@ -1,6 +1,7 @@
 //! The new container beside the old one, each at its own port, and the change of places.
 
-use tidegate_agent::engine::{Create, Engine, Place, Reason};
+use tidegate_agent::fault::Reason;
+use tidegate_agent::runtime::{Create, Engine, Place};
 use tidegate_domain::health::Probe;
 
 use super::bench::{GRACE, at, until_well, with_engine};

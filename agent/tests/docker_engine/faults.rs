@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use std::sync::Arc;
 
-use tidegate_agent::docker::{DockerEngine, Setup};
-use tidegate_agent::engine::{Engine, Place, Reason, State};
+use tidegate_agent::fault::Reason;
 use tidegate_agent::registry::Credentials;
+use tidegate_agent::runtime::docker::{DockerEngine, Setup};
+use tidegate_agent::runtime::{Engine, Place, State};
 use tidegate_domain::health::Probe;
 
 use super::bench::{at, check, sleeper, with_engine};

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use tidegate_agent::engine::{Engine, Place, State};
+use tidegate_agent::runtime::{Engine, Place, State};
 
 use super::bench::{GRACE, alone_with_engine, at, needed, sleeper, with_engine};
 

@@ -1,7 +1,8 @@
 //! A declared service from its first container to its second, each call twice.
 
-use tidegate_agent::engine::{Engine, Place, State, Strategy};
+use tidegate_agent::container_spec::Strategy;
 use tidegate_agent::image::Image;
+use tidegate_agent::runtime::{Engine, Place, State};
 
 use super::bench::{GRACE, at, with_engine};
 
@@ -57,7 +58,7 @@ async fn from_one_container_to_the_next() {
 
         // Another work under the same name is refused while it runs: what serves is never removed in passing.
         let fault = bench.create(&engine, "web", &new, Place::Live, "second").await.expect_err("it serves");
-        assert_eq!(fault.reason, tidegate_agent::engine::Reason::NameTaken, "{fault}");
+        assert_eq!(fault.reason, tidegate_agent::fault::Reason::NameTaken, "{fault}");
 
         // It makes room, held; the next takes its place.
         for _ in 0..2 {

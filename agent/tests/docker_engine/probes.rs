@@ -1,7 +1,8 @@
 //! Every kind of health check, on a container that is well and on one that is not.
 
-use tidegate_agent::compose::Project;
-use tidegate_agent::engine::{Engine, Place, Reason};
+use tidegate_agent::compose;
+use tidegate_agent::fault::Reason;
+use tidegate_agent::runtime::{Engine, Place};
 use tidegate_domain::health::{Place as Where, Probe};
 
 use super::bench::{check, until_well, with_engine};
@@ -31,7 +32,7 @@ async fn what_each_kind_says() {
         let image = bench.image("1", &[]).await;
         let text = TEXT.replace("NAME", &bench.name).replace("IMAGE", &image.image);
         let project =
-            Project::parse(&bench.folder.join("compose.yaml"), &text, None, &std::collections::BTreeMap::new());
+            compose::parse(&bench.folder.join("compose.yaml"), &text, None, &std::collections::BTreeMap::new());
         let engine = bench.engine(Some(project.expect("it is well formed")), &["/bin/sh"]);
         let mut ids = std::collections::BTreeMap::new();
         for service in ["web", "sick", "looping"] {

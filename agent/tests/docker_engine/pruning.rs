@@ -1,6 +1,6 @@
 //! Old images go; what is used, kept, or somebody else's stays.
 
-use tidegate_agent::engine::{Engine, Place};
+use tidegate_agent::runtime::{Engine, Place};
 
 use super::bench::with_engine;
 

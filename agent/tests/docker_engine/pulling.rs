@@ -4,8 +4,10 @@ use std::sync::Mutex;
 
 use bollard::query_parameters::{PushImageOptionsBuilder, RemoveImageOptionsBuilder};
 use futures::StreamExt;
-use tidegate_agent::engine::{Engine, Place, Pulled, Reason};
+use tidegate_agent::fault::Reason;
 use tidegate_agent::image::Image;
+use tidegate_agent::image::Pulled;
+use tidegate_agent::runtime::{Engine, Place};
 use tidegate_domain::image::Digest;
 
 use super::bench::{Bench, needed, with_engine};

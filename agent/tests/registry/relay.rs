@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use futures::future::try_join;
 use reqwest::{Client, Method};
 use serde_json::json;
-use tidegate_agent::engine::{Pulled, Reason};
+use tidegate_agent::fault::Reason;
 use tidegate_agent::image::Image;
+use tidegate_agent::image::Pulled;
 use tidegate_agent::registry::{Looked, RegistryClient, Relay, Relays};
 use tidegate_domain::registry::DIGEST_HEADER;
 

@@ -19,8 +19,8 @@ use crate::simulation::{End, Outcome, Simulation};
 use crate::stack::Project;
 use crate::stdout;
 use tidegate_agent::image::Image;
-use tidegate_agent::pretended::Fate;
-use tidegate_agent::pretended::digest_of;
+use tidegate_agent::simulated::Fate;
+use tidegate_agent::simulated::digest_of;
 
 /// Enrolments that may be under way at once: the emulator takes no more at a time.
 const ENROL_AT_ONCE: usize = 12;

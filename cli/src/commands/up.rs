@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::progress::Progress;
 use crate::seed;
-use crate::stack::{self, Access, Project, UpOptions};
+use crate::stack::{Access, Project, UpOptions, self};
 use crate::stdout;
 
 /// Arguments of `tidegate up`.

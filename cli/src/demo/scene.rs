@@ -10,8 +10,8 @@ use tidegate_domain::image::{Digest, ImageRef, Repository, Tag};
 
 use crate::api::{Api, Policy};
 use tidegate_agent::image::Image;
-use tidegate_agent::pretended::Fate;
-use tidegate_agent::pretended::digest_of;
+use tidegate_agent::simulated::Fate;
+use tidegate_agent::simulated::digest_of;
 
 /// The registry of the image: one that the local stack allows beside the public ones.
 pub(super) const REGISTRY: &str = "localhost:5000";

@@ -2,7 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 use tidegate_agent::image::Image;
-use tidegate_agent::pretended::Fate;
+use tidegate_agent::simulated::Fate;
 use tidegate_domain::image::ImageRef;
 use tidegate_domain::policy::ImagePattern;
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use reqwest::header::IF_NONE_MATCH;
 use reqwest::{Method, StatusCode};
 
-use tidegate_agent::link::{Link, LinkError, POLL_AFTER, Polled, Reported};
-use tidegate_agent::report::StateReport;
+use tidegate_agent::server::link::{Link, LinkError, POLL_AFTER, Polled, Reported};
+use tidegate_agent::server::report::StateReport;
 
 use crate::api::{Api, ApiError, Call, Caller};
 

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use tidegate_agent::memory::Memory;
-use tidegate_agent::pretended::Containers;
+use tidegate_agent::state::memory::Memory;
+use tidegate_agent::simulated::Containers;
 
 /// A device.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
     use crate::fleet::fresh;
     use tidegate_agent::image::Image;
-    use tidegate_agent::pretended::digest_of;
+    use tidegate_agent::simulated::digest_of;
 
     #[test]
     fn is_found_again_by_its_owner_only() {

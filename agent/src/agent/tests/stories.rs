@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::agent::Ended;
-use crate::pretended::{Containers, Durations, Fate, Forgetful, PretendedEngine, Quiet};
-use crate::seen::Doing;
+use crate::simulated::{Containers, Durations, Fate, Forgetful, PretendedEngine, Quiet};
+use crate::state::snapshot::Doing;
 
 /// Lets a device with this fate (for v2 alone) live for as many turns as there are answers; tells what the server saw.
 /// `None` for the end of a device that went silent.

@@ -1,0 +1,114 @@
+//! Fetching an image for a rollout.
+
+use std::time::Duration;
+
+use rand::Rng as _;
+use tidegate_domain::event::DeviceEvent;
+use tidegate_domain::image::Digest;
+use tokio::time::{Instant, interval_at, sleep};
+
+use super::{Agent, Stopped, names, unavailable};
+use crate::agent::work::Work;
+use crate::fault::{Fault, Reason};
+use crate::host::Host;
+use crate::image::Image;
+use crate::image::Pulled;
+use crate::runtime::Engine;
+use crate::server::link::Link;
+use crate::server::report::Details;
+use crate::server::target::Move;
+use crate::state::store::Journal;
+
+/// Tries of a pull within one attempt (semantics 23).
+const PULL_TRIES: u32 = 3;
+/// First wait between two of them; doubled for each further one.
+const PULL_WAIT: Duration = Duration::from_secs(1);
+/// How often a long pull says that it goes on: the server counts ten minutes of silence.
+const STILL_PULLING: Duration = Duration::from_mins(4);
+
+impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
+    /// Fetches the image that these services move to, and tells of it.
+    pub(super) async fn fetch(&mut self, work: &Work, moving: &Move) -> Result<(), Stopped> {
+        let key = moving.key();
+        let Some((service, image)) = work.services.first() else { return Ok(()) };
+        if let Some(digest) = self.is_here(image).await? {
+            self.say(service, &key, DeviceEvent::ImagePulled, Details::of(Some(digest.clone())));
+            self.memory.pulled(key.clone(), digest);
+        } else {
+            self.say(service, &key, DeviceEvent::ImagePulling, Details::default());
+            match self.pull(service, image, moving).await {
+                Ok(digest) => {
+                    self.say(service, &key, DeviceEvent::ImagePulled, Details::of(Some(digest.clone())));
+                    self.memory.pulled(key.clone(), digest);
+                }
+                Err(fault) if fault.reason == Reason::WrongPlatform => {
+                    let details = Details::because(fault.reason.word(), fault.why);
+                    self.say(service, &key, DeviceEvent::UpdateSkipped, details);
+                    self.memory.finish(key);
+                    return Ok(());
+                }
+                Err(fault) => {
+                    let details = Details::because(fault.reason.word(), fault.why);
+                    self.say(service, &key, DeviceEvent::UpdateFailed, details);
+                    self.memory.finish(key);
+                    return Ok(());
+                }
+            }
+        }
+        // Said together with the image's arrival, so that the server never counts this device as past the swap.
+        let services = names(work);
+        if let Some(lock) = self.lock_of(&services) {
+            self.block(&services, &key, lock);
+        }
+        Ok(())
+    }
+
+    /// The content of a pinned image that is here already. One without a digest is fetched anew for each rollout: its
+    /// tag may have moved.
+    async fn is_here(&mut self, image: &Image) -> Result<Option<Digest>, Stopped> {
+        if image.digest.is_none() {
+            return Ok(None);
+        }
+        match self.engine.present(image).await {
+            Ok(present) => Ok(present.and(image.digest.clone())),
+            Err(fault) => unavailable(fault).map(|_| None),
+        }
+    }
+
+    async fn pull(&mut self, service: &str, image: &Image, moving: &Move) -> Result<Digest, Fault> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.pull_once(service, image, moving).await {
+                Err(fault) if fault.reason.may_pass() && tries < PULL_TRIES => {
+                    tracing::warn!(tries, "the pull is tried again: {fault}");
+                    let wait = PULL_WAIT * 2_u32.pow(tries - 1);
+                    sleep(wait.mul_f64(self.random.random_range(0.5..1.0))).await;
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    async fn pull_once(&mut self, service: &str, image: &Image, moving: &Move) -> Result<Digest, Fault> {
+        let seen = self.seen.clone();
+        let progress = |pulled: Pulled| seen.send_modify(|seen| seen.pulled = pulled);
+        progress(Pulled::default());
+        let engine = self.engine.clone();
+        let pull = engine.pull(image, &progress);
+        tokio::pin!(pull);
+        let mut still = interval_at(Instant::now() + STILL_PULLING, STILL_PULLING);
+        loop {
+            tokio::select! {
+                answer = &mut pull => return answer,
+                _ = still.tick() => {
+                    let Pulled { done, total } = self.seen.borrow().pulled;
+                    let message = format!("{} of {} MB", done / 1_000_000, total / 1_000_000);
+                    let details = Details { message: Some(message), ..Details::default() };
+                    self.say(service, &moving.key(), DeviceEvent::ImagePulling, details);
+                    self.tell_if_possible().await;
+                }
+            }
+        }
+    }
+}

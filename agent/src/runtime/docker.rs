@@ -1,0 +1,98 @@
+//! The container engine: Docker 20.10 and newer, and what speaks its API, such as Podman.
+//!
+//! A service is declared in the device's Compose file, or *adopted*: a container that somebody started with the label
+//! `tidegate.service=<name>`. Declared ones get their configuration from the file each time a container is made. An
+//! adopted one's is read once, from its container, and then travels with the containers that the agent makes, in the
+//! label `tidegate.configuration`: it outlives the original and does not pick up what later images bring by themselves.
+//!
+//! | place | name |
+//! | --- | --- |
+//! | [`Place::Live`](crate::runtime::Place) | the container's own: `container_name`, `<project>-<service>-1`, or what it was adopted with |
+//! | `Place::Next` | the same with `.tidegate-next` |
+//! | `Place::Kept` | the same with `.tidegate-kept` |
+
+mod adopt;
+mod connection;
+mod create;
+mod describe;
+mod engine;
+mod exec;
+mod faults;
+mod found;
+mod held;
+mod images;
+mod lifecycle;
+mod networks;
+mod places;
+mod probe;
+mod prune;
+mod pull;
+mod pulling;
+mod relayed;
+mod services;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+pub use describe::Description;
+pub use relayed::Relayed;
+
+use crate::container_spec::Project;
+use crate::registry::Credentials;
+use connection::Connection;
+use held::Held;
+
+/// Where an engine is and what it is asked to run.
+#[derive(Debug)]
+pub struct Setup<'a> {
+    /// The engine's address: a socket's path, `unix:///path` or, of a socket proxy, `tcp://host:port`.
+    pub address: &'a str,
+    /// What the device's Compose file declares, where it has one.
+    pub project: Option<Project>,
+    /// The registries' logins.
+    pub credentials: Arc<Credentials>,
+    /// What pulls go through; without it the engine asks registries by itself.
+    pub relayed: Option<Relayed>,
+    /// Programs on the host that a health check may run, by absolute path.
+    pub programs: Vec<PathBuf>,
+    /// The agent's own folder, for the restart policies of held containers.
+    pub state: &'a Path,
+}
+
+/// A container engine behind its API.
+#[derive(Debug)]
+pub struct DockerEngine {
+    connection: Connection,
+    project: Option<Project>,
+    credentials: Arc<Credentials>,
+    relayed: Option<Relayed>,
+    programs: Vec<PathBuf>,
+    held: Held,
+    /// What was said about labelled containers that cannot be adopted: once is enough.
+    told: Mutex<BTreeSet<String>>,
+}
+
+impl DockerEngine {
+    /// An engine; the connection is made when it is first needed, so that the engine may start later than the agent.
+    pub fn new(setup: Setup<'_>) -> Self {
+        Self {
+            connection: Connection::new(setup.address),
+            project: setup.project,
+            credentials: setup.credentials,
+            relayed: setup.relayed,
+            programs: setup.programs,
+            held: Held::new(setup.state),
+            told: Mutex::default(),
+        }
+    }
+
+    /// Says something once.
+    fn tell(&self, what: String) {
+        let mut told = self.told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if !told.contains(&what) {
+            tracing::warn!("{what}");
+            told.insert(what);
+        }
+    }
+}

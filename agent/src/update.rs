@@ -1,0 +1,4 @@
+//! Replacing a service's container.
+
+pub mod health;
+pub mod swap;

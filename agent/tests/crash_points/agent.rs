@@ -1,0 +1,51 @@
+//! The agent dies at every point.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use futures::StreamExt as _;
+
+use super::failpoint::{End, Fuse};
+use super::scene::{Scene, Stage};
+use super::world::{Device, World};
+
+/// Devices at a time on the one engine: they mostly wait.
+const AT_A_TIME: usize = 10;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cut_at_any_point_leaves_new_and_healthy_or_old_and_running() {
+    let Some(stage) = Stage::set("cuts").await else { return };
+    let devices = Device::several(AT_A_TIME);
+    let traces = futures::future::join_all(stage.scenes.iter().zip(&devices).map(|(scene, device)| async {
+        let world = World::new(&stage, scene, device).await;
+        let trace = world.live_on().await.trace();
+        world.is_as_it_should_be(false, "without a cut").await;
+        eprintln!("{}: {} points: {}", scene.name(), trace.len(), trace.join(", "));
+        trace
+    }));
+    let traces = traces.await;
+    let cuts: Vec<(&Scene, usize, &str)> = stage
+        .scenes
+        .iter()
+        .zip(&traces)
+        .flat_map(|(scene, trace)| trace.iter().enumerate().map(move |(cut, point)| (scene, cut, *point)))
+        .collect();
+
+    let (free, done, began, all) = (Mutex::new(devices), AtomicUsize::new(0), Instant::now(), cuts.len());
+    futures::stream::iter(cuts)
+        .for_each_concurrent(AT_A_TIME, async |(scene, cut, point)| {
+            let device = free.lock().unwrap_or_else(PoisonError::into_inner).pop().expect("one for each");
+            let how = format!("cut at point {cut} ({point})");
+            let world = World::new(&stage, scene, &device).await;
+            let fuse = Fuse::of(cut as i64, End::Agent);
+            assert!(world.live(&fuse, End::Agent).await, "{}, {how}: not reached: {:?}", scene.name(), fuse.trace());
+            assert_eq!(fuse.trace().last(), Some(&point), "{}, {how}: each run has the same points", scene.name());
+            world.live_on().await;
+            world.is_as_it_should_be(false, &how).await;
+            free.lock().unwrap_or_else(PoisonError::into_inner).push(device);
+            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+            eprintln!("cut {done} of {all} after {} s: {}, {how}", began.elapsed().as_secs(), scene.name());
+        })
+        .await;
+}

@@ -29,19 +29,19 @@ use crate::fault::{Fault, Reason};
 use crate::host::Host;
 use crate::image::Image;
 use crate::locks::Lock;
-use crate::runtime::Engine;
-use crate::runtime::retrying::Patient;
+use crate::runtime::Runtime;
+use crate::runtime::retrying::RetryingRuntime;
 use crate::server::link::{Link, LinkError};
 use crate::server::report::Details;
 use crate::server::target::MoveKey;
 use crate::state::memory::{Memory, Running};
-use crate::state::snapshot::{Doing, Seen, Tally};
-use crate::state::store::Journal;
+use crate::state::snapshot::{Doing, Snapshot, Tally};
+use crate::state::store::StateStore;
 
 /// How often a lock that holds an update is looked at.
 const LOCK_LOOK: Duration = Duration::from_secs(5);
 /// How often a service that is down is tried to be brought up again.
-const OWED_LOOK: Duration = Duration::from_secs(15);
+const DOWN_SERVICES_LOOK: Duration = Duration::from_secs(15);
 /// Between two questions of a device whose token is not accepted.
 const DENIED_WAIT: Duration = Duration::from_mins(1);
 
@@ -57,7 +57,7 @@ pub struct Ports<L, E, H, J> {
     /// The way to the server.
     pub link: L,
     /// The container engine.
-    pub engine: Arc<E>,
+    pub runtime: Arc<E>,
     /// The device.
     pub host: Arc<H>,
     /// What survives a power cut.
@@ -71,7 +71,7 @@ pub struct Setting {
     /// The device's clock: only for what people read.
     pub clock: fn() -> Timestamp,
     /// Shows how things stand.
-    pub seen: watch::Sender<Seen>,
+    pub seen: watch::Sender<Snapshot>,
     /// Told to poll now.
     pub wake: Arc<Notify>,
 }
@@ -79,7 +79,7 @@ pub struct Setting {
 /// An agent with its containers and its way to the server.
 pub struct Agent<L, E, H, J> {
     link: L,
-    engine: Patient<E>,
+    runtime: RetryingRuntime<E>,
     host: Arc<H>,
     journal: J,
     memory: Memory,
@@ -89,7 +89,7 @@ pub struct Agent<L, E, H, J> {
     report_etag: Option<String>,
     random: SmallRng,
     clock: fn() -> Timestamp,
-    seen: watch::Sender<Seen>,
+    seen: watch::Sender<Snapshot>,
     wake: Arc<Notify>,
     /// The piece of work that a lock holds, and the services it is about.
     blocked: Option<(MoveKey, Vec<String>)>,
@@ -104,9 +104,9 @@ enum Stopped {
     /// The server could not be reached, or said no.
     Link(LinkError),
     /// What has to be kept could not be kept: nothing is begun that could be lost.
-    Journal(std::io::Error),
+    StateStore(std::io::Error),
     /// The engine does not answer.
-    Engine(Fault),
+    Runtime(Fault),
 }
 
 impl From<LinkError> for Stopped {
@@ -117,19 +117,19 @@ impl From<LinkError> for Stopped {
 
 impl From<std::io::Error> for Stopped {
     fn from(error: std::io::Error) -> Self {
-        Self::Journal(error)
+        Self::StateStore(error)
     }
 }
 
-impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
+impl<L: Link, E: Runtime, H: Host, J: StateStore> Agent<L, E, H, J> {
     /// An agent that goes on where `memory` ends.
     pub fn new(ports: Ports<L, E, H, J>, memory: Memory, setting: Setting) -> Self {
-        let Ports { link, engine, host, journal } = ports;
+        let Ports { link, runtime, host, journal } = ports;
         let Setting { draw, clock, seen, wake } = setting;
         let random = SmallRng::seed_from_u64(draw);
         Self {
             link,
-            engine: Patient(engine),
+            runtime: RetryingRuntime(runtime),
             host,
             journal,
             kept: Some(memory.clone()),
@@ -169,7 +169,7 @@ impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
         } else if let Err(fault) = self.tidy_all().await {
             self.count(|tally| tally.failed(format!("what is left over cannot be looked at: {fault}")));
         }
-        self.pay_owed().await;
+        self.restore_down_services().await;
     }
 
     /// Looks at what runs, tells what is untold, polls, and works until the answer asks for nothing more. Answers when
@@ -185,7 +185,7 @@ impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
     }
 
     async fn try_turn(&mut self) -> Result<Duration, Stopped> {
-        self.pay_owed().await;
+        self.restore_down_services().await;
         loop {
             self.observe().await;
             self.tell().await?;
@@ -231,8 +231,8 @@ impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
             Stopped::Link(LinkError::Denied(why)) => {
                 (Some(DENIED_WAIT * self.failures.min(15)), format!("the token is not accepted: {why}"), Doing::Denied)
             }
-            Stopped::Journal(error) => (None, format!("the journal cannot be written: {error}"), Doing::Idle),
-            Stopped::Engine(fault) => (None, format!("the container engine: {fault}"), Doing::Idle),
+            Stopped::StateStore(error) => (None, format!("the journal cannot be written: {error}"), Doing::Idle),
+            Stopped::Runtime(fault) => (None, format!("the container engine: {fault}"), Doing::Idle),
         };
         tracing::warn!(failures = self.failures, "{why}");
         self.count(|tally| tally.failed(why));
@@ -253,12 +253,14 @@ impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
         loop {
             let left = until.saturating_duration_since(Instant::now());
             let Some((key, services)) = self.blocked.clone() else {
-                let owes = !self.memory.owed.is_empty() && left > OWED_LOOK;
-                let woken = timeout(if owes { OWED_LOOK } else { left }, self.wake.notified()).await.is_ok();
-                if woken || !owes {
+                let has_down_services = !self.memory.down_services.is_empty() && left > DOWN_SERVICES_LOOK;
+                let woken = timeout(if has_down_services { DOWN_SERVICES_LOOK } else { left }, self.wake.notified())
+                    .await
+                    .is_ok();
+                if woken || !has_down_services {
                     return;
                 }
-                self.pay_owed().await;
+                self.restore_down_services().await;
                 continue;
             };
             if left.is_zero() {
@@ -351,7 +353,7 @@ impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
     }
 
     /// Shows how things stand.
-    fn watch(&self, change: impl FnOnce(&mut Seen)) {
+    fn watch(&self, change: impl FnOnce(&mut Snapshot)) {
         self.seen.send_modify(|seen| {
             change(seen);
             seen.memory.clone_from(&self.memory);
@@ -365,5 +367,5 @@ fn names(work: &Work) -> Vec<String> {
 
 /// An engine that does not answer ends a turn; everything else is an answer.
 fn unavailable(fault: Fault) -> Result<Fault, Stopped> {
-    if fault.reason == Reason::EngineUnavailable { Err(Stopped::Engine(fault)) } else { Ok(fault) }
+    if fault.reason == Reason::EngineUnavailable { Err(Stopped::Runtime(fault)) } else { Ok(fault) }
 }

@@ -1,4 +1,4 @@
-//! The seam to a container engine: what the agent needs of Docker, of Podman, or of a pretended one.
+//! The port to the container runtime: what the agent needs of Docker, of Podman, or of a simulated one.
 //!
 //! Calls are small on purpose: each is one thing that either happened or did not when the power goes, and the agent
 //! finds out which. All of them are idempotent: what is so already is no fault.
@@ -47,7 +47,8 @@ pub enum Place {
     /// One that is being brought up.
     Next,
     /// The one that served before and can serve again.
-    Kept,
+    #[serde(rename = "kept")]
+    Fallback,
 }
 
 /// A container of a service.
@@ -63,8 +64,8 @@ pub struct Container {
     pub image: Image,
     /// What it does.
     pub state: State,
-    /// The piece of work that it was made for, as [`Create::made_for`] had it.
-    pub made_for: Option<String>,
+    /// The piece of work that it was made for, as [`Create::created_for`] had it.
+    pub created_for: Option<String>,
 }
 
 /// What a container does.
@@ -93,19 +94,27 @@ pub struct Create<'a> {
     /// no fault where the engine remembers its configuration.
     pub like: Option<&'a ContainerId>,
     /// Names the piece of work: found again on the container after a cut.
-    pub made_for: &'a str,
-    /// Whether it takes the service's names in its networks at once, or by [`Engine::serve`] later.
+    pub created_for: &'a str,
+    /// Whether it takes the service's names in its networks at once, or by [`Containers::serve`] later.
     pub serves: bool,
 }
 
-/// What the agent needs of a container engine.
-pub trait Engine: Send + Sync {
+/// What the agent needs of a container runtime.
+pub trait Runtime: Services + Images + Containers + Checks {}
+
+impl<T: Services + Images + Containers + Checks> Runtime for T {}
+
+/// The services of the device and their containers, as they are now.
+pub trait Services: Send + Sync {
     /// The services of this device, by name.
     fn services(&self) -> impl Future<Output = Result<BTreeMap<String, Service>, Fault>> + Send;
 
     /// Every container that stands in one of the service's places, strangers that have one of its names included.
     fn containers(&self, service: &str) -> impl Future<Output = Result<Vec<Container>, Fault>> + Send;
+}
 
+/// Images on the device.
+pub trait Images: Send + Sync {
     /// The content of this image where it is on the device, for its platform, and whole.
     fn present(&self, image: &Image) -> impl Future<Output = Result<Option<Digest>, Fault>> + Send;
 
@@ -116,7 +125,13 @@ pub trait Engine: Send + Sync {
         progress: &(dyn Fn(Pulled) + Send + Sync),
     ) -> impl Future<Output = Result<Digest, Fault>> + Send;
 
-    /// Makes a container. One of ours that has the name and was made for the same work and image is taken as it is.
+    /// Removes the images of these services' repositories that are in nobody's use and not among `keep`.
+    fn prune(&self, keep: &[Image]) -> impl Future<Output = Result<(), Fault>> + Send;
+}
+
+/// Changes of single containers.
+pub trait Containers: Send + Sync {
+    /// Creates a container. One of ours that has the name and was created for the same work and image is taken as it is.
     fn create(&self, create: &Create<'_>) -> impl Future<Output = Result<ContainerId, Fault>> + Send;
 
     /// Starts it.
@@ -125,9 +140,12 @@ pub trait Engine: Send + Sync {
     /// Stops it: asks, waits for `grace`, then kills it. Returns when it is stopped.
     fn stop(&self, id: &ContainerId, grace: Duration) -> impl Future<Output = Result<(), Fault>> + Send;
 
-    /// Whether the engine starts it by itself, as its restart policy says, or never, whatever that says. A container
-    /// that was stopped for another one is held, so that no restart of the engine or the device brings both up.
-    fn hold(&self, id: &ContainerId, held: bool) -> impl Future<Output = Result<(), Fault>> + Send;
+    /// The runtime never starts it by itself from now on, whatever its restart policy says: a container that was stopped
+    /// for another one must not come up beside it when the runtime or the device restarts.
+    fn suspend_restart_policy(&self, id: &ContainerId) -> impl Future<Output = Result<(), Fault>> + Send;
+
+    /// Its own restart policy holds again.
+    fn resume_restart_policy(&self, id: &ContainerId) -> impl Future<Output = Result<(), Fault>> + Send;
 
     /// Moves it to another of its service's places.
     fn rename(&self, id: &ContainerId, service: &str, to: Place) -> impl Future<Output = Result<(), Fault>> + Send;
@@ -137,7 +155,10 @@ pub trait Engine: Send + Sync {
 
     /// Removes it, running or not. Its named volumes stay.
     fn remove(&self, id: &ContainerId) -> impl Future<Output = Result<(), Fault>> + Send;
+}
 
+/// Whether a container works.
+pub trait Checks: Send + Sync {
     /// One try of a health check. The caller bounds its time.
     fn probe(
         &self,
@@ -148,7 +169,4 @@ pub trait Engine: Send + Sync {
 
     /// The last lines that it wrote, for a report.
     fn last_words(&self, id: &ContainerId) -> impl Future<Output = String> + Send;
-
-    /// Removes the images of these services' repositories that are in nobody's use and not among `keep`.
-    fn prune(&self, keep: &[Image]) -> impl Future<Output = Result<(), Fault>> + Send;
 }

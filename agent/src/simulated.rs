@@ -1,4 +1,4 @@
-//! A container engine that only pretends: for simulated devices, and for tests that cut the power at every call.
+//! A container engine that only simulates: for simulated devices, and for tests that cut the power at every call.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,12 +19,12 @@ use crate::host::Host;
 use crate::image::Image;
 use crate::image::Pulled;
 use crate::locks::Lock;
-use crate::runtime::{Container, ContainerId, Create, Engine, Place, Service, State};
-use crate::state::store::Journal;
+use crate::runtime::{Checks, Container, ContainerId, Containers, Create, Images, Place, Service, Services, State};
+use crate::state::store::StateStore;
 
 /// What happens when a device takes an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
-pub enum Fate {
+pub enum FaultProfile {
     /// It works.
     #[value(skip)]
     Healthy,
@@ -53,7 +53,7 @@ pub fn digest_of(reference: &str) -> Digest {
     Digest::parse(&text).expect("a SHA-256 in hex is a digest")
 }
 
-/// How long pretended work takes.
+/// How long simulated work takes.
 #[derive(Debug, Clone, Copy)]
 pub struct Durations {
     /// Fetching.
@@ -72,42 +72,44 @@ impl Durations {
     }
 }
 
-/// The containers on a pretended device, which outlive its agent.
+/// The containers on a simulated device, which outlive its agent.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Containers {
+pub struct SimulatedContainers {
     made: u64,
-    all: BTreeMap<ContainerId, Pretended>,
+    all: BTreeMap<ContainerId, SimulatedContainer>,
     images: Vec<Image>,
 }
 
-/// A pretended container.
+/// A simulated container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "what a container is, each by itself")]
-struct Pretended {
+struct SimulatedContainer {
     service: String,
     place: Place,
     image: Image,
-    made_for: Option<String>,
+    #[serde(rename = "made_for")]
+    created_for: Option<String>,
     running: bool,
     started: bool,
-    held: bool,
+    #[serde(rename = "held")]
+    restart_suspended: bool,
     serves: bool,
 }
 
-impl Containers {
+impl SimulatedContainers {
     /// A device whose services run these images.
     pub fn running(services: impl IntoIterator<Item = (String, Image)>) -> Self {
         let mut containers = Self::default();
         for (service, image) in services {
             containers.images.push(image.clone());
-            let new = Pretended {
+            let new = SimulatedContainer {
                 service,
                 place: Place::Live,
                 image,
-                made_for: None,
+                created_for: None,
                 running: true,
                 started: true,
-                held: false,
+                restart_suspended: false,
                 serves: true,
             };
             containers.add(new);
@@ -115,7 +117,7 @@ impl Containers {
         containers
     }
 
-    fn add(&mut self, container: Pretended) -> ContainerId {
+    fn add(&mut self, container: SimulatedContainer) -> ContainerId {
         self.made += 1;
         let id = ContainerId(format!("c{}", self.made));
         self.all.insert(id.clone(), container);
@@ -123,25 +125,25 @@ impl Containers {
     }
 }
 
-/// The pretended engine. What happens on it is the device's fate with an image.
-pub struct PretendedEngine<F> {
-    fate_of: F,
+/// The simulated engine. What happens on it is the device's fate with an image.
+pub struct SimulatedRuntime<F> {
+    profile_of: F,
     durations: Durations,
     strategy: Strategy,
     services: BTreeMap<String, Image>,
-    containers: Mutex<Containers>,
+    containers: Mutex<SimulatedContainers>,
     failed_pulls: Mutex<u32>,
     keeps_port: AtomicBool,
     gone: Notify,
 }
 
-impl<F: Fn(&Image) -> Fate + Send + Sync> PretendedEngine<F> {
+impl<F: Fn(&Image) -> FaultProfile + Send + Sync> SimulatedRuntime<F> {
     /// The engine of a device; `fate_of` tells what happens with an image on it.
-    pub fn new(containers: Containers, fate_of: F, durations: Durations) -> Self {
+    pub fn new(containers: SimulatedContainers, profile_of: F, durations: Durations) -> Self {
         let live = containers.all.values().filter(|container| container.place == Place::Live);
         let services = live.map(|container| (container.service.clone(), container.image.clone())).collect();
         Self {
-            fate_of,
+            profile_of,
             durations,
             strategy: Strategy::Recreate,
             services,
@@ -166,7 +168,7 @@ impl<F: Fn(&Image) -> Fate + Send + Sync> PretendedEngine<F> {
     }
 
     /// The containers as they are.
-    pub fn containers_now(&self) -> Containers {
+    pub fn containers_now(&self) -> SimulatedContainers {
         self.all().clone()
     }
 
@@ -178,7 +180,8 @@ impl<F: Fn(&Image) -> Fate + Send + Sync> PretendedEngine<F> {
     /// The power went and came back: everything stopped, and what its engine may start by itself runs again.
     pub fn power_cut(&self) {
         for container in self.all().all.values_mut() {
-            container.running = container.started && !container.held && !self.never_starts(&container.image);
+            container.running =
+                container.started && !container.restart_suspended && !self.never_starts(&container.image);
         }
     }
 
@@ -193,8 +196,8 @@ impl<F: Fn(&Image) -> Fate + Send + Sync> PretendedEngine<F> {
     }
 
     /// Whether the engine starts the service's container again by itself.
-    pub fn is_held(&self, service: &str) -> bool {
-        self.all().all.values().any(|container| container.service == service && container.held)
+    pub fn is_restart_suspended(&self, service: &str) -> bool {
+        self.all().all.values().any(|container| container.service == service && container.restart_suspended)
     }
 
     /// Every container of a service as (place, tag, running), ordered.
@@ -217,17 +220,26 @@ impl<F: Fn(&Image) -> Fate + Send + Sync> PretendedEngine<F> {
     }
 
     fn never_starts(&self, image: &Image) -> bool {
-        (self.fate_of)(image) == Fate::SwapFails
+        (self.profile_of)(image) == FaultProfile::SwapFails
     }
 
     /// Whether an image was fetched whose way back fails: from then on every other one is broken.
     fn way_back_is_broken(&self, image: &Image) -> bool {
-        (self.fate_of)(image) != Fate::RollbackFails
-            && self.all().all.values().any(|container| (self.fate_of)(&container.image) == Fate::RollbackFails)
+        (self.profile_of)(image) != FaultProfile::RollbackFails
+            && self
+                .all()
+                .all
+                .values()
+                .any(|container| (self.profile_of)(&container.image) == FaultProfile::RollbackFails)
     }
 
-    fn all(&self) -> MutexGuard<'_, Containers> {
+    fn all(&self) -> MutexGuard<'_, SimulatedContainers> {
         self.containers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, id: &ContainerId, change: impl FnOnce(&mut SimulatedContainer)) -> Result<(), Fault> {
+        self.all().all.get_mut(id).map(change);
+        Ok(())
     }
 
     async fn vanish(&self) -> ! {
@@ -242,7 +254,7 @@ impl<F: Fn(&Image) -> Fate + Send + Sync> PretendedEngine<F> {
     }
 }
 
-impl<F: Fn(&Image) -> Fate + Send + Sync> Engine for PretendedEngine<F> {
+impl<F: Fn(&Image) -> FaultProfile + Send + Sync> Services for SimulatedRuntime<F> {
     async fn services(&self) -> Result<BTreeMap<String, Service>, Fault> {
         let services = self.services.iter().map(|(name, image)| {
             let service = Service {
@@ -270,20 +282,24 @@ impl<F: Fn(&Image) -> Fate + Send + Sync> Engine for PretendedEngine<F> {
                 (false, true) => State::Exited(1),
                 (false, false) => State::Created,
             },
-            made_for: container.made_for.clone(),
+            created_for: container.created_for.clone(),
         });
         Ok(seen.collect())
     }
+}
 
+impl<F: Fn(&Image) -> FaultProfile + Send + Sync> Images for SimulatedRuntime<F> {
     async fn present(&self, image: &Image) -> Result<Option<Digest>, Fault> {
         Ok(self.all().images.iter().find(|known| known.is_same(image)).and_then(|known| known.digest.clone()))
     }
 
     async fn pull(&self, image: &Image, _progress: &(dyn Fn(Pulled) + Send + Sync)) -> Result<Digest, Fault> {
         sleep(self.durations.pull).await;
-        match (self.fate_of)(image) {
-            Fate::PullFails => return Err(Fault::new(Reason::RegistryUnavailable, "the registry does not answer")),
-            Fate::PullFailsOnce => {
+        match (self.profile_of)(image) {
+            FaultProfile::PullFails => {
+                return Err(Fault::new(Reason::RegistryUnavailable, "the registry does not answer"));
+            }
+            FaultProfile::PullFailsOnce => {
                 let mut failed = self.failed_pulls.lock().unwrap_or_else(PoisonError::into_inner);
                 *failed += 1;
                 if *failed == 1 {
@@ -291,8 +307,12 @@ impl<F: Fn(&Image) -> Fate + Send + Sync> Engine for PretendedEngine<F> {
                 }
                 *failed = 0;
             }
-            Fate::VanishesWhilePulling => self.vanish().await,
-            Fate::Healthy | Fate::Unhealthy | Fate::SwapFails | Fate::VanishesAfterSwap | Fate::RollbackFails => {}
+            FaultProfile::VanishesWhilePulling => self.vanish().await,
+            FaultProfile::Healthy
+            | FaultProfile::Unhealthy
+            | FaultProfile::SwapFails
+            | FaultProfile::VanishesAfterSwap
+            | FaultProfile::RollbackFails => {}
         }
         let digest = image.digest.clone().unwrap_or_else(|| digest_of(&image.image));
         let pulled = Image { image: image.image.clone(), digest: Some(digest.clone()) };
@@ -303,24 +323,33 @@ impl<F: Fn(&Image) -> Fate + Send + Sync> Engine for PretendedEngine<F> {
         Ok(digest)
     }
 
+    async fn prune(&self, keep: &[Image]) -> Result<(), Fault> {
+        let mut all = self.all();
+        let used: Vec<Image> = all.all.values().map(|container| container.image.clone()).collect();
+        all.images.retain(|image| keep.iter().chain(&used).any(|kept| kept.is_same(image)));
+        Ok(())
+    }
+}
+
+impl<F: Fn(&Image) -> FaultProfile + Send + Sync> Containers for SimulatedRuntime<F> {
     async fn create(&self, create: &Create<'_>) -> Result<ContainerId, Fault> {
         let mut all = self.all();
         let named = all.all.iter().find(|(_, c)| c.service == create.service && c.place == create.place);
         if let Some((id, found)) = named {
             let id = id.clone();
-            if found.made_for.as_deref() == Some(create.made_for) && found.image == *create.image {
+            if found.created_for.as_deref() == Some(create.created_for) && found.image == *create.image {
                 return Ok(id);
             }
             all.all.remove(&id);
         }
-        Ok(all.add(Pretended {
+        Ok(all.add(SimulatedContainer {
             service: create.service.to_owned(),
             place: create.place,
             image: create.image.clone(),
-            made_for: Some(create.made_for.to_owned()),
+            created_for: Some(create.created_for.to_owned()),
             running: false,
             started: false,
-            held: false,
+            restart_suspended: false,
             serves: create.serves,
         }))
     }
@@ -337,25 +366,19 @@ impl<F: Fn(&Image) -> Fate + Send + Sync> Engine for PretendedEngine<F> {
         if self.way_back_is_broken(&image) {
             return Err(Fault::new(Reason::Refused, "the old image is gone from the disk"));
         }
-        if let Some(container) = self.all().all.get_mut(id) {
-            container.running = true;
-            container.started = true;
-        }
-        Ok(())
+        self.change(id, |container| (container.running, container.started) = (true, true))
     }
 
     async fn stop(&self, id: &ContainerId, _grace: Duration) -> Result<(), Fault> {
-        if let Some(container) = self.all().all.get_mut(id) {
-            container.running = false;
-        }
-        Ok(())
+        self.change(id, |container| container.running = false)
     }
 
-    async fn hold(&self, id: &ContainerId, held: bool) -> Result<(), Fault> {
-        if let Some(container) = self.all().all.get_mut(id) {
-            container.held = held;
-        }
-        Ok(())
+    async fn suspend_restart_policy(&self, id: &ContainerId) -> Result<(), Fault> {
+        self.change(id, |container| container.restart_suspended = true)
+    }
+
+    async fn resume_restart_policy(&self, id: &ContainerId) -> Result<(), Fault> {
+        self.change(id, |container| container.restart_suspended = false)
     }
 
     async fn rename(&self, id: &ContainerId, service: &str, to: Place) -> Result<(), Fault> {
@@ -372,49 +395,45 @@ impl<F: Fn(&Image) -> Fate + Send + Sync> Engine for PretendedEngine<F> {
     }
 
     async fn serve(&self, id: &ContainerId, _service: &str) -> Result<(), Fault> {
-        if let Some(container) = self.all().all.get_mut(id) {
-            container.serves = true;
-        }
-        Ok(())
+        self.change(id, |container| container.serves = true)
     }
 
     async fn remove(&self, id: &ContainerId) -> Result<(), Fault> {
         self.all().all.remove(id);
         Ok(())
     }
+}
 
+impl<F: Fn(&Image) -> FaultProfile + Send + Sync> Checks for SimulatedRuntime<F> {
     async fn probe(&self, _service: &str, id: &ContainerId, _check: &HealthCheck) -> Result<(), Fault> {
         sleep(self.durations.probe).await;
         let image = self.image_of(id)?;
         if !self.all().all.get(id).is_some_and(|container| container.running) {
             return Err(Fault::new(Reason::Unhealthy, "the container does not run"));
         }
-        match (self.fate_of)(&image) {
-            Fate::Unhealthy | Fate::RollbackFails => Err(Fault::new(Reason::Unhealthy, "the check was refused")),
-            Fate::VanishesAfterSwap => self.vanish().await,
-            Fate::Healthy | Fate::PullFails | Fate::PullFailsOnce | Fate::SwapFails | Fate::VanishesWhilePulling => {
-                Ok(())
+        match (self.profile_of)(&image) {
+            FaultProfile::Unhealthy | FaultProfile::RollbackFails => {
+                Err(Fault::new(Reason::Unhealthy, "the check was refused"))
             }
+            FaultProfile::VanishesAfterSwap => self.vanish().await,
+            FaultProfile::Healthy
+            | FaultProfile::PullFails
+            | FaultProfile::PullFailsOnce
+            | FaultProfile::SwapFails
+            | FaultProfile::VanishesWhilePulling => Ok(()),
         }
     }
 
     async fn last_words(&self, _id: &ContainerId) -> String {
         String::new()
     }
-
-    async fn prune(&self, keep: &[Image]) -> Result<(), Fault> {
-        let mut all = self.all();
-        let used: Vec<Image> = all.all.values().map(|container| container.image.clone()).collect();
-        all.images.retain(|image| keep.iter().chain(&used).any(|kept| kept.is_same(image)));
-        Ok(())
-    }
 }
 
 /// A device without locks and hooks.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Quiet;
+pub struct SimulatedHost;
 
-impl Host for Quiet {
+impl Host for SimulatedHost {
     fn lock(&self, _service: &str) -> Option<Lock> {
         None
     }
@@ -430,9 +449,9 @@ impl Host for Quiet {
 
 /// Keeps nothing: a simulated device never loses its power.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Forgetful;
+pub struct NoStore;
 
-impl Journal for Forgetful {
+impl StateStore for NoStore {
     fn write(&mut self, _state: &[u8]) -> std::io::Result<()> {
         Ok(())
     }

@@ -11,13 +11,13 @@ use jiff::Timestamp;
 use tidegate_agent::agent::{Agent, Ended, Ports, Setting};
 use tidegate_agent::image::Image;
 use tidegate_agent::state::memory::{Memory, Running};
-use tidegate_agent::simulated::{Containers, Durations, Fate, Forgetful, PretendedEngine, Quiet};
-use tidegate_agent::state::snapshot::{Doing, Seen, Tally};
+use tidegate_agent::simulated::{SimulatedContainers, Durations, FaultProfile, NoStore, SimulatedRuntime, SimulatedHost};
+use tidegate_agent::state::snapshot::{Doing, Snapshot, Tally};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::api::Api;
-use crate::device::fate::Lot;
+use crate::device::faults::Lot;
 use crate::device::link::HttpLink;
 
 pub(crate) use enrol::{Kind, enrol};
@@ -27,13 +27,13 @@ pub(crate) use saved::{SavedDevice, SavedFleet};
 const FIRST_POLLS_PER_SECOND: f64 = 60.0;
 
 /// Tells what happens on the device of this number with this image.
-pub(crate) type FateOf = Arc<dyn Fn(usize, &Image) -> Fate + Send + Sync>;
+pub(crate) type ProfileOf = Arc<dyn Fn(usize, &Image) -> FaultProfile + Send + Sync>;
 
 /// What the devices of a fleet share.
 #[derive(Clone)]
 pub(crate) struct World {
     /// Their fates.
-    pub(crate) fate_of: FateOf,
+    pub(crate) profile_of: ProfileOf,
     /// Draws what is drawn.
     pub(crate) seed: u64,
     /// The share of devices that never call, from 0 to 1.
@@ -60,23 +60,23 @@ struct Member {
     uuid: String,
     token: String,
     offline: bool,
-    seen: watch::Sender<Seen>,
-    engine: Arc<PretendedEngine<FateOnDevice>>,
+    seen: watch::Sender<Snapshot>,
+    runtime: Arc<SimulatedRuntime<ProfileOnDevice>>,
 }
 
 /// What happens on one device with an image.
-type FateOnDevice = Box<dyn Fn(&Image) -> Fate + Send + Sync>;
+type ProfileOnDevice = Box<dyn Fn(&Image) -> FaultProfile + Send + Sync>;
 
 /// A device's life: until the server knows it no more, or it goes silent.
 async fn live(
-    agent: Agent<HttpLink, PretendedEngine<FateOnDevice>, Quiet, Forgetful>,
-    engine: Arc<PretendedEngine<FateOnDevice>>,
-    seen: watch::Sender<Seen>,
+    agent: Agent<HttpLink, SimulatedRuntime<ProfileOnDevice>, SimulatedHost, NoStore>,
+    runtime: Arc<SimulatedRuntime<ProfileOnDevice>>,
+    seen: watch::Sender<Snapshot>,
     first: Duration,
 ) {
     tokio::select! {
         Ended::Deleted = agent.run(first) => {}
-        () = engine.gone() => seen.send_modify(|seen| seen.doing = Doing::Vanished),
+        () = runtime.gone() => seen.send_modify(|seen| seen.doing = Doing::Vanished),
     }
 }
 
@@ -106,14 +106,14 @@ impl Fleet {
         let members = devices.into_iter().map(|device| {
             let SavedDevice { number, uuid, token, memory, containers } = device;
             let lot = Lot::draw(world.seed, number, "device");
-            let seen = watch::Sender::new(Seen { memory: memory.clone(), ..Seen::default() });
+            let seen = watch::Sender::new(Snapshot { memory: memory.clone(), ..Snapshot::default() });
             let offline = world.is_offline(number);
-            let fate_of = Arc::clone(&world.fate_of);
-            let fate_of: FateOnDevice = Box::new(move |image| fate_of(number, image));
-            let engine = Arc::new(PretendedEngine::new(containers, fate_of, durations(lot)));
+            let profile_of = Arc::clone(&world.profile_of);
+            let profile_of: ProfileOnDevice = Box::new(move |image| profile_of(number, image));
+            let runtime = Arc::new(SimulatedRuntime::new(containers, profile_of, durations(lot)));
             if !offline {
                 let link = HttpLink::new(api.clone(), &uuid, &token, Arc::clone(&turns));
-                let ports = Ports { link, engine: Arc::clone(&engine), host: Arc::new(Quiet), journal: Forgetful };
+                let ports = Ports { link, runtime: Arc::clone(&runtime), host: Arc::new(SimulatedHost), journal: NoStore };
                 let setting = Setting {
                     draw: lot.seed(),
                     clock: Timestamp::now,
@@ -122,9 +122,9 @@ impl Fleet {
                 };
                 let agent = Agent::new(ports, memory, setting);
                 let first = Duration::from_secs_f64(lot.share() * spread);
-                tasks.spawn(live(agent, Arc::clone(&engine), seen.clone(), first));
+                tasks.spawn(live(agent, Arc::clone(&runtime), seen.clone(), first));
             }
-            Member { number, uuid, token, offline, seen, engine }
+            Member { number, uuid, token, offline, seen, runtime }
         });
         Self { members: members.collect(), tasks }
     }
@@ -162,7 +162,7 @@ impl Fleet {
                 uuid: member.uuid.clone(),
                 token: member.token.clone(),
                 memory: member.look(|seen| seen.memory.clone()),
-                containers: member.engine.containers_now(),
+                containers: member.runtime.containers_now(),
             })
             .collect()
     }
@@ -174,7 +174,7 @@ impl Fleet {
 }
 
 impl Member {
-    fn look<T>(&self, at: impl FnOnce(&Seen) -> T) -> T {
+    fn look<T>(&self, at: impl FnOnce(&Snapshot) -> T) -> T {
         at(&self.seen.borrow())
     }
 
@@ -201,7 +201,7 @@ fn durations(lot: Lot) -> Durations {
 }
 
 /// A device that runs this and has told nobody anything yet.
-pub(crate) fn fresh(service: &str, image: &Image) -> (Memory, Containers) {
+pub(crate) fn fresh(service: &str, image: &Image) -> (Memory, SimulatedContainers) {
     let services = || [(service.to_owned(), image.clone())];
-    (Memory::running(services()), Containers::running(services()))
+    (Memory::running(services()), SimulatedContainers::running(services()))
 }

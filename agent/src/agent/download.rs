@@ -13,11 +13,11 @@ use crate::fault::{Fault, Reason};
 use crate::host::Host;
 use crate::image::Image;
 use crate::image::Pulled;
-use crate::runtime::Engine;
+use crate::runtime::{Images as _, Runtime};
 use crate::server::link::Link;
 use crate::server::report::Details;
 use crate::server::target::Move;
-use crate::state::store::Journal;
+use crate::state::store::StateStore;
 
 /// Tries of a pull within one attempt (semantics 23).
 const PULL_TRIES: u32 = 3;
@@ -26,7 +26,7 @@ const PULL_WAIT: Duration = Duration::from_secs(1);
 /// How often a long pull says that it goes on: the server counts ten minutes of silence.
 const STILL_PULLING: Duration = Duration::from_mins(4);
 
-impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
+impl<L: Link, E: Runtime, H: Host, J: StateStore> Agent<L, E, H, J> {
     /// Fetches the image that these services move to, and tells of it.
     pub(super) async fn fetch(&mut self, work: &Work, moving: &Move) -> Result<(), Stopped> {
         let key = moving.key();
@@ -69,7 +69,7 @@ impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
         if image.digest.is_none() {
             return Ok(None);
         }
-        match self.engine.present(image).await {
+        match self.runtime.present(image).await {
             Ok(present) => Ok(present.and(image.digest.clone())),
             Err(fault) => unavailable(fault).map(|_| None),
         }
@@ -94,8 +94,8 @@ impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
         let seen = self.seen.clone();
         let progress = |pulled: Pulled| seen.send_modify(|seen| seen.pulled = pulled);
         progress(Pulled::default());
-        let engine = self.engine.clone();
-        let pull = engine.pull(image, &progress);
+        let runtime = self.runtime.clone();
+        let pull = runtime.pull(image, &progress);
         tokio::pin!(pull);
         let mut still = interval_at(Instant::now() + STILL_PULLING, STILL_PULLING);
         loop {

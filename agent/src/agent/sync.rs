@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use super::{Agent, Stopped};
 use crate::host::Host;
-use crate::runtime::Engine;
+use crate::runtime::Runtime;
 use crate::server::link::{Link, LinkError, Polled};
 use crate::server::report::StateReport;
-use crate::state::store::Journal;
+use crate::state::store::StateStore;
 
 /// Reports in one body, as the contract allows.
 const REPORTS_MAX: usize = 100;
 
-impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
+impl<L: Link, E: Runtime, H: Host, J: StateStore> Agent<L, E, H, J> {
     /// Asks for the target.
     pub(super) async fn poll(&mut self) -> Result<Duration, Stopped> {
         let known: Vec<String> = self.etag.iter().chain(&self.report_etag).cloned().collect();

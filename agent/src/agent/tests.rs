@@ -15,13 +15,13 @@ use tokio::sync::{Notify, watch};
 use super::{Agent, Ports, Setting};
 use crate::host::Host;
 use crate::image::Image;
-use crate::runtime::Engine;
+use crate::runtime::Runtime;
 use crate::server::link::{Link, LinkError, Polled, Reported};
 use crate::server::report::StateReport;
 use crate::simulated::digest_of;
 use crate::state::memory::Memory;
-use crate::state::snapshot::Seen;
-use crate::state::store::Journal;
+use crate::state::snapshot::Snapshot;
+use crate::state::store::StateStore;
 
 /// What the server answers to one poll.
 #[derive(Clone)]
@@ -102,11 +102,11 @@ fn clock() -> Timestamp {
 }
 
 /// An agent over these ports.
-fn agent<L: Link, E: Engine, H: Host, J: Journal>(
+fn agent<L: Link, E: Runtime, H: Host, J: StateStore>(
     ports: Ports<L, E, H, J>,
     memory: Memory,
-) -> (Agent<L, E, H, J>, watch::Receiver<Seen>) {
-    let (sender, receiver) = watch::channel(Seen::default());
+) -> (Agent<L, E, H, J>, watch::Receiver<Snapshot>) {
+    let (sender, receiver) = watch::channel(Snapshot::default());
     let setting = Setting { draw: 1, clock, seen: sender, wake: Arc::new(Notify::new()) };
     (Agent::new(ports, memory, setting), receiver)
 }

@@ -1,7 +1,7 @@
 //! `tidegate-agent doctor`: everything that the agent needs, whether it is there, and how to mend it.
 
-pub(super) mod engine;
 mod files;
+pub(super) mod runtime;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -96,7 +96,7 @@ async fn all(path: &Path, config: &Config) -> Vec<Check> {
     let mut checks = vec![Found::ok(path.display().to_string()).of("configuration")];
     checks.extend(files::state(config));
     checks.extend(server::checks(config).await);
-    checks.extend(engine::checks(config).await);
+    checks.extend(runtime::checks(config).await);
     checks.extend(files::named(config));
     checks
 }

@@ -23,10 +23,10 @@ use crate::cli::notify::Notifier;
 use crate::compose;
 use crate::config::{Config, EngineAddress, PullSettings};
 use crate::registry::{Credentials, Limits, Patience, RegistryClient, Relays};
-use crate::runtime::Engine;
-use crate::runtime::docker::{DockerEngine, Relayed, Setup};
+use crate::runtime::docker::{DockerRuntime, Relayed, Setup};
+use crate::runtime::Runtime;
 use crate::state::instance::Instance;
-use crate::state::snapshot::Seen;
+use crate::state::snapshot::Snapshot;
 
 pub use prepare::{Prepared, prepare};
 
@@ -54,13 +54,13 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 async fn with_engine(config: &Config, notifier: &Notifier) -> anyhow::Result<()> {
     // The service manager waits for no server: a device without one is up, too.
     notifier.ready();
-    let engine = Arc::new(engine(config)?);
-    let prepared = prepare(config, notifier, async || images(&*engine).await).await?;
-    Box::pin(drive(config, engine, prepared, notifier)).await
+    let runtime = Arc::new(runtime(config)?);
+    let prepared = prepare(config, notifier, async || images(&*runtime).await).await?;
+    Box::pin(drive(config, runtime, prepared, notifier)).await
 }
 
 /// The engine that the configuration names.
-pub(super) fn engine(config: &Config) -> anyhow::Result<DockerEngine> {
+pub(super) fn runtime(config: &Config) -> anyhow::Result<DockerRuntime> {
     let project = match &config.engine.compose_file {
         Some(file) => Some(compose::read(file, &std::env::vars().collect())?),
         None => None,
@@ -71,7 +71,7 @@ pub(super) fn engine(config: &Config) -> anyhow::Result<DockerEngine> {
         EngineAddress::Tcp(_) => None,
         EngineAddress::Unix(_) => Some(relayed(config, Arc::clone(&credentials))?),
     };
-    Ok(DockerEngine::new(Setup {
+    Ok(DockerRuntime::new(Setup {
         address: &config.engine.address.to_string(),
         project,
         credentials,
@@ -92,23 +92,23 @@ fn relayed(config: &Config, credentials: Arc<Credentials>) -> anyhow::Result<Rel
 }
 
 /// The image of each service of the engine, for an enrolment.
-pub async fn images<E: Engine>(engine: &E) -> anyhow::Result<BTreeMap<String, String>> {
-    let services = engine.services().await?;
+pub async fn images<E: Runtime>(runtime: &E) -> anyhow::Result<BTreeMap<String, String>> {
+    let services = runtime.services().await?;
     Ok(services.into_iter().map(|(name, service)| (name, service.image.image)).collect())
 }
 
 /// The agent's loop over this engine. Ends only when the server has deleted the device.
-pub async fn drive<E: Engine>(
+pub async fn drive<E: Runtime>(
     config: &Config,
-    engine: Arc<E>,
+    runtime: Arc<E>,
     prepared: Prepared,
     notifier: &Notifier,
 ) -> anyhow::Result<()> {
     let Prepared { identity, link, journal, memory, host } = prepared;
-    let (seen, watched) = watch::channel(Seen { memory: memory.clone(), ..Seen::default() });
+    let (seen, watched) = watch::channel(Snapshot { memory: memory.clone(), ..Snapshot::default() });
     let host = Arc::new(host);
     let telling = Telling::new(config, identity.uuid, Arc::clone(&host));
-    let ports = Ports { link, engine, host, journal };
+    let ports = Ports { link, runtime, host, journal };
     let setting = Setting { draw: rand::random(), clock: Timestamp::now, seen, wake: Arc::new(Notify::new()) };
     // Not all at once after a power cut of a whole site.
     let first = FIRST_POLL.mul_f64(rand::random());

@@ -3,7 +3,7 @@
 /// The service that a container is of. On a container of somebody else's making it asks the agent to adopt it.
 pub const SERVICE: &str = "tidegate.service";
 /// The piece of work that a container was made for.
-pub const MADE_FOR: &str = "tidegate.made-for";
+pub const CREATED_FOR: &str = "tidegate.made-for";
 /// The reference of the image that a container was made from.
 pub const IMAGE: &str = "tidegate.image";
 /// The digest of that image.
@@ -16,7 +16,7 @@ pub const STRATEGY: &str = "tidegate.update-strategy";
 pub const ENABLE: &str = "tidegate.enable";
 
 /// What the agent writes on a container that it makes; of no meaning for the next one.
-pub const WRITTEN: &[&str] = &[MADE_FOR, IMAGE, DIGEST, CONFIGURATION];
+pub const WRITTEN: &[&str] = &[CREATED_FOR, IMAGE, DIGEST, CONFIGURATION];
 
 /// The project that a container is of, as `docker compose` has it.
 pub const COMPOSE_PROJECT: &str = "com.docker.compose.project";

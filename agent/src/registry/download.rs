@@ -43,7 +43,7 @@ pub(super) async fn run(blob: Arc<Blob>, source: Arc<Source>, shared: Arc<Shared
 }
 
 async fn fetch(fetching: &Fetching, source: &Source, shared: &Shared) -> Result<(), Fault> {
-    let mut part = Part::open(fetching).await?;
+    let mut part = ServiceSwap::open(fetching).await?;
     let mut fresh = part.here == 0;
     let mut tries = 0;
     loop {
@@ -93,14 +93,14 @@ impl From<Fault> for Broken {
 }
 
 /// The file of a blob, and the hash of what is in it.
-struct Part<'f> {
+struct ServiceSwap<'f> {
     fetching: &'f Fetching,
     file: File,
     here: u64,
     hash: Hash,
 }
 
-impl<'f> Part<'f> {
+impl<'f> ServiceSwap<'f> {
     /// Opens it, and reads what is there to hash it.
     async fn open(fetching: &'f Fetching) -> Result<Self, Fault> {
         let blob = &fetching.blob;

@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 use self::serve::Served;
 use super::client::RegistryClient;
 use super::download::Shared;
-use super::looked::Looked;
+use super::resolved_image::ResolvedImage;
 use super::spool::{Lease, Spool};
 use super::throttle::Throttle;
 use crate::fault::{Fault, Reason};
@@ -68,7 +68,7 @@ impl Relays {
     }
 
     /// Starts a relay for an image that was looked up. What is spooled of images that no relay is for is removed.
-    pub async fn start(&self, image: &Image, looked: &Looked) -> Result<Relay, Fault> {
+    pub async fn start(&self, image: &Image, looked: &ResolvedImage) -> Result<Relay, Fault> {
         let (source, _) = self.client.source(image)?;
         let lease = self.spool.take(&looked.blobs())?;
         let missing = lease.blobs().iter().map(|blob| blob.size - blob.here()).fold(0, u64::saturating_add);

@@ -9,17 +9,15 @@
 //! | --- | --- |
 //! | [`Place::Live`](crate::runtime::Place) | the container's own: `container_name`, `<project>-<service>-1`, or what it was adopted with |
 //! | `Place::Next` | the same with `.tidegate-next` |
-//! | `Place::Kept` | the same with `.tidegate-kept` |
+//! | `Place::Fallback` | the same with `.tidegate-kept` |
 
 mod adopt;
 mod connection;
 mod create;
 mod describe;
-mod engine;
 mod exec;
 mod faults;
 mod found;
-mod held;
 mod images;
 mod lifecycle;
 mod networks;
@@ -29,6 +27,7 @@ mod prune;
 mod pull;
 mod pulling;
 mod relayed;
+mod restart_policies;
 mod services;
 
 use std::collections::BTreeSet;
@@ -41,7 +40,7 @@ pub use relayed::Relayed;
 use crate::container_spec::Project;
 use crate::registry::Credentials;
 use connection::Connection;
-use held::Held;
+use restart_policies::SuspendedRestartPolicies;
 
 /// Where an engine is and what it is asked to run.
 #[derive(Debug)]
@@ -62,18 +61,18 @@ pub struct Setup<'a> {
 
 /// A container engine behind its API.
 #[derive(Debug)]
-pub struct DockerEngine {
+pub struct DockerRuntime {
     connection: Connection,
     project: Option<Project>,
     credentials: Arc<Credentials>,
     relayed: Option<Relayed>,
     programs: Vec<PathBuf>,
-    held: Held,
+    restart_policies: SuspendedRestartPolicies,
     /// What was said about labelled containers that cannot be adopted: once is enough.
     told: Mutex<BTreeSet<String>>,
 }
 
-impl DockerEngine {
+impl DockerRuntime {
     /// An engine; the connection is made when it is first needed, so that the engine may start later than the agent.
     pub fn new(setup: Setup<'_>) -> Self {
         Self {
@@ -82,7 +81,7 @@ impl DockerEngine {
             credentials: setup.credentials,
             relayed: setup.relayed,
             programs: setup.programs,
-            held: Held::new(setup.state),
+            restart_policies: SuspendedRestartPolicies::new(setup.state),
             told: Mutex::default(),
         }
     }

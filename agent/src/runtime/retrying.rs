@@ -13,22 +13,22 @@ use crate::backoff;
 use crate::fault::{Fault, Reason};
 use crate::image::Image;
 use crate::image::Pulled;
-use crate::runtime::{Container, ContainerId, Create, Engine, Place, Service};
+use crate::runtime::{Checks, Container, ContainerId, Containers, Create, Images, Place, Service, Services};
 
 /// How long an engine that does not answer is waited for within one call: long enough for a restart of it.
-const PATIENCE: Duration = Duration::from_mins(2);
+const RETRY_FOR: Duration = Duration::from_mins(2);
 
 /// Repeats calls, which are idempotent, while the engine does not answer. Pulls and probes have tries of their own.
-pub struct Patient<E>(pub Arc<E>);
+pub struct RetryingRuntime<E>(pub Arc<E>);
 
-impl<E> Clone for Patient<E> {
+impl<E> Clone for RetryingRuntime<E> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-async fn patiently<T, F: Future<Output = Result<T, Fault>>>(mut call: impl FnMut() -> F) -> Result<T, Fault> {
-    let until = Instant::now() + PATIENCE;
+async fn retrying<T, F: Future<Output = Result<T, Fault>>>(mut call: impl FnMut() -> F) -> Result<T, Fault> {
+    let until = Instant::now() + RETRY_FOR;
     let mut failures = 0;
     loop {
         match call().await {
@@ -41,60 +41,70 @@ async fn patiently<T, F: Future<Output = Result<T, Fault>>>(mut call: impl FnMut
     }
 }
 
-impl<E: Engine> Engine for Patient<E> {
+impl<R: Services> Services for RetryingRuntime<R> {
     async fn services(&self) -> Result<BTreeMap<String, Service>, Fault> {
-        patiently(|| self.0.services()).await
+        retrying(|| self.0.services()).await
     }
 
     async fn containers(&self, service: &str) -> Result<Vec<Container>, Fault> {
-        patiently(|| self.0.containers(service)).await
+        retrying(|| self.0.containers(service)).await
     }
+}
 
+impl<R: Images> Images for RetryingRuntime<R> {
     async fn present(&self, image: &Image) -> Result<Option<Digest>, Fault> {
-        patiently(|| self.0.present(image)).await
+        retrying(|| self.0.present(image)).await
     }
 
     async fn pull(&self, image: &Image, progress: &(dyn Fn(Pulled) + Send + Sync)) -> Result<Digest, Fault> {
         self.0.pull(image, progress).await
     }
 
+    async fn prune(&self, keep: &[Image]) -> Result<(), Fault> {
+        self.0.prune(keep).await
+    }
+}
+
+impl<R: Containers> Containers for RetryingRuntime<R> {
     async fn create(&self, create: &Create<'_>) -> Result<ContainerId, Fault> {
-        patiently(|| self.0.create(create)).await
+        retrying(|| self.0.create(create)).await
     }
 
     async fn start(&self, id: &ContainerId) -> Result<(), Fault> {
-        patiently(|| self.0.start(id)).await
+        retrying(|| self.0.start(id)).await
     }
 
     async fn stop(&self, id: &ContainerId, grace: Duration) -> Result<(), Fault> {
-        patiently(|| self.0.stop(id, grace)).await
+        retrying(|| self.0.stop(id, grace)).await
     }
 
-    async fn hold(&self, id: &ContainerId, held: bool) -> Result<(), Fault> {
-        patiently(|| self.0.hold(id, held)).await
+    async fn suspend_restart_policy(&self, id: &ContainerId) -> Result<(), Fault> {
+        retrying(|| self.0.suspend_restart_policy(id)).await
+    }
+
+    async fn resume_restart_policy(&self, id: &ContainerId) -> Result<(), Fault> {
+        retrying(|| self.0.resume_restart_policy(id)).await
     }
 
     async fn rename(&self, id: &ContainerId, service: &str, to: Place) -> Result<(), Fault> {
-        patiently(|| self.0.rename(id, service, to)).await
+        retrying(|| self.0.rename(id, service, to)).await
     }
 
     async fn serve(&self, id: &ContainerId, service: &str) -> Result<(), Fault> {
-        patiently(|| self.0.serve(id, service)).await
+        retrying(|| self.0.serve(id, service)).await
     }
 
     async fn remove(&self, id: &ContainerId) -> Result<(), Fault> {
-        patiently(|| self.0.remove(id)).await
+        retrying(|| self.0.remove(id)).await
     }
+}
 
+impl<R: Checks> Checks for RetryingRuntime<R> {
     async fn probe(&self, service: &str, id: &ContainerId, check: &HealthCheck) -> Result<(), Fault> {
         self.0.probe(service, id, check).await
     }
 
     async fn last_words(&self, id: &ContainerId) -> String {
         self.0.last_words(id).await
-    }
-
-    async fn prune(&self, keep: &[Image]) -> Result<(), Fault> {
-        self.0.prune(keep).await
     }
 }

@@ -1,4 +1,4 @@
-//! The seam to the server: a device's two calls.
+//! The port to the server: a device's two calls.
 
 use std::future::Future;
 use std::time::Duration;

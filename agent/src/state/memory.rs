@@ -83,8 +83,8 @@ pub struct Memory {
     #[serde(default)]
     failed: BTreeMap<String, Failed>,
     /// Services that the agent took down and could not bring up again.
-    #[serde(default)]
-    pub owed: BTreeSet<String>,
+    #[serde(default, rename = "owed")]
+    pub down_services: BTreeSet<String>,
 }
 
 /// An image that a service could not be brought to.
@@ -282,5 +282,34 @@ impl Memory {
     /// The service is where it should be.
     pub fn recovered(&mut self, service: &str) {
         self.failed.remove(service);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What an agent of the first release kept in the midst of a swap: a later one goes on with it.
+    const FIRST_RELEASE: &str = r#"{
+        "running": {"app": {"image": "a/b:1", "healthy": true, "status": "running"}},
+        "order": ["app"], "told": {}, "finished": [], "pulled": null, "before": {}, "sequence_base": 0,
+        "sequence": [["R", 1, 3]], "outbox": [], "target": null, "failed": {}, "owed": ["app"],
+        "swap": {
+            "purpose": {"update": {"rollout_id": "R", "attempt": 1, "action": "update"}},
+            "terms": {"check": null, "healthy_for_seconds": 1, "within_seconds": 2, "go_back": true, "previous": null},
+            "parts": [{"service": "app", "image": {"image": "a/b:2"}, "strategy": "blue-green", "stop_grace_seconds": 10,
+                "from": {"id": "c1", "image": {"image": "a/b:1"}, "healthy": true}, "made": "c2", "at": "making"}],
+            "stage": {"back": {"service": "app", "event": "update_failed", "reason": "port_taken", "why": "taken"}}
+        }
+    }"#;
+
+    #[test]
+    fn the_state_of_an_older_agent_is_read_and_kept_in_its_own_words() {
+        for at in ["untouched", "making", "made", "started", "checked", "proven"] {
+            let mut kept: serde_json::Value = serde_json::from_str(FIRST_RELEASE).expect("JSON");
+            kept["swap"]["parts"][0]["at"] = at.into();
+            let memory: Memory = serde_json::from_value(kept.clone()).expect("its form is known");
+            assert_eq!(serde_json::to_value(&memory).expect("it is data"), kept);
+        }
     }
 }

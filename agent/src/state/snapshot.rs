@@ -11,7 +11,7 @@ const IGNORED_KEPT: usize = 20;
 
 /// What can be seen.
 #[derive(Debug, Clone, Default)]
-pub struct Seen {
+pub struct Snapshot {
     /// What it remembers.
     pub memory: Memory,
     /// What it is doing.

@@ -1,4 +1,4 @@
-//! The seam to what survives a power cut.
+//! The port to what survives a power cut.
 
 pub mod file;
 mod slot;
@@ -6,7 +6,7 @@ mod slot;
 mod tests;
 
 /// Keeps the newest state. A write is whole or it did not happen, and when it returned it survives a power cut.
-pub trait Journal: Send {
+pub trait StateStore: Send {
     /// Keeps this state instead of the last one.
     fn write(&mut self, state: &[u8]) -> std::io::Result<()>;
 }

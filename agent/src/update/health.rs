@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::fault::{Fault, Reason};
-use crate::runtime::{ContainerId, Engine, State};
-use crate::update::swap::Terms;
+use crate::runtime::{ContainerId, Runtime, State};
+use crate::update::swap::SwapOptions;
 
 /// Shortest time between two tries.
 const SHORTEST: Duration = Duration::from_millis(100);
@@ -18,12 +18,17 @@ const LOOK: Duration = Duration::from_millis(500);
 
 /// Waits until the new container is healthy as `terms` say, or answers why it is not. An engine that does not answer
 /// is no verdict: it takes time, and no try.
-pub async fn verdict<E: Engine>(engine: &E, service: &str, id: &ContainerId, terms: &Terms) -> Result<(), Fault> {
-    let Some(check) = &terms.check else { return stays(engine, service, id).await };
-    let healthy_for = Duration::from_secs(terms.healthy_for_seconds.into());
+pub async fn verdict<E: Runtime>(
+    runtime: &E,
+    service: &str,
+    id: &ContainerId,
+    options: &SwapOptions,
+) -> Result<(), Fault> {
+    let Some(check) = &options.check else { return stays(runtime, service, id).await };
+    let healthy_for = Duration::from_secs(options.healthy_for_seconds.into());
     let interval = Duration::from_secs(check.interval_seconds.into()).max(SHORTEST);
     let one_try = Duration::from_secs(check.timeout_seconds.into());
-    let within = Duration::from_secs(terms.within_seconds.into());
+    let within = Duration::from_secs(options.within_seconds.into());
     let deadline = Instant::now() + within;
     let mut failures = 0;
     let mut healthy_since = None;
@@ -32,7 +37,7 @@ pub async fn verdict<E: Engine>(engine: &E, service: &str, id: &ContainerId, ter
         if left.is_zero() {
             return Err(Fault::new(Reason::Unhealthy, format!("no verdict within {} s", within.as_secs())));
         }
-        let failed = match timeout(one_try.min(left), engine.probe(service, id, check)).await {
+        let failed = match timeout(one_try.min(left), runtime.probe(service, id, check)).await {
             Ok(Ok(())) => None,
             Ok(Err(fault)) => Some(fault),
             Err(_) => Some(Fault::new(Reason::Unhealthy, format!("no answer within {} s", check.timeout_seconds))),
@@ -45,7 +50,7 @@ pub async fn verdict<E: Engine>(engine: &E, service: &str, id: &ContainerId, ter
             Some(fault) => {
                 failures += 1;
                 healthy_since = None;
-                if let Some(ended) = ended(engine, service, id).await {
+                if let Some(ended) = ended(runtime, service, id).await {
                     return Err(ended);
                 }
                 if failures > check.retry_count {
@@ -66,15 +71,15 @@ pub async fn verdict<E: Engine>(engine: &E, service: &str, id: &ContainerId, ter
 }
 
 /// Whether the container runs, and still does a while after its start.
-pub async fn stays<E: Engine>(engine: &E, service: &str, id: &ContainerId) -> Result<(), Fault> {
+pub async fn stays<E: Runtime>(runtime: &E, service: &str, id: &ContainerId) -> Result<(), Fault> {
     let since = Instant::now();
     loop {
-        let containers = engine.containers(service).await?;
+        let containers = runtime.containers(service).await?;
         match containers.into_iter().find(|container| container.id == *id).map(|container| container.state) {
             Some(State::Running) if since.elapsed() >= RUNS_FOR => return Ok(()),
             Some(State::Running) => {}
             Some(State::Restarting(code) | State::Exited(code)) => {
-                let words = quoted(&engine.last_words(id).await);
+                let words = quoted(&runtime.last_words(id).await);
                 return Err(Fault::new(Reason::ExitsAtOnce, format!("the container ended with code {code}{words}")));
             }
             Some(State::Created) | None => return Err(Fault::new(Reason::Refused, "the container is not there")),
@@ -84,11 +89,11 @@ pub async fn stays<E: Engine>(engine: &E, service: &str, id: &ContainerId) -> Re
 }
 
 /// Why a container that ended for good did; one that its engine starts again has further tries.
-async fn ended<E: Engine>(engine: &E, service: &str, id: &ContainerId) -> Option<Fault> {
-    let containers = engine.containers(service).await.ok()?;
+async fn ended<E: Runtime>(runtime: &E, service: &str, id: &ContainerId) -> Option<Fault> {
+    let containers = runtime.containers(service).await.ok()?;
     match containers.into_iter().find(|container| container.id == *id)?.state {
         State::Exited(code) => {
-            let words = engine.last_words(id).await;
+            let words = runtime.last_words(id).await;
             let why = format!("the container ended with code {code}{}", quoted(&words));
             Some(Fault::new(Reason::ExitsAtOnce, why))
         }

@@ -16,9 +16,11 @@ pub struct Swap {
     /// What it is for.
     pub purpose: Purpose,
     /// How the result is judged.
-    pub terms: Terms,
+    #[serde(rename = "terms")]
+    pub options: SwapOptions,
     /// The services, in the order in which they are replaced.
-    pub parts: Vec<Part>,
+    #[serde(rename = "parts")]
+    pub services: Vec<ServiceSwap>,
     /// How far it is.
     pub stage: Stage,
 }
@@ -47,7 +49,7 @@ impl Purpose {
 
 /// How the result is judged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Terms {
+pub struct SwapOptions {
     /// The check; without one it is enough that the container runs.
     pub check: Option<HealthCheck>,
     /// How long it must hold.
@@ -87,7 +89,7 @@ pub struct Failure {
 
 /// One service of a swap.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Part {
+pub struct ServiceSwap {
     /// The service.
     pub service: String,
     /// The image to run.
@@ -101,7 +103,7 @@ pub struct Part {
     /// The new container.
     pub made: Option<ContainerId>,
     /// How far it is.
-    pub at: At,
+    pub at: SwapStep,
 }
 
 /// What ran before a swap.
@@ -118,7 +120,7 @@ pub struct Before {
 /// How far one service of a swap is. Whatever is named here has happened; what comes next may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum At {
+pub enum SwapStep {
     /// Nothing happened yet.
     Untouched,
     /// A new container may have been made; the old one is untouched.
@@ -135,7 +137,7 @@ pub enum At {
 
 impl Swap {
     /// The name of this piece of work on the containers that are made for it.
-    pub fn made_for(&self) -> String {
+    pub fn created_for(&self) -> String {
         match &self.purpose {
             Purpose::Update(key) => format!("{}/{}/update", key.rollout_id, key.attempt),
             Purpose::Rollback(key) => format!("{}/{}/rollback", key.rollout_id, key.attempt),

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use futures::StreamExt as _;
 
-use super::failpoint::{End, Fuse};
+use super::failpoint::{End, Failpoint};
 use super::scene::{Scene, Stage};
 use super::world::{Device, World};
 
@@ -38,9 +38,14 @@ async fn a_cut_at_any_point_leaves_new_and_healthy_or_old_and_running() {
             let device = free.lock().unwrap_or_else(PoisonError::into_inner).pop().expect("one for each");
             let how = format!("cut at point {cut} ({point})");
             let world = World::new(&stage, scene, &device).await;
-            let fuse = Fuse::of(cut as i64, End::Agent);
-            assert!(world.live(&fuse, End::Agent).await, "{}, {how}: not reached: {:?}", scene.name(), fuse.trace());
-            assert_eq!(fuse.trace().last(), Some(&point), "{}, {how}: each run has the same points", scene.name());
+            let failpoint = Failpoint::of(cut as i64, End::Agent);
+            assert!(
+                world.live(&failpoint, End::Agent).await,
+                "{}, {how}: not reached: {:?}",
+                scene.name(),
+                failpoint.trace()
+            );
+            assert_eq!(failpoint.trace().last(), Some(&point), "{}, {how}: each run has the same points", scene.name());
             world.live_on().await;
             world.is_as_it_should_be(false, &how).await;
             free.lock().unwrap_or_else(PoisonError::into_inner).push(device);

@@ -7,7 +7,7 @@ use rand::rngs::SmallRng;
 use rand::{Rng as _, SeedableRng as _};
 use tokio::sync::Notify;
 
-use super::failpoint::{End, Fuse};
+use super::failpoint::{End, Failpoint};
 use super::scene::Stage;
 use super::world::{Device, UNCUT, World};
 
@@ -31,10 +31,10 @@ async fn a_killed_engine_leaves_new_and_healthy_or_old_and_running() {
         let worlds = join_all(stage.scenes.iter().zip(&devices).map(|(scene, one)| World::new(&stage, scene, one)));
         let worlds = worlds.await;
         let fuses: Vec<_> =
-            (0..worlds.len()).map(|n| Fuse::of(if n == whose { point } else { UNCUT }, End::Other)).collect();
+            (0..worlds.len()).map(|n| Failpoint::of(if n == whose { point } else { UNCUT }, End::Other)).collect();
         let quiet = Notify::new();
         let lives = async {
-            join_all(worlds.iter().zip(&fuses).map(|(world, fuse)| world.live(fuse, End::Other))).await;
+            join_all(worlds.iter().zip(&fuses).map(|(world, failpoint)| world.live(failpoint, End::Other))).await;
             quiet.notify_one();
         };
         let kill = async {
@@ -57,9 +57,9 @@ async fn a_killed_engine_leaves_new_and_healthy_or_old_and_running() {
             }
         };
         tokio::join!(lives, kill, service);
-        for ((world, fuse), scene) in worlds.iter().zip(&fuses).zip(&stage.scenes) {
+        for ((world, failpoint), scene) in worlds.iter().zip(&fuses).zip(&stage.scenes) {
             // A good image that a dead engine made look bad is taken back; a bad one never stays.
-            world.is_as_it_should_be(true, &format!("{how}, itself at {:?}", fuse.trace())).await;
+            world.is_as_it_should_be(true, &format!("{how}, itself at {:?}", failpoint.trace())).await;
             eprintln!("  {} ends {:?}", scene.name(), world.progress());
         }
     }

@@ -10,10 +10,10 @@ use futures::future::BoxFuture;
 use tidegate_agent::fault::Fault;
 use tidegate_agent::image::Image;
 use tidegate_agent::image::Pulled;
-use tidegate_agent::runtime::docker::DockerEngine;
-use tidegate_agent::runtime::{Container, ContainerId, Create, Engine, Place, Service};
-use tidegate_agent::state::store::Journal;
-use tidegate_agent::state::store::file::FileJournal;
+use tidegate_agent::runtime::docker::DockerRuntime;
+use tidegate_agent::runtime::{Checks, Container, ContainerId, Containers, Create, Images, Place, Service, Services};
+use tidegate_agent::state::store::StateStore;
+use tidegate_agent::state::store::file::FileStore;
 use tidegate_domain::health::HealthCheck;
 use tidegate_domain::image::Digest;
 use tokio::sync::Notify;
@@ -36,7 +36,7 @@ pub(super) enum End {
 /// All that survives the agent goes through its calls, so the end of one call and the beginning of the next are one
 /// point. A call that changes something has one more, in its midst. How often something is looked at while nothing
 /// changes depends on the machine: a second look in a row is no point, so that each run has the same ones.
-pub(super) struct Fuse {
+pub(super) struct Failpoint {
     left: AtomicI64,
     blown: AtomicBool,
     looked: AtomicBool,
@@ -45,7 +45,7 @@ pub(super) struct Fuse {
     trace: Mutex<Vec<&'static str>>,
 }
 
-impl Fuse {
+impl Failpoint {
     pub(super) fn of(points: i64, end: End) -> Arc<Self> {
         Arc::new(Self {
             left: AtomicI64::new(points),
@@ -132,80 +132,89 @@ impl Fuse {
 }
 
 /// A real engine, asked by an agent that is cut.
-pub(super) struct Cut {
-    pub(super) engine: Arc<DockerEngine>,
-    pub(super) fuse: Arc<Fuse>,
+pub(super) struct CrashingRuntime {
+    pub(super) runtime: Arc<DockerRuntime>,
+    pub(super) failpoint: Arc<Failpoint>,
 }
 
-impl Engine for Cut {
+impl Services for CrashingRuntime {
     async fn services(&self) -> Result<BTreeMap<String, Service>, Fault> {
-        self.fuse.look("services", self.engine.services()).await
+        self.failpoint.look("services", self.runtime.services()).await
     }
 
     async fn containers(&self, service: &str) -> Result<Vec<Container>, Fault> {
-        self.fuse.look("containers", self.engine.containers(service)).await
+        self.failpoint.look("containers", self.runtime.containers(service)).await
     }
+}
 
+impl Images for CrashingRuntime {
     async fn present(&self, image: &Image) -> Result<Option<Digest>, Fault> {
-        self.fuse.look("present", self.engine.present(image)).await
+        self.failpoint.look("present", self.runtime.present(image)).await
     }
 
     async fn pull(&self, image: &Image, progress: &(dyn Fn(Pulled) + Send + Sync)) -> Result<Digest, Fault> {
-        self.fuse.change("pull", "in pull", self.engine.pull(image, progress)).await
-    }
-
-    async fn create(&self, create: &Create<'_>) -> Result<ContainerId, Fault> {
-        self.fuse.change("create", "in create", self.engine.create(create)).await
-    }
-
-    async fn start(&self, id: &ContainerId) -> Result<(), Fault> {
-        self.fuse.change("start", "in start", self.engine.start(id)).await
-    }
-
-    async fn stop(&self, id: &ContainerId, grace: Duration) -> Result<(), Fault> {
-        self.fuse.change("stop", "in stop", self.engine.stop(id, grace)).await
-    }
-
-    async fn hold(&self, id: &ContainerId, held: bool) -> Result<(), Fault> {
-        let (point, midst) = if held { ("hold", "in hold") } else { ("let go", "in let go") };
-        self.fuse.change(point, midst, self.engine.hold(id, held)).await
-    }
-
-    async fn rename(&self, id: &ContainerId, service: &str, to: Place) -> Result<(), Fault> {
-        self.fuse.change("rename", "in rename", self.engine.rename(id, service, to)).await
-    }
-
-    async fn serve(&self, id: &ContainerId, service: &str) -> Result<(), Fault> {
-        self.fuse.change("serve", "in serve", self.engine.serve(id, service)).await
-    }
-
-    async fn remove(&self, id: &ContainerId) -> Result<(), Fault> {
-        self.fuse.change("remove", "in remove", self.engine.remove(id)).await
-    }
-
-    async fn probe(&self, service: &str, id: &ContainerId, check: &HealthCheck) -> Result<(), Fault> {
-        self.fuse.look("probe", self.engine.probe(service, id, check)).await
-    }
-
-    async fn last_words(&self, id: &ContainerId) -> String {
-        self.fuse.look("last words", self.engine.last_words(id)).await
+        self.failpoint.change("pull", "in pull", self.runtime.pull(image, progress)).await
     }
 
     async fn prune(&self, keep: &[Image]) -> Result<(), Fault> {
-        self.fuse.change("prune", "in prune", self.engine.prune(keep)).await
+        self.failpoint.change("prune", "in prune", self.runtime.prune(keep)).await
+    }
+}
+
+impl Containers for CrashingRuntime {
+    async fn create(&self, create: &Create<'_>) -> Result<ContainerId, Fault> {
+        self.failpoint.change("create", "in create", self.runtime.create(create)).await
+    }
+
+    async fn start(&self, id: &ContainerId) -> Result<(), Fault> {
+        self.failpoint.change("start", "in start", self.runtime.start(id)).await
+    }
+
+    async fn stop(&self, id: &ContainerId, grace: Duration) -> Result<(), Fault> {
+        self.failpoint.change("stop", "in stop", self.runtime.stop(id, grace)).await
+    }
+
+    async fn suspend_restart_policy(&self, id: &ContainerId) -> Result<(), Fault> {
+        self.failpoint.change("suspend", "in suspend", self.runtime.suspend_restart_policy(id)).await
+    }
+
+    async fn resume_restart_policy(&self, id: &ContainerId) -> Result<(), Fault> {
+        self.failpoint.change("resume", "in resume", self.runtime.resume_restart_policy(id)).await
+    }
+
+    async fn rename(&self, id: &ContainerId, service: &str, to: Place) -> Result<(), Fault> {
+        self.failpoint.change("rename", "in rename", self.runtime.rename(id, service, to)).await
+    }
+
+    async fn serve(&self, id: &ContainerId, service: &str) -> Result<(), Fault> {
+        self.failpoint.change("serve", "in serve", self.runtime.serve(id, service)).await
+    }
+
+    async fn remove(&self, id: &ContainerId) -> Result<(), Fault> {
+        self.failpoint.change("remove", "in remove", self.runtime.remove(id)).await
+    }
+}
+
+impl Checks for CrashingRuntime {
+    async fn probe(&self, service: &str, id: &ContainerId, check: &HealthCheck) -> Result<(), Fault> {
+        self.failpoint.look("probe", self.runtime.probe(service, id, check)).await
+    }
+
+    async fn last_words(&self, id: &ContainerId) -> String {
+        self.failpoint.look("last words", self.runtime.last_words(id)).await
     }
 }
 
 /// The real journal, of an agent that is cut.
 pub(super) struct Book {
-    pub(super) journal: FileJournal,
-    pub(super) fuse: Arc<Fuse>,
+    pub(super) journal: FileStore,
+    pub(super) failpoint: Arc<Failpoint>,
 }
 
-impl Journal for Book {
+impl StateStore for Book {
     fn write(&mut self, state: &[u8]) -> std::io::Result<()> {
-        self.fuse.looked.store(false, Ordering::Relaxed);
+        self.failpoint.looked.store(false, Ordering::Relaxed);
         // A dead agent comes no further than its next call.
-        if self.fuse.burns("journal") { Ok(()) } else { self.journal.write(state) }
+        if self.failpoint.burns("journal") { Ok(()) } else { self.journal.write(state) }
     }
 }

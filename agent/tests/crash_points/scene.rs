@@ -9,8 +9,8 @@ use bollard::query_parameters::CreateContainerOptionsBuilder;
 use tidegate_agent::container_spec::Strategy;
 use tidegate_agent::image::Image;
 use tidegate_agent::registry::Credentials;
-use tidegate_agent::runtime::Engine;
-use tidegate_agent::runtime::docker::{DockerEngine, Setup};
+use tidegate_agent::runtime::Images as _;
+use tidegate_agent::runtime::docker::{DockerRuntime, Setup};
 use tidegate_rig::{Pushed, Rig, Settings, Tools};
 use tokio::sync::Notify;
 
@@ -102,8 +102,8 @@ impl Stage {
         let pushed = self.rig.registry.push(repository, tag, image).await.expect("pushed");
         let Pushed { reference, digest, .. } = pushed;
         let image = Image { image: reference, digest: Some(digest) };
-        let engine = self.engine(None, &self.folder.0);
-        engine.pull(&image, &|_| {}).await.expect("pulled");
+        let runtime = self.runtime(None, &self.folder.0);
+        runtime.pull(&image, &|_| {}).await.expect("pulled");
         // What is in somebody's use is not pruned: agents that are done would prune what others are about to run.
         let body = ContainerCreateBody { image: Some(image.image.clone()), ..ContainerCreateBody::default() };
         let name = format!("keeps-{}-{tag}", repository.replace('/', "-"));
@@ -113,12 +113,12 @@ impl Stage {
     }
 
     /// The engine as an agent has it, with its state in a folder.
-    pub(super) fn engine(
+    pub(super) fn runtime(
         &self,
         project: Option<tidegate_agent::container_spec::Project>,
         state: &Path,
-    ) -> Arc<DockerEngine> {
-        Arc::new(DockerEngine::new(Setup {
+    ) -> Arc<DockerRuntime> {
+        Arc::new(DockerRuntime::new(Setup {
             address: &self.rig.engine.socket().to_string_lossy(),
             project,
             credentials: Arc::new(Credentials::new(None)),

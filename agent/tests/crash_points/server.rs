@@ -11,7 +11,7 @@ use tidegate_agent::server::report::{StateReport, Taken};
 use tidegate_agent::server::target::TargetState;
 use tidegate_domain::event::DeviceEvent;
 
-use super::failpoint::Fuse;
+use super::failpoint::Failpoint;
 
 /// How far the device is, as the server sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,20 +88,20 @@ impl Server {
 /// The way to it, which can be cut like everything else: then nobody knows whether a word arrived.
 pub(super) struct Line {
     pub(super) server: Arc<Mutex<Server>>,
-    pub(super) fuse: Arc<Fuse>,
+    pub(super) failpoint: Arc<Failpoint>,
 }
 
 impl Link for Line {
     async fn poll(&mut self, _known: &[String]) -> Result<Polled, LinkError> {
-        self.fuse.pass("poll").await;
+        self.failpoint.pass("poll").await;
         let target = self.server.lock().unwrap_or_else(PoisonError::into_inner).target();
         Ok(Polled::Target { target, etag: None, after: Duration::from_secs(10) })
     }
 
     async fn report(&mut self, body: &StateReport) -> Result<Reported, LinkError> {
-        self.fuse.pass("report").await;
+        self.failpoint.pass("report").await;
         self.server.lock().unwrap_or_else(PoisonError::into_inner).hear(body);
-        self.fuse.pass("reported").await;
+        self.failpoint.pass("reported").await;
         Ok(Reported { taken: Taken::default(), etag: None })
     }
 }

@@ -17,17 +17,17 @@ use tidegate_agent::fault::Fault;
 use tidegate_agent::hooks::{HookAnswer, HookCall};
 use tidegate_agent::host::Host;
 use tidegate_agent::locks::Lock;
-use tidegate_agent::runtime::docker::DockerEngine;
-use tidegate_agent::runtime::{Create, Engine, Place};
+use tidegate_agent::runtime::docker::DockerRuntime;
+use tidegate_agent::runtime::{Containers as _, Create, Place};
 use tidegate_agent::state::memory::Memory;
-use tidegate_agent::state::snapshot::Seen;
-use tidegate_agent::state::store::Journal;
-use tidegate_agent::state::store::file::FileJournal;
+use tidegate_agent::state::snapshot::Snapshot;
+use tidegate_agent::state::store::StateStore;
+use tidegate_agent::state::store::file::FileStore;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 
-use super::failpoint::{Book, Cut, End, Fuse};
+use super::failpoint::{Book, CrashingRuntime, End, Failpoint};
 use super::scene::{Scene, Stage};
 use super::server::{Line, Progress, Server};
 
@@ -96,7 +96,7 @@ pub(super) struct World<'a> {
     stage: &'a Stage,
     scene: &'a Scene,
     device: Device,
-    engine: Arc<DockerEngine>,
+    runtime: Arc<DockerRuntime>,
     state: PathBuf,
     server: Arc<Mutex<Server>>,
 }
@@ -107,10 +107,10 @@ impl<'a> World<'a> {
         let state = stage.folder.0.join(&device.project);
         let _ = std::fs::remove_dir_all(&state);
         std::fs::create_dir_all(&state).expect("a folder");
-        let engine = stage.engine(Some(device.compose(scene)), &state);
+        let runtime = stage.runtime(Some(device.compose(scene)), &state);
         let server = Server::new(scene.old.clone(), scene.new.clone(), device.port);
         let server = Arc::new(Mutex::new(server));
-        let world = Self { stage, scene, device: device.clone(), engine, state, server };
+        let world = Self { stage, scene, device: device.clone(), runtime, state, server };
         for name in world.names().await {
             let options = RemoveContainerOptionsBuilder::default().force(true).build();
             stage.docker.remove_container(&name, Some(options)).await.expect("removed");
@@ -125,34 +125,34 @@ impl<'a> World<'a> {
             image: &scene.old,
             place: Place::Live,
             like: None,
-            made_for: "the beginning",
+            created_for: "the beginning",
             serves: true,
         };
-        let id = world.engine.create(&create).await.expect("made");
-        world.engine.start(&id).await.expect("started");
+        let id = world.runtime.create(&create).await.expect("made");
+        world.runtime.start(&id).await.expect("started");
         let memory = Memory::running([("web".to_owned(), scene.old.clone())]);
         let mut journal = world.journal().0;
         journal.write(&serde_json::to_vec(&memory).expect("a memory")).expect("written");
         world
     }
 
-    fn journal(&self) -> (FileJournal, Option<Memory>) {
-        let opened = FileJournal::open(&self.state.join("journal")).expect("opened");
+    fn journal(&self) -> (FileStore, Option<Memory>) {
+        let opened = FileStore::open(&self.state.join("journal")).expect("opened");
         assert_eq!(opened.set_aside, None, "the journal is whole");
         let memory = opened.state.map(|state| serde_json::from_slice(&state).expect("a whole state"));
         (opened.journal, memory)
     }
 
     /// Lets an agent live over the journal as it is, until the fuse is blown or all is quiet; says whether it was cut.
-    pub(super) async fn live(&self, fuse: &Arc<Fuse>, end: End) -> bool {
+    pub(super) async fn live(&self, failpoint: &Arc<Failpoint>, end: End) -> bool {
         let (journal, memory) = self.journal();
         let ports = Ports {
-            link: Line { server: Arc::clone(&self.server), fuse: Arc::clone(fuse) },
-            engine: Arc::new(Cut { engine: Arc::clone(&self.engine), fuse: Arc::clone(fuse) }),
+            link: Line { server: Arc::clone(&self.server), failpoint: Arc::clone(failpoint) },
+            runtime: Arc::new(CrashingRuntime { runtime: Arc::clone(&self.runtime), failpoint: Arc::clone(failpoint) }),
             host: Arc::new(Watched(Arc::clone(&self.stage.restart))),
-            journal: Book { journal, fuse: Arc::clone(fuse) },
+            journal: Book { journal, failpoint: Arc::clone(failpoint) },
         };
-        let (seen, _watched) = watch::channel(Seen::default());
+        let (seen, _watched) = watch::channel(Snapshot::default());
         let setting = Setting { draw: 1, clock: Timestamp::now, seen, wake: Arc::new(Notify::new()) };
         let mut agent = Agent::new(ports, memory.expect("something was written"), setting);
         let life = async {
@@ -163,7 +163,7 @@ impl<'a> World<'a> {
         };
         let cut = async {
             match end {
-                End::Agent => fuse.blown().await,
+                End::Agent => failpoint.blown().await,
                 End::Other => std::future::pending().await,
             }
         };
@@ -177,10 +177,10 @@ impl<'a> World<'a> {
     }
 
     /// Lets a new agent bring it to its end.
-    pub(super) async fn live_on(&self) -> Arc<Fuse> {
-        let fuse = Fuse::of(UNCUT, End::Agent);
-        self.live(&fuse, End::Agent).await;
-        fuse
+    pub(super) async fn live_on(&self) -> Arc<Failpoint> {
+        let failpoint = Failpoint::of(UNCUT, End::Agent);
+        self.live(&failpoint, End::Agent).await;
+        failpoint
     }
 
     /// How far the server sees it.

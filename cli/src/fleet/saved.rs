@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use tidegate_agent::state::memory::Memory;
-use tidegate_agent::simulated::Containers;
+use tidegate_agent::simulated::SimulatedContainers;
 
 /// A device.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,7 +24,7 @@ pub(crate) struct SavedDevice {
     /// What it remembers.
     pub(crate) memory: Memory,
     /// Its containers.
-    pub(crate) containers: Containers,
+    pub(crate) containers: SimulatedContainers,
 }
 
 /// A fleet.

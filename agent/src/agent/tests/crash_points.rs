@@ -15,21 +15,21 @@ use super::*;
 use crate::container_spec::Strategy;
 use crate::fault::Fault;
 use crate::image::Pulled;
-use crate::runtime::{Container, ContainerId, Create, Place, Service};
+use crate::runtime::{Checks, Container, ContainerId, Containers, Create, Images, Place, Service, Services};
 use crate::server::report::Taken;
 use crate::server::target::TargetState;
-use crate::simulated::{Containers, Durations, Fate, PretendedEngine, Quiet};
+use crate::simulated::{Durations, FaultProfile, SimulatedContainers, SimulatedHost, SimulatedRuntime};
 
-type Pretended = PretendedEngine<Box<dyn Fn(&Image) -> Fate + Send + Sync>>;
+type SimulatedContainer = SimulatedRuntime<Box<dyn Fn(&Image) -> FaultProfile + Send + Sync>>;
 
 /// Burns down by one at every call, and cuts the power at its end: from then on nothing happens any more.
-struct Fuse {
+struct Failpoint {
     left: AtomicI64,
     dead: AtomicBool,
     blown: Notify,
 }
 
-impl Fuse {
+impl Failpoint {
     fn of(calls: i64) -> Arc<Self> {
         Arc::new(Self { left: AtomicI64::new(calls), dead: AtomicBool::new(false), blown: Notify::new() })
     }
@@ -54,93 +54,103 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// An engine on a device whose power is cut before or after any call.
-struct Cut {
-    engine: Arc<Pretended>,
-    fuse: Arc<Fuse>,
+struct CrashingRuntime {
+    runtime: Arc<SimulatedContainer>,
+    failpoint: Arc<Failpoint>,
     services: Vec<&'static str>,
     never_both: bool,
 }
 
-impl Cut {
+impl CrashingRuntime {
     async fn around<T>(&self, call: impl Future<Output = T>) -> T {
-        self.fuse.pass().await;
+        self.failpoint.pass().await;
         let answer = call.await;
         for service in &self.services {
-            let running = self.engine.look(service).iter().filter(|(_, _, running)| *running).count();
-            assert!(running <= 1 || !self.never_both, "{service} runs twice: {:?}", self.engine.look(service));
+            let running = self.runtime.look(service).iter().filter(|(_, _, running)| *running).count();
+            assert!(running <= 1 || !self.never_both, "{service} runs twice: {:?}", self.runtime.look(service));
         }
-        self.fuse.pass().await;
+        self.failpoint.pass().await;
         answer
     }
 }
 
-impl Engine for Cut {
+impl Services for CrashingRuntime {
     async fn services(&self) -> Result<BTreeMap<String, Service>, Fault> {
-        self.around(self.engine.services()).await
+        self.around(self.runtime.services()).await
     }
 
     async fn containers(&self, service: &str) -> Result<Vec<Container>, Fault> {
-        self.around(self.engine.containers(service)).await
+        self.around(self.runtime.containers(service)).await
     }
+}
 
+impl Images for CrashingRuntime {
     async fn present(&self, image: &Image) -> Result<Option<Digest>, Fault> {
-        self.around(self.engine.present(image)).await
+        self.around(self.runtime.present(image)).await
     }
 
     async fn pull(&self, image: &Image, progress: &(dyn Fn(Pulled) + Send + Sync)) -> Result<Digest, Fault> {
-        self.around(self.engine.pull(image, progress)).await
-    }
-
-    async fn create(&self, create: &Create<'_>) -> Result<ContainerId, Fault> {
-        self.around(self.engine.create(create)).await
-    }
-
-    async fn start(&self, id: &ContainerId) -> Result<(), Fault> {
-        self.around(self.engine.start(id)).await
-    }
-
-    async fn stop(&self, id: &ContainerId, grace: Duration) -> Result<(), Fault> {
-        self.around(self.engine.stop(id, grace)).await
-    }
-
-    async fn hold(&self, id: &ContainerId, held: bool) -> Result<(), Fault> {
-        self.around(self.engine.hold(id, held)).await
-    }
-
-    async fn rename(&self, id: &ContainerId, service: &str, to: Place) -> Result<(), Fault> {
-        self.around(self.engine.rename(id, service, to)).await
-    }
-
-    async fn serve(&self, id: &ContainerId, service: &str) -> Result<(), Fault> {
-        self.around(self.engine.serve(id, service)).await
-    }
-
-    async fn remove(&self, id: &ContainerId) -> Result<(), Fault> {
-        self.around(self.engine.remove(id)).await
-    }
-
-    async fn probe(&self, service: &str, id: &ContainerId, check: &HealthCheck) -> Result<(), Fault> {
-        self.around(self.engine.probe(service, id, check)).await
-    }
-
-    async fn last_words(&self, id: &ContainerId) -> String {
-        self.engine.last_words(id).await
+        self.around(self.runtime.pull(image, progress)).await
     }
 
     async fn prune(&self, keep: &[Image]) -> Result<(), Fault> {
-        self.around(self.engine.prune(keep)).await
+        self.around(self.runtime.prune(keep)).await
+    }
+}
+
+impl Containers for CrashingRuntime {
+    async fn create(&self, create: &Create<'_>) -> Result<ContainerId, Fault> {
+        self.around(self.runtime.create(create)).await
+    }
+
+    async fn start(&self, id: &ContainerId) -> Result<(), Fault> {
+        self.around(self.runtime.start(id)).await
+    }
+
+    async fn stop(&self, id: &ContainerId, grace: Duration) -> Result<(), Fault> {
+        self.around(self.runtime.stop(id, grace)).await
+    }
+
+    async fn suspend_restart_policy(&self, id: &ContainerId) -> Result<(), Fault> {
+        self.around(self.runtime.suspend_restart_policy(id)).await
+    }
+
+    async fn resume_restart_policy(&self, id: &ContainerId) -> Result<(), Fault> {
+        self.around(self.runtime.resume_restart_policy(id)).await
+    }
+
+    async fn rename(&self, id: &ContainerId, service: &str, to: Place) -> Result<(), Fault> {
+        self.around(self.runtime.rename(id, service, to)).await
+    }
+
+    async fn serve(&self, id: &ContainerId, service: &str) -> Result<(), Fault> {
+        self.around(self.runtime.serve(id, service)).await
+    }
+
+    async fn remove(&self, id: &ContainerId) -> Result<(), Fault> {
+        self.around(self.runtime.remove(id)).await
+    }
+}
+
+impl Checks for CrashingRuntime {
+    async fn probe(&self, service: &str, id: &ContainerId, check: &HealthCheck) -> Result<(), Fault> {
+        self.around(self.runtime.probe(service, id, check)).await
+    }
+
+    async fn last_words(&self, id: &ContainerId) -> String {
+        self.runtime.last_words(id).await
     }
 }
 
 /// A journal that stops when the power does.
 struct Slot {
     kept: Arc<Mutex<Vec<u8>>>,
-    fuse: Arc<Fuse>,
+    failpoint: Arc<Failpoint>,
 }
 
-impl Journal for Slot {
+impl StateStore for Slot {
     fn write(&mut self, state: &[u8]) -> std::io::Result<()> {
-        if !self.fuse.burns() {
+        if !self.failpoint.burns() {
             *lock(&self.kept) = state.to_vec();
         }
         Ok(())
@@ -220,20 +230,20 @@ impl Server {
 /// The way to it, which can be cut like everything else: then nobody knows whether a word arrived.
 struct Line {
     server: Arc<Mutex<Server>>,
-    fuse: Arc<Fuse>,
+    failpoint: Arc<Failpoint>,
 }
 
 impl Link for Line {
     async fn poll(&mut self, _known: &[String]) -> Result<Polled, LinkError> {
-        self.fuse.pass().await;
+        self.failpoint.pass().await;
         let target = lock(&self.server).target();
         Ok(Polled::Target { target, etag: None, after: Duration::from_secs(10) })
     }
 
     async fn report(&mut self, body: &StateReport) -> Result<Reported, LinkError> {
-        self.fuse.pass().await;
+        self.failpoint.pass().await;
         lock(&self.server).hear(body);
-        self.fuse.pass().await;
+        self.failpoint.pass().await;
         Ok(Reported { taken: Taken::default(), etag: None })
     }
 }
@@ -242,7 +252,7 @@ impl Link for Line {
 #[derive(Debug, Clone, Copy)]
 struct Scene {
     strategy: Strategy,
-    fate: Fate,
+    profile: FaultProfile,
     services: &'static [&'static str],
     takes_back: bool,
     /// The whole device is cut off, not the agent alone.
@@ -251,19 +261,20 @@ struct Scene {
 
 struct World {
     scene: Scene,
-    engine: Arc<Pretended>,
+    runtime: Arc<SimulatedContainer>,
     server: Arc<Mutex<Server>>,
     kept: Arc<Mutex<Vec<u8>>>,
 }
 
 impl World {
     fn new(scene: Scene) -> Self {
-        let fate = scene.fate;
+        let profile = scene.profile;
         // Of two services the second one fails, so that the first has to follow it back.
-        let fate_of: Box<dyn Fn(&Image) -> Fate + Send + Sync> =
-            Box::new(move |image| if image.image.ends_with(":v2") { fate } else { Fate::Healthy });
+        let profile_of: Box<dyn Fn(&Image) -> FaultProfile + Send + Sync> =
+            Box::new(move |image| if image.image.ends_with(":v2") { profile } else { FaultProfile::Healthy });
         let services = || scene.services.iter().map(|name| ((*name).to_owned(), pinned("v1")));
-        let engine = PretendedEngine::new(Containers::running(services()), fate_of, Durations::of_device(0.5));
+        let runtime =
+            SimulatedRuntime::new(SimulatedContainers::running(services()), profile_of, Durations::of_device(0.5));
         let server = Server {
             progress: Progress::Offered,
             services: scene.services.to_vec(),
@@ -275,7 +286,7 @@ impl World {
         let memory = serde_json::to_vec(&Memory::running(services())).expect("a memory");
         Self {
             scene,
-            engine: Arc::new(engine.with_strategy(scene.strategy)),
+            runtime: Arc::new(runtime.with_strategy(scene.strategy)),
             server: Arc::new(Mutex::new(server)),
             kept: Arc::new(Mutex::new(memory)),
         }
@@ -283,18 +294,18 @@ impl World {
 
     /// Lets the agent live until the fuse is blown or all is quiet; says how many calls it made.
     async fn live(&self, calls: i64) -> Option<i64> {
-        let fuse = Fuse::of(calls);
-        let engine = Cut {
-            engine: Arc::clone(&self.engine),
-            fuse: Arc::clone(&fuse),
+        let failpoint = Failpoint::of(calls);
+        let runtime = CrashingRuntime {
+            runtime: Arc::clone(&self.runtime),
+            failpoint: Arc::clone(&failpoint),
             services: self.scene.services.to_vec(),
             never_both: self.scene.strategy == Strategy::Recreate,
         };
         let ports = Ports {
-            link: Line { server: Arc::clone(&self.server), fuse: Arc::clone(&fuse) },
-            engine: Arc::new(engine),
-            host: Arc::new(Quiet),
-            journal: Slot { kept: Arc::clone(&self.kept), fuse: Arc::clone(&fuse) },
+            link: Line { server: Arc::clone(&self.server), failpoint: Arc::clone(&failpoint) },
+            runtime: Arc::new(runtime),
+            host: Arc::new(SimulatedHost),
+            journal: Slot { kept: Arc::clone(&self.kept), failpoint: Arc::clone(&failpoint) },
         };
         let memory = serde_json::from_slice(&lock(&self.kept)).expect("a whole state");
         let (mut agent, _seen) = agent(ports, memory);
@@ -305,10 +316,10 @@ impl World {
             }
         };
         tokio::select! {
-            () = life => Some(calls - fuse.left.load(Ordering::Relaxed)),
-            () = fuse.blown.notified() => {
+            () = life => Some(calls - failpoint.left.load(Ordering::Relaxed)),
+            () = failpoint.blown.notified() => {
                 if self.scene.power {
-                    self.engine.power_cut();
+                    self.runtime.power_cut();
                 }
                 None
             }
@@ -316,14 +327,14 @@ impl World {
     }
 
     fn is_as_it_should_be(&self, cut: &str) {
-        let good = self.scene.fate == Fate::Healthy && !self.scene.takes_back;
+        let good = self.scene.profile == FaultProfile::Healthy && !self.scene.takes_back;
         let (tag, progress) = if good { ("v2", Progress::Healthy) } else { ("v1", Progress::RolledBack) };
         let server = lock(&self.server);
         let scene = self.scene;
         for service in scene.services {
             let expected = [(Place::Live, tag.to_owned(), true)];
-            assert_eq!(self.engine.look(service), expected, "{scene:?}, {cut}, {service}");
-            assert!(self.engine.serves(service), "{scene:?}, {cut}, {service} has its names");
+            assert_eq!(self.runtime.look(service), expected, "{scene:?}, {cut}, {service}");
+            assert!(self.runtime.serves(service), "{scene:?}, {cut}, {service} has its names");
             assert_eq!(server.runs[*service], (tag.to_owned(), true), "{scene:?}, {cut}, {service} as told");
         }
         assert_eq!(server.progress, progress, "{scene:?}, {cut}: {:?}", server.heard);
@@ -333,10 +344,15 @@ impl World {
 fn scenes() -> impl Iterator<Item = Scene> {
     const ONE: &[&str] = &["app"];
     const TWO: &[&str] = &["app", "side"];
-    let what = [(Fate::Healthy, false), (Fate::Unhealthy, false), (Fate::SwapFails, false), (Fate::Healthy, true)];
+    let what = [
+        (FaultProfile::Healthy, false),
+        (FaultProfile::Unhealthy, false),
+        (FaultProfile::SwapFails, false),
+        (FaultProfile::Healthy, true),
+    ];
     combinations(&[Strategy::Recreate, Strategy::BlueGreen], &[ONE, TWO], &[false, true]).flat_map(
         move |(strategy, services, power)| {
-            what.into_iter().map(move |(fate, takes_back)| Scene { strategy, fate, services, takes_back, power })
+            what.into_iter().map(move |(profile, takes_back)| Scene { strategy, profile, services, takes_back, power })
         },
     )
 }
@@ -398,7 +414,7 @@ async fn a_lost_journal_leaves_one_container() {
             *lock(&world.kept) = serde_json::to_vec(&Memory::after_loss(later)).expect("a memory");
             world.live(i64::MAX / 2).await.expect("it lives");
             for service in scene.services {
-                let look = world.engine.look(service);
+                let look = world.runtime.look(service);
                 let live = look.len() == 1 && look[0].0 == Place::Live && look[0].2;
                 assert!(live, "{scene:?}, cut at call {cut} of {calls}: {look:?}");
             }

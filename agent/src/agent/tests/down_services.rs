@@ -7,13 +7,13 @@ use crate::fault::Fault;
 use crate::hooks::{HookAnswer, HookCall};
 use crate::locks::Lock;
 use crate::runtime::Place;
-use crate::simulated::{Containers, Durations, Fate, PretendedEngine};
+use crate::simulated::{Durations, FaultProfile, SimulatedContainers, SimulatedRuntime};
 
-type Pretended = PretendedEngine<fn(&Image) -> Fate>;
+type SimulatedContainer = SimulatedRuntime<fn(&Image) -> FaultProfile>;
 
 /// A device that restarts its engine when it is asked to, or has nobody who could.
 struct Device {
-    engine: Arc<Pretended>,
+    runtime: Arc<SimulatedContainer>,
     restarts: bool,
 }
 
@@ -28,8 +28,8 @@ impl Host for Device {
 
     fn ask_engine_restart(&self) -> bool {
         if self.restarts {
-            self.engine.power_cut();
-            self.engine.keep_port(false);
+            self.runtime.power_cut();
+            self.runtime.keep_port(false);
         }
         self.restarts
     }
@@ -39,7 +39,7 @@ impl Host for Device {
 #[derive(Clone, Default)]
 struct Slot(Arc<Mutex<Vec<u8>>>);
 
-impl Journal for Slot {
+impl StateStore for Slot {
     fn write(&mut self, state: &[u8]) -> std::io::Result<()> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = state.to_vec();
         Ok(())
@@ -47,7 +47,7 @@ impl Journal for Slot {
 }
 
 struct World {
-    engine: Arc<Pretended>,
+    runtime: Arc<SimulatedContainer>,
     restarts: bool,
     slot: Slot,
     told: Arc<Mutex<Vec<String>>>,
@@ -56,21 +56,22 @@ struct World {
 impl World {
     /// Its engine keeps the port as soon as the old container is stopped.
     fn new(restarts: bool) -> Self {
-        let containers = Containers::running([("app".to_owned(), pinned("v1"))]);
-        let engine: Pretended = PretendedEngine::new(containers, |_| Fate::Healthy, Durations::of_device(0.5));
-        engine.keep_port(true);
+        let containers = SimulatedContainers::running([("app".to_owned(), pinned("v1"))]);
+        let runtime: SimulatedContainer =
+            SimulatedRuntime::new(containers, |_| FaultProfile::Healthy, Durations::of_device(0.5));
+        runtime.keep_port(true);
         let slot = Slot::default();
         let memory = Memory::running([("app".to_owned(), pinned("v1"))]);
         slot.clone().write(&serde_json::to_vec(&memory).expect("a memory")).expect("written");
-        Self { engine: Arc::new(engine), restarts, slot, told: Arc::default() }
+        Self { runtime: Arc::new(runtime), restarts, slot, told: Arc::default() }
     }
 
     /// Lets an agent live over what the journal has, for a turn per answer and one of rest.
     async fn live(&self, answers: Vec<Answer>) -> Memory {
         let turns = answers.len();
         let link = Script { answers: answers.into(), refuse_reports: 0, told: Arc::clone(&self.told) };
-        let host = Arc::new(Device { engine: Arc::clone(&self.engine), restarts: self.restarts });
-        let ports = Ports { link, engine: Arc::clone(&self.engine), host, journal: self.slot.clone() };
+        let host = Arc::new(Device { runtime: Arc::clone(&self.runtime), restarts: self.restarts });
+        let ports = Ports { link, runtime: Arc::clone(&self.runtime), host, journal: self.slot.clone() };
         let memory = serde_json::from_slice(&self.slot.0.lock().unwrap_or_else(PoisonError::into_inner));
         let (mut agent, seen) = agent(ports, memory.expect("a memory"));
         agent.recover().await;
@@ -85,8 +86,8 @@ impl World {
     }
 
     fn runs_the_old_one(&self) {
-        assert_eq!(self.engine.look("app"), [(Place::Live, "v1".to_owned(), true)], "{}", self.told());
-        assert!(self.engine.serves("app") && !self.engine.is_held("app"), "as it was before");
+        assert_eq!(self.runtime.look("app"), [(Place::Live, "v1".to_owned(), true)], "{}", self.told());
+        assert!(self.runtime.serves("app") && !self.runtime.is_restart_suspended("app"), "as it was before");
     }
 }
 
@@ -99,7 +100,7 @@ async fn an_engine_that_is_restarted_when_asked_runs_the_old_one() {
     let world = World::new(true);
     let memory = world.live(update()).await;
     world.runs_the_old_one();
-    assert!(memory.owed.is_empty());
+    assert!(memory.down_services.is_empty());
     assert!(world.told().contains("rolled_back"), "{}", world.told());
 }
 
@@ -109,17 +110,17 @@ async fn what_is_down_comes_up_when_the_engine_lets_it() {
     for (anew, answers) in [(false, vec![Answer::Unchanged]), (true, vec![Answer::Unchanged]), (true, Vec::new())] {
         let world = World::new(false);
         let owing = world.live(update()).await;
-        assert_eq!(owing.owed.iter().collect::<Vec<_>>(), ["app"]);
+        assert_eq!(owing.down_services.iter().collect::<Vec<_>>(), ["app"]);
         assert!(world.told().contains("rollback_failed"), "{}", world.told());
-        assert!(world.engine.look("app").iter().all(|(_, _, runs)| !runs));
+        assert!(world.runtime.look("app").iter().all(|(_, _, runs)| !runs));
         if anew {
-            world.engine.power_cut();
+            world.runtime.power_cut();
         }
         let still = world.live(answers.clone()).await;
-        assert_eq!(still.owed, owing.owed, "it is not forgotten");
-        world.engine.keep_port(false);
+        assert_eq!(still.down_services, owing.down_services, "it is not forgotten");
+        world.runtime.keep_port(false);
         let paid = world.live(answers).await;
-        assert!(paid.owed.is_empty());
+        assert!(paid.down_services.is_empty());
         world.runs_the_old_one();
     }
 }

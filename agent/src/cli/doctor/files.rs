@@ -3,7 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::engine::room;
+use super::runtime::room;
 use super::{Check, Found};
 use crate::cli::services::declared;
 use crate::config::Config;

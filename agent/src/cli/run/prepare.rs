@@ -16,7 +16,7 @@ use crate::server::enrol::{EnrolError, Reenrolling, enrol, provisioning_key};
 use crate::server::http::{Client, HttpLink};
 use crate::server::identity::{Identity, IdentityFile};
 use crate::state::memory::Memory;
-use crate::state::store::file::{FileJournal, Opened};
+use crate::state::store::file::{FileStore, Opened};
 
 /// How long until the server is asked again where somebody must act there first.
 const OPERATOR: Duration = Duration::from_mins(15);
@@ -29,7 +29,7 @@ pub struct Prepared {
     /// The way to the server.
     pub link: Reenrolling,
     /// The journal.
-    pub journal: FileJournal,
+    pub journal: FileStore,
     /// What the journal held, or what is known without it.
     pub memory: Memory,
     /// Locks and hooks.
@@ -45,7 +45,7 @@ pub async fn prepare(
 ) -> anyhow::Result<Prepared> {
     let path = config.state_dir.join("journal");
     let Opened { journal, state, set_aside } =
-        FileJournal::open(&path).with_context(|| format!("the journal {} cannot be opened", path.display()))?;
+        FileStore::open(&path).with_context(|| format!("the journal {} cannot be opened", path.display()))?;
     if let Some(aside) = set_aside {
         tracing::error!(
             kept = %aside.display(),

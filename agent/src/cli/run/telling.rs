@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::host::DeviceHost;
 use crate::host::Host;
 use crate::state::memory::Failed;
-use crate::state::snapshot::{Doing, Seen};
+use crate::state::snapshot::{Doing, Snapshot};
 use crate::state::status::{Failing, LastError, ServiceStatus, Status, TokenState, Waiting, Work};
 
 /// Shortest time between two writes: a pull changes what is seen many times in a second.
@@ -53,7 +53,7 @@ impl Telling {
     }
 
     /// Tells every change, for as long as there are any.
-    pub(super) async fn watch(mut self, mut watched: watch::Receiver<Seen>, notifier: &Notifier) -> Infallible {
+    pub(super) async fn watch(mut self, mut watched: watch::Receiver<Snapshot>, notifier: &Notifier) -> Infallible {
         loop {
             let seen = watched.borrow_and_update().clone();
             self.look(&seen, Timestamp::now());
@@ -70,9 +70,9 @@ impl Telling {
     }
 
     /// Takes over what is seen now.
-    fn look(&mut self, seen: &Seen, now: Timestamp) {
+    fn look(&mut self, seen: &Snapshot, now: Timestamp) {
         let status = &mut self.status;
-        let Seen { memory, doing, pulled, tally } = seen;
+        let Snapshot { memory, doing, pulled, tally } = seen;
         status.at = now;
         if tally.errors > self.errors {
             let why = tally.last_error.clone().unwrap_or_default();
@@ -131,9 +131,9 @@ impl Telling {
 }
 
 /// The services that the agent is at: those of a swap, else those that are to move.
-fn about(seen: &Seen) -> Vec<String> {
+fn about(seen: &Snapshot) -> Vec<String> {
     if let Some(swap) = &seen.memory.swap {
-        return swap.parts.iter().map(|part| part.service.clone()).collect();
+        return swap.services.iter().map(|service_swap| service_swap.service.clone()).collect();
     }
     let target = seen.memory.target.iter().flat_map(|target| &target.services);
     target.filter(|(_, service)| service.rollout.is_some()).map(|(name, _)| name.clone()).collect()
@@ -167,7 +167,7 @@ mod tests {
         let config = config(&folder, "https://a.example", "");
         let host = Arc::new(DeviceHost::new(&config));
         let mut telling = Telling::new(&config, Uuid::from_u128(7), host);
-        let mut seen = Seen::default();
+        let mut seen = Snapshot::default();
         let text = r#"{"services": {"web": {"image": "a/b:2", "rollout": {"rollout_id": "R", "attempt": 1,
             "action": "update", "phase": "swap"}}}}"#;
         seen.memory.target = serde_json::from_str(text).expect("the contract's shape");

@@ -5,9 +5,9 @@ use crate::image::Image;
 use crate::server::identity::{Identity, IdentityFile};
 use crate::server::link::Link;
 use crate::server::secret::Secret;
-use crate::simulated::{Containers, Durations, Fate, PretendedEngine};
+use crate::simulated::{Durations, FaultProfile, SimulatedContainers, SimulatedRuntime};
 use crate::state::memory::Memory;
-use crate::state::store::Journal;
+use crate::state::store::StateStore;
 use crate::testing::{Folder, Server, config};
 
 fn silent() -> Notifier {
@@ -111,9 +111,9 @@ async fn the_loop_polls_reports_and_tells_people() {
     IdentityFile::within(&config.state_dir).save(&identity).expect("written");
     let prepared = prepare(&config, &silent(), with_web).await.expect("prepared");
     let web = Image { image: "docker.io/a/b:1".to_owned(), digest: None };
-    let containers = Containers::running([("web".to_owned(), web)]);
-    let engine = PretendedEngine::new(containers, |_: &Image| Fate::Healthy, Durations::of_device(0.0));
-    assert_eq!(images(&engine).await.expect("it answers")["web"], "docker.io/a/b:1");
+    let containers = SimulatedContainers::running([("web".to_owned(), web)]);
+    let runtime = SimulatedRuntime::new(containers, |_: &Image| FaultProfile::Healthy, Durations::of_device(0.0));
+    assert_eq!(images(&runtime).await.expect("it answers")["web"], "docker.io/a/b:1");
 
     let told = async {
         loop {
@@ -126,7 +126,7 @@ async fn the_loop_polls_reports_and_tells_people() {
     };
     let notifier = silent();
     let status = tokio::select! {
-        done = drive(&config, Arc::new(engine), prepared, &notifier) => panic!("it ends by itself: {done:?}"),
+        done = drive(&config, Arc::new(runtime), prepared, &notifier) => panic!("it ends by itself: {done:?}"),
         status = tokio::time::timeout(Duration::from_secs(30), told) => status.expect("in time"),
     };
     assert_eq!(status.device_uuid, Some(identity.uuid));
@@ -145,7 +145,11 @@ async fn a_deleted_device_says_so_from_then_on() {
     let identity = Identity { token, ..Identity::unknown(Uuid::new_v4(), &server.url) };
     IdentityFile::within(&config.state_dir).save(&identity).expect("written");
     let prepared = prepare(&config, &silent(), with_web).await.expect("prepared");
-    let engine = PretendedEngine::new(Containers::running([]), |_: &Image| Fate::Healthy, Durations::of_device(0.0));
+    let runtime = SimulatedRuntime::new(
+        SimulatedContainers::running([]),
+        |_: &Image| FaultProfile::Healthy,
+        Durations::of_device(0.0),
+    );
     let told = async {
         loop {
             let status = crate::state::status::Status::read(&config.runtime_dir);
@@ -157,7 +161,7 @@ async fn a_deleted_device_says_so_from_then_on() {
     };
     let notifier = silent();
     tokio::select! {
-        done = drive(&config, Arc::new(engine), prepared, &notifier) => panic!("it ends by itself: {done:?}"),
+        done = drive(&config, Arc::new(runtime), prepared, &notifier) => panic!("it ends by itself: {done:?}"),
         told = tokio::time::timeout(Duration::from_secs(30), told) => told.expect("in time"),
     }
     assert_eq!(server.asked().len(), 1);

@@ -1,54 +1,17 @@
-//! Making a container from a service's configuration and an image.
+//! What a container is created from: a service's configuration and an image.
 
 use bollard::models::{ContainerCreateBody, NetworkingConfig};
-use bollard::query_parameters::CreateContainerOptionsBuilder;
 
-use super::connection::CALL;
 use super::images::Local;
-use super::networks::gone;
-use super::places::{self, Standing};
-use super::{DockerEngine, adopt, found};
-use crate::container_spec::Configuration;
-use crate::container_spec::labels;
+use super::places::Standing;
+use super::{DockerRuntime, adopt, found};
+use crate::container_spec::{Configuration, labels};
 use crate::fault::{Fault, Reason};
-use crate::runtime::{ContainerId, Create, Place, State};
+use crate::runtime::{ContainerId, Containers, Create, Place, State};
 
-impl DockerEngine {
-    pub(super) async fn make(&self, create: &Create<'_>) -> Result<ContainerId, Fault> {
-        let all = self.listed().await?;
-        let base = self.base(&all, create.service)?;
-        let standing = self.standing(&all, create.service)?;
-        let configuration = self.configuration(create.service, create.like, &standing).await?;
-        if !create.serves
-            && let Some(why) = configuration.alone()
-        {
-            return Err(Fault::new(Reason::Configuration, format!("{}: {why}", create.service)));
-        }
-        let name = places::name(&base, create.place);
-        if let Some(there) = standing.iter().find(|one| one.listed.name == name)
-            && let Some(id) = self.take_or_clear(there, create, &configuration).await?
-        {
-            return Ok(id);
-        }
-        let local = self.local(create.image).await?.ok_or_else(|| {
-            Fault::new(Reason::ImageNotFound, format!("the image {} is not on the device", create.image.image))
-        })?;
-        self.provide(create.service).await?;
-        let mut body = self.body(create, &configuration, &local)?;
-        self.carry_volumes(create, &standing, &configuration, &mut body).await?;
-
-        let docker = self.connection.docker().await?;
-        let options = CreateContainerOptionsBuilder::default().name(&name).build();
-        let asked = docker.create_container(Some(options), body);
-        let made = self.connection.ask(&format!("making container {name}"), CALL, asked).await?;
-        let id = ContainerId(made.id);
-        let inspected = self.inspect(&id.0).await?.ok_or_else(|| gone(&id))?;
-        self.join(&inspected, &configuration, create.serves).await?;
-        Ok(id)
-    }
-
+impl DockerRuntime {
     /// What to do with a container that has the name: it is the one that was asked for, or in the way, or untouchable.
-    async fn take_or_clear(
+    pub(super) async fn take_or_clear(
         &self,
         there: &Standing,
         create: &Create<'_>,
@@ -63,17 +26,18 @@ impl DockerEngine {
         }
         let Some(inspected) = self.inspect(&there.listed.id).await? else { return Ok(None) };
         let id = ContainerId(there.listed.id.clone());
-        let made_for = found::made_for(&inspected);
-        if made_for.as_deref() == Some(create.made_for) && self.image_of(&inspected).await?.is_same(create.image) {
+        let created_for = found::created_for(&inspected);
+        if created_for.as_deref() == Some(create.created_for) && self.image_of(&inspected).await?.is_same(create.image)
+        {
             self.join(&inspected, configuration, create.serves).await?;
             return Ok(Some(id));
         }
         // What serves, or did before the agent came, is moved or removed by name, never in passing.
         let runs = matches!(found::state(&inspected), State::Running | State::Restarting(_));
-        if create.place != Place::Next && (runs || made_for.is_none()) {
+        if create.place != Place::Next && (runs || created_for.is_none()) {
             return taken("the service's own container");
         }
-        self.delete(&id).await?;
+        self.remove(&id).await?;
         Ok(None)
     }
 
@@ -88,7 +52,9 @@ impl DockerEngine {
             return Ok(declared.configuration.clone());
         }
         let mut ids: Vec<String> = like.map(|like| like.0.clone()).into_iter().collect();
-        ids.extend([Place::Live, Place::Kept, Place::Next].into_iter().filter_map(|place| ours_at(standing, place)));
+        ids.extend(
+            [Place::Live, Place::Fallback, Place::Next].into_iter().filter_map(|place| ours_at(standing, place)),
+        );
         for id in ids {
             if let Some(configuration) = self.configuration_of(&id).await? {
                 return Ok(configuration);
@@ -111,11 +77,11 @@ impl DockerEngine {
             Some(image) => self.inspect_image(image).await?.and_then(|image| image.config),
             None => None,
         };
-        let policy = self.held.policy(&ContainerId(id.to_owned())).await?;
+        let policy = self.restart_policies.policy(&ContainerId(id.to_owned())).await?;
         Ok(Some(adopt::configuration(&inspected, &image.unwrap_or_default(), policy)))
     }
 
-    fn body(
+    pub(super) fn body(
         &self,
         create: &Create<'_>,
         configuration: &Configuration,
@@ -124,7 +90,7 @@ impl DockerEngine {
         let mut body = configuration.container.clone();
         let written = body.labels.get_or_insert_default();
         written.insert(labels::SERVICE.to_owned(), create.service.to_owned());
-        written.insert(labels::MADE_FOR.to_owned(), create.made_for.to_owned());
+        written.insert(labels::CREATED_FOR.to_owned(), create.created_for.to_owned());
         written.insert(labels::IMAGE.to_owned(), create.image.image.clone());
         written.insert(labels::DIGEST.to_owned(), local.digest.to_string());
         if self.declared(create.service).is_none() {
@@ -143,14 +109,14 @@ impl DockerEngine {
 
     /// Mounts the anonymous volumes of the container before it, as `docker compose up` does: they are nameless, not
     /// worthless.
-    async fn carry_volumes(
+    pub(super) async fn carry_volumes(
         &self,
         create: &Create<'_>,
         standing: &[Standing],
         configuration: &Configuration,
         body: &mut ContainerCreateBody,
     ) -> Result<(), Fault> {
-        let before = || ours_at(standing, Place::Live).or_else(|| ours_at(standing, Place::Kept));
+        let before = || ours_at(standing, Place::Live).or_else(|| ours_at(standing, Place::Fallback));
         let Some(id) = create.like.map(|like| like.0.clone()).or_else(before) else { return Ok(()) };
         let Some(inspected) = self.inspect(&id).await? else { return Ok(()) };
         let carried = adopt::anonymous_volumes(&inspected, configuration);

@@ -1,6 +1,6 @@
 //! What the engine says of itself, for `tidegate-agent doctor`.
 
-use super::DockerEngine;
+use super::DockerRuntime;
 use super::connection::CALL;
 use crate::fault::Fault;
 
@@ -23,7 +23,7 @@ pub struct Description {
     pub address: String,
 }
 
-impl DockerEngine {
+impl DockerRuntime {
     /// Asks the engine who it is.
     pub async fn describe(&self) -> Result<Description, Fault> {
         let version = self.engine_version().await?;

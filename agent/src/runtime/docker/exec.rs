@@ -1,12 +1,9 @@
-//! Commands inside a container, and the last lines that it wrote.
-
-use std::time::Duration;
+//! Commands inside a container.
 
 use bollard::exec::{CreateExecOptions, StartExecOptions, StartExecResults};
-use bollard::query_parameters::LogsOptionsBuilder;
 use futures::StreamExt;
 
-use super::DockerEngine;
+use super::DockerRuntime;
 use super::connection::CALL;
 use crate::fault::{Fault, Reason};
 use crate::runtime::ContainerId;
@@ -14,10 +11,7 @@ use crate::runtime::ContainerId;
 /// Most bytes of a command's output that a fault quotes.
 const QUOTED: usize = 300;
 
-/// Longest wait for a container's last lines: they are told if they can be had.
-const LAST_WORDS: Duration = Duration::from_secs(10);
-
-impl DockerEngine {
+impl DockerRuntime {
     /// Runs a command in a container; its exit code says whether it is well.
     pub(super) async fn exec(&self, id: &ContainerId, command: &[String]) -> Result<(), Fault> {
         let docker = self.connection.docker().await?;
@@ -41,21 +35,6 @@ impl DockerEngine {
         let asked = docker.inspect_exec(&made.id);
         let ended = self.connection.ask("asking how the command ended", CALL, asked).await?;
         judge(command, ended.exit_code, &output)
-    }
-
-    pub(super) async fn last_lines(&self, id: &ContainerId) -> String {
-        let Ok(docker) = self.connection.docker().await else { return String::new() };
-        let options = LogsOptionsBuilder::default().stdout(true).stderr(true).tail("20").build();
-        let mut lines = docker.logs(&id.0, Some(options));
-        let mut tail = Tail::default();
-        let reading = async {
-            while let Some(Ok(line)) = lines.next().await {
-                tail.push(&line.into_bytes());
-            }
-        };
-        // What came until then is told.
-        let _ = tokio::time::timeout(LAST_WORDS, reading).await;
-        tail.text()
     }
 }
 

@@ -6,17 +6,16 @@ use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum};
 use bollard::query_parameters::{InspectContainerOptions, ListContainersOptionsBuilder};
 use tidegate_domain::image::Digest;
 
-use super::DockerEngine;
+use super::DockerRuntime;
 use super::connection::CALL;
 use super::faults::Answer;
 use super::places::{Listed, Standing};
-use crate::container_spec::Declared;
-use crate::container_spec::labels;
+use crate::container_spec::{Declared, labels};
 use crate::fault::{Fault, Reason};
 use crate::image::Image;
-use crate::runtime::{Container, ContainerId, State};
+use crate::runtime::State;
 
-impl DockerEngine {
+impl DockerRuntime {
     /// Every container of the engine, running or not.
     pub(super) async fn listed(&self) -> Result<Vec<Listed>, Fault> {
         let docker = self.connection.docker().await?;
@@ -64,28 +63,6 @@ impl DockerEngine {
         }
     }
 
-    pub(super) async fn containers_of(&self, service: &str) -> Result<Vec<Container>, Fault> {
-        let all = self.listed().await?;
-        // Nothing of it is here, and nothing says what it would be: that is no fault of a question.
-        if self.declared(service).is_none() && super::services::adopted_base(&all, service).is_none() {
-            return Ok(Vec::new());
-        }
-        let mut containers = Vec::new();
-        for standing in self.standing(&all, service)? {
-            if let Some(inspected) = self.inspect(&standing.listed.id).await? {
-                containers.push(Container {
-                    id: ContainerId(standing.listed.id.clone()),
-                    place: standing.place,
-                    ours: standing.ours,
-                    image: self.image_of(&inspected).await?,
-                    state: state(&inspected),
-                    made_for: made_for(&inspected),
-                });
-            }
-        }
-        Ok(containers)
-    }
-
     /// The image that a container was made from: what the agent wrote on it, else what the engine knows.
     pub(super) async fn image_of(&self, inspected: &ContainerInspectResponse) -> Result<Image, Fault> {
         let written = written(inspected, labels::DIGEST).and_then(|digest| Digest::parse(digest).ok());
@@ -114,8 +91,8 @@ fn written_image(inspected: &ContainerInspectResponse) -> Option<String> {
     written(inspected, labels::IMAGE).map(ToOwned::to_owned)
 }
 
-pub(super) fn made_for(inspected: &ContainerInspectResponse) -> Option<String> {
-    written(inspected, labels::MADE_FOR).map(ToOwned::to_owned)
+pub(super) fn created_for(inspected: &ContainerInspectResponse) -> Option<String> {
+    written(inspected, labels::CREATED_FOR).map(ToOwned::to_owned)
 }
 
 /// What a container does.

@@ -1,14 +1,19 @@
-//! Images on the device: which one a reference and a digest mean.
+//! Images on the device: which one a reference and a digest mean, fetching and pruning.
+
+use std::collections::BTreeSet;
 
 use bollard::models::{ImageInspect, SystemVersion};
-use bollard::query_parameters::{ListImagesOptions, TagImageOptionsBuilder};
-use tidegate_domain::image::{Digest, ImageRef};
+use bollard::query_parameters::{ListContainersOptionsBuilder, ListImagesOptions, TagImageOptionsBuilder};
+use tidegate_domain::image::{Digest, ImageRef, Repository};
 
-use super::DockerEngine;
+use super::DockerRuntime;
 use super::connection::CALL;
 use super::faults::Answer;
+use super::prune::{is_kept, names_in};
+use super::pull::pinned;
 use crate::fault::{Fault, Reason};
-use crate::image::Image;
+use crate::image::{Image, Pulled};
+use crate::runtime::{Images, Services};
 
 /// An image that is on the device.
 #[derive(Debug, Clone)]
@@ -19,7 +24,41 @@ pub(super) struct Local {
     pub(super) digest: Digest,
 }
 
-impl DockerEngine {
+impl Images for DockerRuntime {
+    async fn present(&self, image: &Image) -> Result<Option<Digest>, Fault> {
+        Ok(self.local(image).await?.map(|local| local.digest))
+    }
+
+    async fn pull(&self, image: &Image, progress: &(dyn Fn(Pulled) + Send + Sync)) -> Result<Digest, Fault> {
+        let source = pinned(image)?;
+        match self.through_relay(image, progress).await? {
+            Some(digest) => Ok(digest),
+            None => self.pull_from(&source.to_string(), image, progress).await,
+        }
+    }
+
+    async fn prune(&self, keep: &[Image]) -> Result<(), Fault> {
+        let services = self.services().await?;
+        let named = services.values().map(|service| &service.image).chain(keep);
+        let repositories: BTreeSet<Repository> =
+            named.filter_map(|image| ImageRef::parse(&image.image).ok()).map(|parsed| parsed.repository).collect();
+        let docker = self.connection.docker().await?;
+        let options = ListContainersOptionsBuilder::default().all(true).build();
+        let asked = docker.list_containers(Some(options));
+        let containers = self.connection.ask("listing containers", CALL, asked).await?;
+        let used: BTreeSet<String> = containers.into_iter().filter_map(|container| container.image_id).collect();
+        let asked = docker.list_images(None::<ListImagesOptions>);
+        let all = self.connection.ask("listing images", CALL, asked).await?;
+        for image in all.iter().filter(|image| !used.contains(&image.id) && !is_kept(image, keep)) {
+            for name in names_in(image, &repositories) {
+                self.remove_name(&name).await;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl DockerRuntime {
     /// What the engine says of an image, where it has it.
     pub(super) async fn inspect_image(&self, reference: &str) -> Result<Option<ImageInspect>, Fault> {
         let docker = self.connection.docker().await?;
@@ -122,9 +161,9 @@ pub(super) fn named(found: &ImageInspect, text: &str) -> Image {
 }
 
 /// The image's platform and the engine's, where the one does not run on the other.
-pub(super) fn wrong_platform(found: &ImageInspect, engine: &SystemVersion) -> Option<(String, String)> {
+pub(super) fn wrong_platform(found: &ImageInspect, runtime: &SystemVersion) -> Option<(String, String)> {
     let (os, arch) = (found.os.as_deref().unwrap_or_default(), found.architecture.as_deref().unwrap_or_default());
-    let (own_os, own_arch) = (engine.os.as_deref().unwrap_or_default(), engine.arch.as_deref().unwrap_or_default());
+    let (own_os, own_arch) = (runtime.os.as_deref().unwrap_or_default(), runtime.arch.as_deref().unwrap_or_default());
     // Images imported from a file need not say. 64-bit machines run their 32-bit ancestors' images, and engines pull
     // those where there is nothing newer.
     let runs = (os.is_empty() || own_os.is_empty() || os == own_os)

@@ -3,7 +3,7 @@
 use bollard::models::{ContainerInspectResponse, EndpointSettings, NetworkConnectRequest, NetworkDisconnectRequest};
 use bollard::query_parameters::InspectNetworkOptions;
 
-use super::DockerEngine;
+use super::DockerRuntime;
 use super::connection::CALL;
 use super::faults::Answer;
 use crate::container_spec::Needed;
@@ -11,7 +11,7 @@ use crate::container_spec::{Attachment, Configuration};
 use crate::fault::{Fault, Reason};
 use crate::runtime::ContainerId;
 
-impl DockerEngine {
+impl DockerRuntime {
     /// Makes the networks and volumes that a declared service needs and that are missing.
     pub(super) async fn provide(&self, service: &str) -> Result<(), Fault> {
         let (Some(project), Some(declared)) = (&self.project, self.declared(service)) else { return Ok(()) };

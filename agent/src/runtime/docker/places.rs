@@ -17,7 +17,7 @@ pub(super) fn name(base: &str, place: Place) -> String {
     match place {
         Place::Live => base.to_owned(),
         Place::Next => format!("{base}{NEXT}"),
-        Place::Kept => format!("{base}{KEPT}"),
+        Place::Fallback => format!("{base}{KEPT}"),
     }
 }
 
@@ -27,7 +27,7 @@ pub(super) fn split(name: &str) -> (&str, Place) {
         return (base, Place::Next);
     }
     match name.strip_suffix(KEPT) {
-        Some(base) => (base, Place::Kept),
+        Some(base) => (base, Place::Fallback),
         None => (name, Place::Live),
     }
 }
@@ -75,7 +75,7 @@ impl Listed {
     /// Whether an agent made it for a service that a Compose file declares: another agent's, or one that the file has no
     /// more. Nobody asked for its adoption.
     pub(super) fn is_of_a_file(&self) -> bool {
-        self.label(labels::MADE_FOR).is_some() && self.label(labels::CONFIGURATION).is_none()
+        self.label(labels::CREATED_FOR).is_some() && self.label(labels::CONFIGURATION).is_none()
     }
 }
 
@@ -102,7 +102,7 @@ pub(super) fn standing(all: &[Listed], service: &str, base: &str, project: Optio
 
 /// The places where more than one of ours stands, in words: nobody can say which of them to replace.
 pub(super) fn crowded(standing: &[Standing]) -> Option<String> {
-    for place in [Place::Live, Place::Next, Place::Kept] {
+    for place in [Place::Live, Place::Next, Place::Fallback] {
         let names: Vec<&str> =
             standing.iter().filter(|one| one.ours && one.place == place).map(|one| one.listed.name.as_str()).collect();
         if names.len() > 1 {

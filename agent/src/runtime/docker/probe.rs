@@ -1,4 +1,4 @@
-//! One try of a health check.
+//! One try of a health check, and the last lines that a container wrote.
 
 mod address;
 mod host;
@@ -7,19 +7,25 @@ mod http;
 use std::time::Duration;
 
 use bollard::models::{ContainerInspectResponse, HealthStatusEnum};
+use bollard::query_parameters::LogsOptionsBuilder;
+use futures::StreamExt;
 use tidegate_domain::health::{HealthCheck, Place, Probe};
 use tokio::net::TcpStream;
 
+use super::exec::Tail;
 use super::networks::gone;
-use super::{DockerEngine, found};
+use super::{DockerRuntime, found};
 use crate::fault::{Fault, Reason};
-use crate::runtime::{ContainerId, State};
+use crate::runtime::{Checks, ContainerId, State};
 
 /// How long a container has to run on to count as running: one that restarts for ever runs in between.
 const SETTLED: Duration = Duration::from_secs(2);
 
-impl DockerEngine {
-    pub(super) async fn try_once(&self, service: &str, id: &ContainerId, check: &HealthCheck) -> Result<(), Fault> {
+/// Longest wait for a container's last lines: they are told if they can be had.
+const LAST_WORDS: Duration = Duration::from_secs(10);
+
+impl Checks for DockerRuntime {
+    async fn probe(&self, service: &str, id: &ContainerId, check: &HealthCheck) -> Result<(), Fault> {
         let inspected = self.inspect(&id.0).await?.ok_or_else(|| gone(id))?;
         // Whatever is asked, a container that does not run is not well, and its end says more than a refused connection.
         running(&inspected)?;
@@ -51,6 +57,21 @@ impl DockerEngine {
             Probe::Custom { command, place: Place::Container } => self.exec(id, command).await,
             Probe::Custom { command, place: Place::Host } => host::run(&self.programs, command, service, id).await,
         }
+    }
+
+    async fn last_words(&self, id: &ContainerId) -> String {
+        let Ok(docker) = self.connection.docker().await else { return String::new() };
+        let options = LogsOptionsBuilder::default().stdout(true).stderr(true).tail("20").build();
+        let mut lines = docker.logs(&id.0, Some(options));
+        let mut tail = Tail::default();
+        let reading = async {
+            while let Some(Ok(line)) = lines.next().await {
+                tail.push(&line.into_bytes());
+            }
+        };
+        // What came until then is told.
+        let _ = tokio::time::timeout(LAST_WORDS, reading).await;
+        tail.text()
     }
 }
 

@@ -3,40 +3,19 @@
 use std::collections::BTreeSet;
 
 use bollard::models::ImageSummary;
-use bollard::query_parameters::{ListContainersOptionsBuilder, ListImagesOptions, RemoveImageOptionsBuilder};
+use bollard::query_parameters::RemoveImageOptionsBuilder;
 use tidegate_domain::image::{ImageRef, Repository};
 
-use super::DockerEngine;
+use super::DockerRuntime;
 use super::connection::CALL;
-use crate::fault::Fault;
 use crate::image::Image;
 
 /// Relays listen here; an image that came by way of one is named after it.
 const RELAY: &str = "127.0.0.1:";
 
-impl DockerEngine {
-    pub(super) async fn remove_unused(&self, keep: &[Image]) -> Result<(), Fault> {
-        let services = self.all_services().await?;
-        let named = services.values().map(|service| &service.image).chain(keep);
-        let repositories: BTreeSet<Repository> =
-            named.filter_map(|image| ImageRef::parse(&image.image).ok()).map(|parsed| parsed.repository).collect();
-        let docker = self.connection.docker().await?;
-        let options = ListContainersOptionsBuilder::default().all(true).build();
-        let asked = docker.list_containers(Some(options));
-        let containers = self.connection.ask("listing containers", CALL, asked).await?;
-        let used: BTreeSet<String> = containers.into_iter().filter_map(|container| container.image_id).collect();
-        let asked = docker.list_images(None::<ListImagesOptions>);
-        let all = self.connection.ask("listing images", CALL, asked).await?;
-        for image in all.iter().filter(|image| !used.contains(&image.id) && !is_kept(image, keep)) {
-            for name in names_in(image, &repositories) {
-                self.remove_name(&name).await;
-            }
-        }
-        Ok(())
-    }
-
+impl DockerRuntime {
     /// Removes a name, and with its last name the image. Never by force: the engine knows best what is in use.
-    async fn remove_name(&self, name: &str) {
+    pub(super) async fn remove_name(&self, name: &str) {
         let Ok(docker) = self.connection.docker().await else { return };
         let options = RemoveImageOptionsBuilder::default().force(false).build();
         let asked = docker.remove_image(name, Some(options), None);
@@ -49,7 +28,7 @@ impl DockerEngine {
     }
 }
 
-fn is_kept(image: &ImageSummary, keep: &[Image]) -> bool {
+pub(super) fn is_kept(image: &ImageSummary, keep: &[Image]) -> bool {
     keep.iter().any(|kept| {
         let parsed = ImageRef::parse(&kept.image).ok();
         let digest = kept.digest.as_ref().or_else(|| parsed.as_ref().and_then(|parsed| parsed.digest.as_ref()));
@@ -64,7 +43,7 @@ fn is_kept(image: &ImageSummary, keep: &[Image]) -> bool {
 }
 
 /// The names of an image in these repositories, tags first.
-fn names_in(image: &ImageSummary, repositories: &BTreeSet<Repository>) -> Vec<String> {
+pub(super) fn names_in(image: &ImageSummary, repositories: &BTreeSet<Repository>) -> Vec<String> {
     let ours = |name: &&String| {
         ImageRef::parse(name).is_ok_and(|parsed| {
             let path = parsed.repository.path();

@@ -11,7 +11,7 @@ use tidegate_domain::image::{Digest, ImageRef};
 use super::faults::{Refusal, reason_of};
 use super::images::{parse, wrong_platform};
 use super::pulling::Pulling;
-use super::{DockerEngine, images};
+use super::{DockerRuntime, images};
 use crate::fault::{Fault, Reason};
 use crate::image::Image;
 use crate::image::Pulled;
@@ -23,20 +23,7 @@ const DOCKER_HUB: &str = "docker.io";
 /// Longest silence in a pull. Unpacking a large layer on a slow card is silent for minutes; ten say that it hangs.
 const SILENCE: Duration = Duration::from_mins(10);
 
-impl DockerEngine {
-    /// Fetches an image from where it says it is.
-    pub(super) async fn fetch(
-        &self,
-        image: &Image,
-        progress: &(dyn Fn(Pulled) + Send + Sync),
-    ) -> Result<Digest, Fault> {
-        let source = pinned(image)?;
-        match self.through_relay(image, progress).await? {
-            Some(digest) => Ok(digest),
-            None => self.pull_from(&source.to_string(), image, progress).await,
-        }
-    }
-
+impl DockerRuntime {
     /// Fetches an image from another place than its name says, such as a relay on this device that limits the bytes a
     /// second, and names it as itself. `source` is `host/path@digest` or `host/path:tag`; `image` is what it is.
     pub async fn pull_from(
@@ -122,7 +109,7 @@ fn of_registry(refusal: Refusal) -> Fault {
 }
 
 /// The reference of an image with the digest that is known of it.
-fn pinned(image: &Image) -> Result<ImageRef, Fault> {
+pub(super) fn pinned(image: &Image) -> Result<ImageRef, Fault> {
     let parsed = parse(&image.image)?;
     Ok(match &image.digest {
         Some(digest) => parsed.pinned(digest.clone()),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use tidegate_domain::image::Digest;
 
-use super::DockerEngine;
+use super::DockerRuntime;
 use crate::fault::{Fault, Reason};
 use crate::image::Image;
 use crate::image::Pulled;
@@ -24,7 +24,7 @@ pub struct Relayed {
     pub limited: bool,
 }
 
-impl DockerEngine {
+impl DockerRuntime {
     /// Fetches an image through a relay; none where the engine is to ask the registry by itself: there is no relay, or
     /// the agent cannot ask this registry as the engine may be set up to (a mirror, a certificate of its own).
     pub(super) async fn through_relay(

@@ -5,19 +5,19 @@ use std::time::Duration;
 
 use bollard::models::ContainerInspectResponse;
 
-use super::DockerEngine;
+use super::DockerRuntime;
+use super::found::{created_for, state};
 use super::places::{self, Listed};
-use crate::container_spec::Strategy;
-use crate::container_spec::labels;
+use crate::container_spec::{Strategy, labels};
 use crate::fault::Fault;
 use crate::image::Image;
-use crate::runtime::{Place, Service};
+use crate::runtime::{Container, ContainerId, Place, Service, Services};
 
 /// The engine's own time to end where nobody says another.
 const STOP_GRACE: Duration = Duration::from_secs(10);
 
-impl DockerEngine {
-    pub(super) async fn all_services(&self) -> Result<BTreeMap<String, Service>, Fault> {
+impl Services for DockerRuntime {
+    async fn services(&self) -> Result<BTreeMap<String, Service>, Fault> {
         let order = self.project.as_ref().map_or(&[][..], |project| &project.order);
         let declared = self.project.iter().flat_map(|project| &project.services);
         let mut services: BTreeMap<String, Service> = declared
@@ -34,7 +34,7 @@ impl DockerEngine {
             .collect();
         let all = self.listed().await?;
         // Asked at each turn, so this is where what a cut left is seen.
-        if let Err(fault) = self.held.keep_only(all.iter().map(|listed| listed.id.as_str())).await {
+        if let Err(fault) = self.restart_policies.keep_only(all.iter().map(|listed| listed.id.as_str())).await {
             tracing::warn!("policies of containers that are gone stay for now: {fault}");
         }
         for name in adopted(&all) {
@@ -47,6 +47,30 @@ impl DockerEngine {
         Ok(services)
     }
 
+    async fn containers(&self, service: &str) -> Result<Vec<Container>, Fault> {
+        let all = self.listed().await?;
+        // Nothing of it is here, and nothing says what it would be: that is no fault of a question.
+        if self.declared(service).is_none() && super::services::adopted_base(&all, service).is_none() {
+            return Ok(Vec::new());
+        }
+        let mut containers = Vec::new();
+        for standing in self.standing(&all, service)? {
+            if let Some(inspected) = self.inspect(&standing.listed.id).await? {
+                containers.push(Container {
+                    id: ContainerId(standing.listed.id.clone()),
+                    place: standing.place,
+                    ours: standing.ours,
+                    image: self.image_of(&inspected).await?,
+                    state: state(&inspected),
+                    created_for: created_for(&inspected),
+                });
+            }
+        }
+        Ok(containers)
+    }
+}
+
+impl DockerRuntime {
     /// A service from its containers, unless they cannot be adopted: then it is said, and the others go on.
     async fn adopted_service(&self, all: &[Listed], name: &str) -> Result<Option<Service>, Fault> {
         let mut standing = match self.standing(all, name) {
@@ -59,7 +83,7 @@ impl DockerEngine {
         standing.retain(|one| one.ours);
         standing.sort_by_key(|one| match one.place {
             Place::Live => 0,
-            Place::Kept => 1,
+            Place::Fallback => 1,
             Place::Next => 2,
         });
         for one in standing {
@@ -119,6 +143,6 @@ fn adopted(all: &[Listed]) -> BTreeSet<String> {
 /// The name of the serving container of an adopted service, told by what the agent made of it, else by the original.
 pub(super) fn adopted_base(all: &[Listed], service: &str) -> Option<String> {
     let of = || all.iter().filter(|listed| listed.is_of(service, None));
-    let telling = of().find(|listed| listed.label(labels::MADE_FOR).is_some()).or_else(|| of().next())?;
+    let telling = of().find(|listed| listed.label(labels::CREATED_FOR).is_some()).or_else(|| of().next())?;
     Some(places::split(&telling.name).0.to_owned())
 }

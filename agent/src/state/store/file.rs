@@ -9,7 +9,7 @@ use std::io::{Error, ErrorKind, Result};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::Journal;
+use super::StateStore;
 use super::slot::{self, SLOT, Slot};
 use crate::durable;
 
@@ -18,7 +18,7 @@ const PLACES: [u64; 2] = [0, SLOT as u64];
 
 /// The journal.
 #[derive(Debug)]
-pub struct FileJournal {
+pub struct FileStore {
     pub(super) file: File,
     /// Which slot the next write takes: the one that does not hold the newest whole state.
     next: usize,
@@ -29,14 +29,14 @@ pub struct FileJournal {
 #[derive(Debug)]
 pub struct Opened {
     /// The journal, to be written to.
-    pub journal: FileJournal,
+    pub journal: FileStore,
     /// The newest state that is whole; none where nothing was written yet.
     pub state: Option<Vec<u8>>,
     /// Where the file was put whose states are both damaged. What was known is lost then, and `state` is none.
     pub set_aside: Option<PathBuf>,
 }
 
-impl FileJournal {
+impl FileStore {
     /// Opens the journal, making it where there is none. One process at a time may do so.
     pub fn open(path: &Path) -> Result<Opened> {
         let found = match open(path) {
@@ -98,7 +98,7 @@ fn read(file: &File, slot: usize) -> Result<Slot> {
     Ok(slot::decode(&bytes[..filled]))
 }
 
-impl Journal for FileJournal {
+impl StateStore for FileStore {
     fn write(&mut self, state: &[u8]) -> Result<()> {
         let generation =
             self.generation.checked_add(1).ok_or_else(|| Error::other("the journal has counted to its end"))?;

@@ -17,7 +17,7 @@ fn states() -> [Vec<u8>; 3] {
 }
 
 fn open(path: &Path) -> Opened {
-    FileJournal::open(path).expect("it can be opened")
+    FileStore::open(path).expect("it can be opened")
 }
 
 /// A journal's file before and after its third write, and that write's own bytes.

@@ -49,8 +49,8 @@ fn platforms() {
     ];
     for (label, (os, arch), (own_os, own_arch), runs) in cases {
         let image = ImageInspect { os: Some(os.to_owned()), architecture: Some(arch.to_owned()), ..image(&[], &[]) };
-        let engine =
+        let runtime =
             SystemVersion { os: Some(own_os.to_owned()), arch: Some(own_arch.to_owned()), ..SystemVersion::default() };
-        assert_eq!(wrong_platform(&image, &engine).is_none(), runs, "{label}");
+        assert_eq!(wrong_platform(&image, &runtime).is_none(), runs, "{label}");
     }
 }

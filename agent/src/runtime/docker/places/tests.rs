@@ -6,7 +6,7 @@ fn listed(name: &str, labels: &[(&str, &str)]) -> Listed {
 }
 
 const OURS: (&str, &str) = (labels::SERVICE, "web");
-const MADE: (&str, &str) = (labels::MADE_FOR, "work");
+const MADE: (&str, &str) = (labels::CREATED_FOR, "work");
 const OF_PROJECT: (&str, &str) = (labels::COMPOSE_PROJECT, "shop");
 const OF_SERVICE: (&str, &str) = (labels::COMPOSE_SERVICE, "web");
 
@@ -15,7 +15,7 @@ fn names_and_places() {
     for (place, expected) in [
         (Place::Live, "shop-web-1"),
         (Place::Next, "shop-web-1.tidegate-next"),
-        (Place::Kept, "shop-web-1.tidegate-kept"),
+        (Place::Fallback, "shop-web-1.tidegate-kept"),
     ] {
         assert_eq!(name("shop-web-1", place), expected);
         assert_eq!(split(expected), ("shop-web-1", place));
@@ -26,7 +26,7 @@ fn names_and_places() {
 fn who_stands_where() {
     let cases = [
         ("labelled", listed("any", &[OURS]), Some((Place::Live, true))),
-        ("labelled, kept", listed("any.tidegate-kept", &[OURS]), Some((Place::Kept, true))),
+        ("labelled, kept", listed("any.tidegate-kept", &[OURS]), Some((Place::Fallback, true))),
         ("of compose up", listed("shop-web-1", &[OF_PROJECT, OF_SERVICE]), Some((Place::Live, true))),
         ("of an older compose", listed("shop_web_1", &[OF_PROJECT, OF_SERVICE]), Some((Place::Live, true))),
         (

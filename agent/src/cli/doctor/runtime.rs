@@ -28,11 +28,11 @@ pub(in crate::cli) fn connect(address: &EngineAddress) -> anyhow::Result<Docker>
 /// Looks at the engine.
 pub(super) async fn checks(config: &Config) -> Vec<Check> {
     let address = &config.engine.address;
-    let engine = match ask(address).await {
-        Ok(engine) => engine,
+    let runtime = match ask(address).await {
+        Ok(runtime) => runtime,
         Err(error) => return vec![Found::fail(format!("{error:#}"), way(address)).of("engine")],
     };
-    let (docker, seen, api) = engine;
+    let (docker, seen, api) = runtime;
     let mut checks = vec![version(&seen, &api).of("engine")];
     // A socket proxy need not let this through.
     if let Some(root) = docker.info().await.ok().and_then(|info| info.docker_root_dir) {

@@ -2,33 +2,33 @@
 
 use sha2::{Digest as _, Sha256};
 use tidegate_agent::image::Image;
-use tidegate_agent::simulated::Fate;
+use tidegate_agent::simulated::FaultProfile;
 use tidegate_domain::image::ImageRef;
 use tidegate_domain::policy::ImagePattern;
 
 /// The rule that fates follow.
 #[derive(Debug, Clone)]
-pub(crate) struct Fates {
+pub(crate) struct FaultProfiles {
     /// Another seed, another lot.
     pub(crate) seed: u64,
     /// The share of devices that fail with a good image, from 0 to 1.
     pub(crate) fail_rate: f64,
     /// What failing means; one of them for each device that fails.
-    pub(crate) failures: Vec<Fate>,
+    pub(crate) failures: Vec<FaultProfile>,
     /// Images that are unhealthy wherever they run.
     pub(crate) bad: Vec<ImagePattern>,
 }
 
-impl Fates {
+impl FaultProfiles {
     /// What happens to the device of this number with this image. The same number, image and seed: the same fate.
-    pub(crate) fn of(&self, device: usize, image: &Image) -> Fate {
+    pub(crate) fn of(&self, device: usize, image: &Image) -> FaultProfile {
         let bad = ImageRef::parse(&image.image).is_ok_and(|image| self.bad.iter().any(|bad| bad.matches(&image)));
         if bad {
-            return Fate::Unhealthy;
+            return FaultProfile::Unhealthy;
         }
         let lot = Lot::draw(self.seed, device, &image.image);
         if lot.share() >= self.fail_rate || self.failures.is_empty() {
-            return Fate::Healthy;
+            return FaultProfile::Healthy;
         }
         self.failures[lot.pick(self.failures.len())]
     }
@@ -73,11 +73,11 @@ impl Lot {
 mod tests {
     use super::*;
 
-    fn fates(fail_rate: f64) -> Fates {
-        Fates {
+    fn profiles(fail_rate: f64) -> FaultProfiles {
+        FaultProfiles {
             seed: 7,
             fail_rate,
-            failures: vec![Fate::Unhealthy, Fate::PullFails],
+            failures: vec![FaultProfile::Unhealthy, FaultProfile::PullFails],
             bad: vec![ImagePattern::parse("docker.io/a/b:*-bad").expect("a pattern")],
         }
     }
@@ -88,20 +88,20 @@ mod tests {
 
     #[test]
     fn a_seed_decides_and_a_share_fails() {
-        let fates = fates(0.05);
-        let lot: Vec<Fate> = (0..10_000).map(|device| fates.of(device, &image("v2"))).collect();
-        assert_eq!(lot, (0..10_000).map(|device| fates.of(device, &image("v2"))).collect::<Vec<_>>());
-        let failing = lot.iter().filter(|fate| **fate != Fate::Healthy).count();
+        let profiles = profiles(0.05);
+        let lot: Vec<FaultProfile> = (0..10_000).map(|device| profiles.of(device, &image("v2"))).collect();
+        assert_eq!(lot, (0..10_000).map(|device| profiles.of(device, &image("v2"))).collect::<Vec<_>>());
+        let failing = lot.iter().filter(|profile| **profile != FaultProfile::Healthy).count();
         assert!((400..600).contains(&failing), "{failing} of 10000 fail");
-        for kind in [Fate::Unhealthy, Fate::PullFails] {
-            assert!(lot.iter().filter(|fate| **fate == kind).count() > failing / 3, "{kind:?} is drawn too seldom");
+        for kind in [FaultProfile::Unhealthy, FaultProfile::PullFails] {
+            assert!(lot.iter().filter(|profile| **profile == kind).count() > failing / 3, "{kind:?} is drawn too seldom");
         }
     }
 
     #[test]
     fn a_bad_image_is_bad_everywhere_and_no_rate_is_none() {
-        let fates = fates(0.0);
-        assert!((0..1000).all(|device| fates.of(device, &image("v3-bad")) == Fate::Unhealthy));
-        assert!((0..1000).all(|device| fates.of(device, &image("v3")) == Fate::Healthy));
+        let profiles = profiles(0.0);
+        assert!((0..1000).all(|device| profiles.of(device, &image("v3-bad")) == FaultProfile::Unhealthy));
+        assert!((0..1000).all(|device| profiles.of(device, &image("v3")) == FaultProfile::Healthy));
     }
 }

@@ -9,7 +9,7 @@ use super::manifest::Descriptor;
 
 /// An image as a registry has it, checked against its digests.
 #[derive(Debug, Clone)]
-pub struct Looked {
+pub struct ResolvedImage {
     /// The content of what was asked: of the index, or of the manifest where there is no index.
     pub digest: Digest,
     /// The content of this platform's manifest.
@@ -34,7 +34,7 @@ pub(super) struct Document {
     pub(super) bytes: Bytes,
 }
 
-impl Looked {
+impl ResolvedImage {
     /// Every blob that is still to be fetched, once.
     pub(super) fn blobs(&self) -> Vec<Descriptor> {
         let mut blobs = distinct(&self.config, &self.layers);

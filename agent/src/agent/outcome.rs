@@ -10,26 +10,26 @@ use crate::fault::Fault;
 use crate::host::Host;
 use crate::image::Image;
 use crate::locks::Lock;
-use crate::runtime::Engine;
+use crate::runtime::{Images as _, Runtime};
 use crate::server::link::Link;
 use crate::server::report::Details;
 use crate::state::memory::Failed;
-use crate::state::store::Journal;
-use crate::update::swap::{At, Failure, Purpose, Stage, Swap};
+use crate::state::store::StateStore;
+use crate::update::swap::{Failure, Purpose, Stage, Swap, SwapStep};
 
-impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
+impl<L: Link, E: Runtime, H: Host, J: StateStore> Agent<L, E, H, J> {
     pub(super) fn succeeds(&mut self, swap: &Swap) {
         match &swap.purpose {
             Purpose::Update(key) => self.memory.finish(key.clone()),
             Purpose::Rollback(key) => {
-                for part in &swap.parts {
-                    self.say(&part.service, key, DeviceEvent::RolledBack, Details::default());
+                for service_swap in &swap.services {
+                    self.say(&service_swap.service, key, DeviceEvent::RolledBack, Details::default());
                 }
                 self.memory.finish(key.clone());
             }
             Purpose::Converge => {
-                for part in &swap.parts {
-                    self.memory.recovered(&part.service);
+                for service_swap in &swap.services {
+                    self.memory.recovered(&service_swap.service);
                 }
             }
         }
@@ -44,14 +44,20 @@ impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
             let details = Details::because(failure.reason.word(), failure.why.clone());
             self.say(&failure.service, key, failure.event, details);
         }
-        let parts = self.memory.swap.as_ref().map_or(&[][..], |swap| &swap.parts);
-        let ran = parts.iter().any(|part| part.service == failure.service && part.at >= At::Started);
-        let way = parts.iter().any(|part| part.from.is_some()) || swap.terms.previous.is_some();
-        if way && (swap.terms.go_back || !ran) {
+        let services = self.memory.swap.as_ref().map_or(&[][..], |swap| &swap.services);
+        let ran = services
+            .iter()
+            .any(|service_swap| service_swap.service == failure.service && service_swap.at >= SwapStep::Started);
+        let way = services.iter().any(|service_swap| service_swap.from.is_some()) || swap.options.previous.is_some();
+        if way && (swap.options.go_back || !ran) {
             self.stage(Stage::Back(failure));
             return;
         }
-        let image = swap.parts.iter().find(|part| part.service == failure.service).map(|part| part.image.clone());
+        let image = swap
+            .services
+            .iter()
+            .find(|service_swap| service_swap.service == failure.service)
+            .map(|service_swap| service_swap.image.clone());
         if ran && let Some(image) = &image {
             self.settle(&failure.service, image.clone(), false);
         }
@@ -100,7 +106,7 @@ impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
     pub(super) fn put_off(&mut self, swap: &Swap, why: String) {
         self.memory.swap = None;
         let Some(key) = swap.purpose.key() else { return };
-        let services: Vec<String> = swap.parts.iter().map(|part| part.service.clone()).collect();
+        let services: Vec<String> = swap.services.iter().map(|service_swap| service_swap.service.clone()).collect();
         self.block(&services, key, Lock { reason: Some(why), until: None });
         // Nothing can be looked at: the server's next question asks the hook again.
         self.blocked = None;
@@ -108,13 +114,13 @@ impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
 
     /// Removes what is left over. It is decided by now: nothing here can change how it ended.
     pub(super) async fn clear(&mut self, swap: &Swap) {
-        for part in &swap.parts {
-            if let Err(fault) = self.tidy(&part.service).await {
-                tracing::warn!(service = part.service, "what is left over stays for now: {fault}");
+        for service_swap in &swap.services {
+            if let Err(fault) = self.tidy(&service_swap.service).await {
+                tracing::warn!(service = service_swap.service, "what is left over stays for now: {fault}");
             }
         }
         self.memory.swap = None;
-        if let Err(fault) = self.engine.prune(&self.memory.needed()).await {
+        if let Err(fault) = self.runtime.prune(&self.memory.needed()).await {
             tracing::warn!("old images stay for now: {fault}");
         }
     }

@@ -17,12 +17,12 @@ type Policies = BTreeMap<String, RestartPolicy>;
 
 /// The file, and one writer at a time.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct SuspendedRestartPolicies {
     file: PathBuf,
     turn: Mutex<()>,
 }
 
-impl Held {
+impl SuspendedRestartPolicies {
     pub(super) fn new(folder: &Path) -> Self {
         Self { file: folder.join("held.json"), turn: Mutex::new(()) }
     }
@@ -117,12 +117,12 @@ mod tests {
         let (one, other) = (ContainerId("1f".to_owned()), ContainerId("2e".to_owned()));
         let first = policy(RestartPolicyNameEnum::ON_FAILURE, 5);
 
-        let held = Held::new(&folder);
+        let held = SuspendedRestartPolicies::new(&folder);
         assert_eq!(held.policy(&one).await, Ok(None));
         held.remember(&one, &first).await.expect("the folder can be written");
         held.remember(&one, &policy(RestartPolicyNameEnum::NO, 0)).await.expect("the folder can be written");
 
-        let again = Held::new(&folder);
+        let again = SuspendedRestartPolicies::new(&folder);
         assert_eq!(again.policy(&one).await, Ok(Some(first)), "what it had before it was held");
         assert_eq!(again.policy(&other).await, Ok(None));
         again.forget(&one).await.expect("the folder can be written");

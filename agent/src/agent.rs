@@ -1,12 +1,10 @@
 //! The agent: polls, does what [`work::next`] names, and reports, until the server knows the device no more.
 
-mod down_services;
 mod download;
-mod ending;
 mod observe;
-mod swapping;
+mod outcome;
+mod swap;
 mod sync;
-mod way_back;
 pub mod work;
 
 #[cfg(test)]
@@ -30,13 +28,13 @@ use crate::host::Host;
 use crate::image::Image;
 use crate::locks::Lock;
 use crate::runtime::Runtime;
-use crate::runtime::retrying::RetryingRuntime;
 use crate::server::link::{Link, LinkError};
 use crate::server::report::Details;
 use crate::server::target::MoveKey;
 use crate::state::memory::{Memory, Running};
 use crate::state::snapshot::{Doing, Snapshot, Tally};
 use crate::state::store::StateStore;
+use crate::update::execute::Executor;
 
 /// How often a lock that holds an update is looked at.
 const LOCK_LOOK: Duration = Duration::from_secs(5);
@@ -53,15 +51,15 @@ pub enum Ended {
 }
 
 /// What an agent works with.
-pub struct Ports<L, E, H, J> {
+pub struct Ports<L, R, H, S> {
     /// The way to the server.
     pub link: L,
     /// The container engine.
-    pub runtime: Arc<E>,
+    pub runtime: Arc<R>,
     /// The device.
     pub host: Arc<H>,
     /// What survives a power cut.
-    pub journal: J,
+    pub store: S,
 }
 
 /// What an agent is given of the world besides its ports.
@@ -77,13 +75,12 @@ pub struct Setting {
 }
 
 /// An agent with its containers and its way to the server.
-pub struct Agent<L, E, H, J> {
+pub struct Agent<L, R, H, S> {
     link: L,
-    runtime: RetryingRuntime<E>,
-    host: Arc<H>,
-    journal: J,
+    executor: Executor<R, H>,
+    store: S,
     memory: Memory,
-    /// What the journal holds.
+    /// What the store holds.
     kept: Option<Memory>,
     etag: Option<String>,
     report_etag: Option<String>,
@@ -94,8 +91,6 @@ pub struct Agent<L, E, H, J> {
     /// The piece of work that a lock holds, and the services it is about.
     blocked: Option<(MoveKey, Vec<String>)>,
     failures: u32,
-    /// When a restart of the engine was asked for.
-    restart_asked: Option<Instant>,
 }
 
 /// Why a turn ended before its end.
@@ -121,17 +116,16 @@ impl From<std::io::Error> for Stopped {
     }
 }
 
-impl<L: Link, E: Runtime, H: Host, J: StateStore> Agent<L, E, H, J> {
+impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
     /// An agent that goes on where `memory` ends.
-    pub fn new(ports: Ports<L, E, H, J>, memory: Memory, setting: Setting) -> Self {
-        let Ports { link, runtime, host, journal } = ports;
+    pub fn new(ports: Ports<L, R, H, S>, memory: Memory, setting: Setting) -> Self {
+        let Ports { link, runtime, host, store } = ports;
         let Setting { draw, clock, seen, wake } = setting;
         let random = SmallRng::seed_from_u64(draw);
         Self {
             link,
-            runtime: RetryingRuntime(runtime),
-            host,
-            journal,
+            executor: Executor::new(runtime, host),
+            store,
             kept: Some(memory.clone()),
             memory,
             etag: None,
@@ -142,7 +136,6 @@ impl<L: Link, E: Runtime, H: Host, J: StateStore> Agent<L, E, H, J> {
             wake,
             blocked: None,
             failures: 0,
-            restart_asked: None,
         }
     }
 
@@ -166,7 +159,7 @@ impl<L: Link, E: Runtime, H: Host, J: StateStore> Agent<L, E, H, J> {
         if self.memory.swap.is_some() {
             tracing::info!("a swap was cut; it goes on");
             self.drive().await;
-        } else if let Err(fault) = self.tidy_all().await {
+        } else if let Err(fault) = self.executor.tidy_all().await {
             self.count(|tally| tally.failed(format!("what is left over cannot be looked at: {fault}")));
         }
         self.restore_down_services().await;
@@ -213,7 +206,7 @@ impl<L: Link, E: Runtime, H: Host, J: StateStore> Agent<L, E, H, J> {
             }
             Kind::Swap(_) | Kind::GoBack(_) | Kind::Converge => {
                 self.doing(Doing::Swapping);
-                self.begin(work).await
+                self.start_swap(work).await
             }
         }
     }
@@ -282,15 +275,15 @@ impl<L: Link, E: Runtime, H: Host, J: StateStore> Agent<L, E, H, J> {
     }
 
     fn lock_of(&self, services: &[String]) -> Option<Lock> {
-        services.iter().find_map(|service| self.host.lock(service))
+        services.iter().find_map(|service| self.executor.host.lock(service))
     }
 
     /// Whether a lock holds this piece of work; says so where it does.
     fn is_locked(&mut self, work: &Work) -> Result<bool, Stopped> {
         let (Kind::Swap(moving) | Kind::GoBack(moving)) = &work.kind else {
-            return Ok(matches!(work.kind, Kind::Converge) && self.lock_of(&names(work)).is_some());
+            return Ok(matches!(work.kind, Kind::Converge) && self.lock_of(&work.names()).is_some());
         };
-        let services = names(work);
+        let services = work.names();
         let Some(lock) = self.lock_of(&services) else {
             self.blocked = None;
             return Ok(false);
@@ -331,7 +324,7 @@ impl<L: Link, E: Runtime, H: Host, J: StateStore> Agent<L, E, H, J> {
             return Ok(());
         }
         self.kept = None;
-        self.journal.write(&serde_json::to_vec(&self.memory)?)?;
+        self.store.write(&serde_json::to_vec(&self.memory)?)?;
         self.kept = Some(self.memory.clone());
         Ok(())
     }
@@ -359,10 +352,6 @@ impl<L: Link, E: Runtime, H: Host, J: StateStore> Agent<L, E, H, J> {
             seen.memory.clone_from(&self.memory);
         });
     }
-}
-
-fn names(work: &Work) -> Vec<String> {
-    work.services.iter().map(|(name, _)| name.clone()).collect()
 }
 
 /// An engine that does not answer ends a turn; everything else is an answer.

@@ -113,7 +113,7 @@ impl Fleet {
             let runtime = Arc::new(SimulatedRuntime::new(containers, profile_of, durations(lot)));
             if !offline {
                 let link = HttpLink::new(api.clone(), &uuid, &token, Arc::clone(&turns));
-                let ports = Ports { link, runtime: Arc::clone(&runtime), host: Arc::new(SimulatedHost), journal: NoStore };
+                let ports = Ports { link, runtime: Arc::clone(&runtime), host: Arc::new(SimulatedHost), store: NoStore };
                 let setting = Setting {
                     draw: lot.seed(),
                     clock: Timestamp::now,

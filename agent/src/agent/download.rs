@@ -7,7 +7,7 @@ use tidegate_domain::event::DeviceEvent;
 use tidegate_domain::image::Digest;
 use tokio::time::{Instant, interval_at, sleep};
 
-use super::{Agent, Stopped, names, unavailable};
+use super::{Agent, Stopped, unavailable};
 use crate::agent::work::Work;
 use crate::fault::{Fault, Reason};
 use crate::host::Host;
@@ -26,7 +26,7 @@ const PULL_WAIT: Duration = Duration::from_secs(1);
 /// How often a long pull says that it goes on: the server counts ten minutes of silence.
 const STILL_PULLING: Duration = Duration::from_mins(4);
 
-impl<L: Link, E: Runtime, H: Host, J: StateStore> Agent<L, E, H, J> {
+impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
     /// Fetches the image that these services move to, and tells of it.
     pub(super) async fn fetch(&mut self, work: &Work, moving: &Move) -> Result<(), Stopped> {
         let key = moving.key();
@@ -56,7 +56,7 @@ impl<L: Link, E: Runtime, H: Host, J: StateStore> Agent<L, E, H, J> {
             }
         }
         // Said together with the image's arrival, so that the server never counts this device as past the swap.
-        let services = names(work);
+        let services = work.names();
         if let Some(lock) = self.lock_of(&services) {
             self.block(&services, &key, lock);
         }
@@ -69,7 +69,7 @@ impl<L: Link, E: Runtime, H: Host, J: StateStore> Agent<L, E, H, J> {
         if image.digest.is_none() {
             return Ok(None);
         }
-        match self.runtime.present(image).await {
+        match self.executor.runtime.present(image).await {
             Ok(present) => Ok(present.and(image.digest.clone())),
             Err(fault) => unavailable(fault).map(|_| None),
         }
@@ -94,7 +94,7 @@ impl<L: Link, E: Runtime, H: Host, J: StateStore> Agent<L, E, H, J> {
         let seen = self.seen.clone();
         let progress = |pulled: Pulled| seen.send_modify(|seen| seen.pulled = pulled);
         progress(Pulled::default());
-        let runtime = self.runtime.clone();
+        let runtime = self.executor.runtime.clone();
         let pull = runtime.pull(image, &progress);
         tokio::pin!(pull);
         let mut still = interval_at(Instant::now() + STILL_PULLING, STILL_PULLING);

@@ -1,16 +1,16 @@
-//! Looking at what really runs, and putting right what no journal tells of.
+//! Looking at what really runs, and bringing up what is down.
 
 use std::collections::BTreeMap;
 
 use super::Agent;
 use crate::fault::Fault;
 use crate::host::Host;
-use crate::runtime::{Container, Containers as _, Place, Runtime, Services as _, State};
+use crate::runtime::{Place, Runtime, State};
 use crate::server::link::Link;
 use crate::state::memory::Running;
 use crate::state::store::StateStore;
 
-impl<L: Link, E: Runtime, H: Host, J: StateStore> Agent<L, E, H, J> {
+impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
     /// Brings what is remembered of the containers up to what is so. An engine that does not answer changes nothing.
     pub(super) async fn observe(&mut self) {
         match self.look().await {
@@ -22,7 +22,7 @@ impl<L: Link, E: Runtime, H: Host, J: StateStore> Agent<L, E, H, J> {
 
     /// What every service runs, and the order in which they are started.
     async fn look(&self) -> Result<(BTreeMap<String, Running>, Vec<String>), Fault> {
-        let runtime = &self.runtime.0;
+        let runtime = &self.executor.runtime.0;
         let mut seen = BTreeMap::new();
         let services = runtime.services().await?;
         let mut order: Vec<String> = services.keys().cloned().collect();
@@ -53,42 +53,20 @@ impl<L: Link, E: Runtime, H: Host, J: StateStore> Agent<L, E, H, J> {
         Ok((seen, order))
     }
 
-    /// Brings every service that is not being replaced to one container, the one that serves.
-    pub(super) async fn tidy_all(&mut self) -> Result<(), Fault> {
-        for name in self.runtime.services().await?.into_keys() {
-            self.tidy(&name).await?;
-        }
-        Ok(())
-    }
-
-    /// Leaves a service one container. Without a journal that says more, what runs in the service's name stays; where
-    /// that does not run, and one that was kept for the way back is there, the kept one comes back.
-    pub(super) async fn tidy(&mut self, service: &str) -> Result<(), Fault> {
-        let containers = self.runtime.containers(service).await?;
-        let ours = |place: Place| containers.iter().find(|c: &&Container| c.ours && c.place == place);
-        let (live, next, kept) = (ours(Place::Live), ours(Place::Next), ours(Place::Fallback));
-        let live_runs = live.is_some_and(|c| matches!(c.state, State::Running | State::Restarting(_)));
-        if let (Some(kept), false) = (kept, live_runs) {
-            tracing::warn!(service, "the container that was kept comes back");
-            if let Some(live) = live {
-                self.runtime.remove(&live.id).await?;
+    /// Tries to bring up every service that is down by the agent's doing.
+    pub(super) async fn restore_down_services(&mut self) {
+        for service in self.memory.down_services.clone() {
+            match self.executor.restore(&service).await {
+                Ok(()) => {
+                    tracing::info!(service, "it runs again");
+                    self.memory.down_services.remove(&service);
+                    self.save_if_possible();
+                }
+                Err(fault) => {
+                    tracing::error!(service, "it is down, and cannot be brought up: {fault}");
+                    self.count(|tally| tally.failed(format!("{service} is down: {fault}")));
+                }
             }
-            // It gets the name last: a cut, or an engine that refuses, leaves one that is kept and comes back again.
-            self.runtime.start(&kept.id).await?;
-            self.runtime.resume_restart_policy(&kept.id).await?;
-            self.runtime.rename(&kept.id, service, Place::Live).await?;
-        } else if let Some(kept) = kept {
-            self.runtime.remove(&kept.id).await?;
         }
-        if let Some(next) = next {
-            self.runtime.remove(&next.id).await?;
-        }
-        // Made and never started: a cut between the two.
-        if let (Some(live), None) = (live, kept)
-            && live.state == State::Created
-        {
-            self.runtime.start(&live.id).await?;
-        }
-        Ok(())
     }
 }

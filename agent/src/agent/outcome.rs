@@ -1,4 +1,4 @@
-//! How a swap ends: what is remembered, what is told, what is removed.
+//! What is remembered and reported of a swap's steps and of its end.
 
 use jiff::SignedDuration;
 use rand::Rng as _;
@@ -6,73 +6,121 @@ use tidegate_domain::event::DeviceEvent;
 
 use super::Agent;
 use crate::backoff;
+use crate::container_spec::Strategy;
 use crate::fault::Fault;
 use crate::host::Host;
 use crate::image::Image;
 use crate::locks::Lock;
-use crate::runtime::{Images as _, Runtime};
+use crate::runtime::Runtime;
 use crate::server::link::Link;
 use crate::server::report::Details;
 use crate::state::memory::Failed;
 use crate::state::store::StateStore;
-use crate::update::swap::{Failure, Purpose, Stage, Swap, SwapStep};
+use crate::update::plan::goes_back;
+use crate::update::swap::{Failure, Purpose, ServiceSwap, Stage, Swap, SwapStep};
 
-impl<L: Link, E: Runtime, H: Host, J: StateStore> Agent<L, E, H, J> {
-    pub(super) fn succeeds(&mut self, swap: &Swap) {
-        match &swap.purpose {
-            Purpose::Update(key) => self.memory.finish(key.clone()),
-            Purpose::Rollback(key) => {
-                for service_swap in &swap.services {
-                    self.say(&service_swap.service, key, DeviceEvent::RolledBack, Details::default());
-                }
-                self.memory.finish(key.clone());
-            }
-            Purpose::Converge => {
-                for service_swap in &swap.services {
-                    self.memory.recovered(&service_swap.service);
-                }
+impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
+    /// A service's step was done.
+    pub(super) fn step_done(&mut self, swap: &Swap, one: &ServiceSwap, next: &SwapStep) {
+        if one.step == SwapStep::RunPreUpdateHook {
+            self.report_step(swap, one, DeviceEvent::ContainerUpdating);
+        }
+        if one.step == SwapStep::Start {
+            self.memory.leaves(&one.service);
+        }
+        let replaces = match one.strategy {
+            Strategy::Recreate => SwapStep::Start,
+            Strategy::BlueGreen => SwapStep::SwitchOver,
+        };
+        if one.step == replaces {
+            self.settle(&one.service, one.image.clone(), false);
+            self.report_step(swap, one, DeviceEvent::UpdateCompleted);
+        }
+        if *next == SwapStep::Done {
+            self.settle(&one.service, one.image.clone(), true);
+            if swap.options.check.is_some() {
+                self.report_step(swap, one, DeviceEvent::HealthCheckPassed);
             }
         }
-        self.stage(Stage::Settled);
     }
 
-    /// A part failed: back, where there is a way back and the policy wants it. Where the new container never ran there
-    /// is no choice: nothing was replaced.
+    /// Reports a step of an update; of the other purposes only the end is reported.
+    fn report_step(&mut self, swap: &Swap, one: &ServiceSwap, event: DeviceEvent) {
+        if let Purpose::Update(key) = &swap.purpose {
+            self.say(&one.service, key, event, Details::default());
+        }
+    }
+
+    /// Every service runs its new image, and is healthy.
+    pub(super) fn succeeds(&mut self, swap: &Swap) {
+        for one in &swap.services {
+            match &swap.purpose {
+                Purpose::Update(_) => {}
+                Purpose::Rollback(key) => self.say(&one.service, key, DeviceEvent::RolledBack, Details::default()),
+                Purpose::Converge => self.memory.recovered(&one.service),
+            }
+        }
+        if let Some(key) = swap.purpose.key() {
+            self.memory.finish(key.clone());
+        }
+        self.set_stage(Stage::Settled);
+    }
+
+    /// A service failed: back, or it stays as it is.
     pub(super) fn fails(&mut self, swap: &Swap, failure: Failure) {
         tracing::warn!(service = failure.service, reason = failure.reason.word(), "{}", failure.why);
         if let Purpose::Update(key) = &swap.purpose {
             let details = Details::because(failure.reason.word(), failure.why.clone());
             self.say(&failure.service, key, failure.event, details);
         }
-        let services = self.memory.swap.as_ref().map_or(&[][..], |swap| &swap.services);
-        let ran = services
-            .iter()
-            .any(|service_swap| service_swap.service == failure.service && service_swap.at >= SwapStep::Started);
-        let way = services.iter().any(|service_swap| service_swap.from.is_some()) || swap.options.previous.is_some();
-        if way && (swap.options.go_back || !ran) {
-            self.stage(Stage::Back(failure));
+        if goes_back(swap, &failure.service) {
+            self.set_stage(Stage::Back(failure));
             return;
         }
-        let image = swap
-            .services
-            .iter()
-            .find(|service_swap| service_swap.service == failure.service)
-            .map(|service_swap| service_swap.image.clone());
-        if ran && let Some(image) = &image {
-            self.settle(&failure.service, image.clone(), false);
+        let failed = swap.services.iter().find(|one| one.service == failure.service);
+        if let Some(one) = failed.filter(|one| one.new_ran()) {
+            self.settle(&one.service, one.image.clone(), false);
         }
-        match &swap.purpose {
-            Purpose::Update(key) => self.memory.finish(key.clone()),
-            Purpose::Rollback(_) | Purpose::Converge => {
-                let fault = Fault::new(failure.reason, failure.why.clone());
-                self.tell_failure(&swap.purpose, &failure.service, image, failure.event, &fault);
+        self.end(swap, &failure, None);
+        self.set_stage(Stage::Settled);
+    }
+
+    fn set_stage(&mut self, stage: Stage) {
+        if let Some(swap) = &mut self.memory.swap {
+            swap.stage = stage;
+        }
+    }
+
+    /// The way back came to its end; `stuck`: where it could not be gone.
+    pub(super) fn report_return(&mut self, swap: &Swap, failure: &Failure, stuck: Option<(String, Fault)>) {
+        match (&swap.purpose, &stuck) {
+            // Where nothing was reported to be replaced, nothing is reported to be back.
+            (Purpose::Update(key), None) if swap.services.iter().any(ServiceSwap::is_touched) => {
+                let details = Details::because(failure.reason.word(), failure.why.clone());
+                self.say(&failure.service, key, DeviceEvent::RolledBack, details);
             }
+            (Purpose::Update(key), Some((service, fault))) => {
+                let details = Details::because("rollback_failed", fault.why.clone());
+                self.say(service, key, DeviceEvent::RollbackFailed, details);
+            }
+            (Purpose::Update(_) | Purpose::Rollback(_) | Purpose::Converge, _) => {}
         }
-        self.stage(Stage::Settled);
+        self.end(swap, failure, stuck.map(|(_, fault)| fault));
+    }
+
+    /// A swap that failed is over. That of an update was reported before.
+    fn end(&mut self, swap: &Swap, failure: &Failure, stuck: Option<Fault>) {
+        if let Purpose::Update(key) = &swap.purpose {
+            return self.memory.finish(key.clone());
+        }
+        let fault = stuck.unwrap_or_else(|| Fault::new(failure.reason, failure.why.clone()));
+        let failed = swap.services.iter().find(|one| one.service == failure.service);
+        let image = failed.map(|one| one.image.clone());
+        self.report_failure(&swap.purpose, &failure.service, image, failure.event, &fault);
     }
 
     /// The end of a piece of work that came to nothing.
-    pub(super) fn tell_failure(
+    pub(super) fn report_failure(
         &mut self,
         purpose: &Purpose,
         service: &str,
@@ -106,22 +154,9 @@ impl<L: Link, E: Runtime, H: Host, J: StateStore> Agent<L, E, H, J> {
     pub(super) fn put_off(&mut self, swap: &Swap, why: String) {
         self.memory.swap = None;
         let Some(key) = swap.purpose.key() else { return };
-        let services: Vec<String> = swap.services.iter().map(|service_swap| service_swap.service.clone()).collect();
+        let services: Vec<String> = swap.services.iter().map(|one| one.service.clone()).collect();
         self.block(&services, key, Lock { reason: Some(why), until: None });
         // Nothing can be looked at: the server's next question asks the hook again.
         self.blocked = None;
-    }
-
-    /// Removes what is left over. It is decided by now: nothing here can change how it ended.
-    pub(super) async fn clear(&mut self, swap: &Swap) {
-        for service_swap in &swap.services {
-            if let Err(fault) = self.tidy(&service_swap.service).await {
-                tracing::warn!(service = service_swap.service, "what is left over stays for now: {fault}");
-            }
-        }
-        self.memory.swap = None;
-        if let Err(fault) = self.runtime.prune(&self.memory.needed()).await {
-            tracing::warn!("old images stay for now: {fault}");
-        }
     }
 }

@@ -12,7 +12,7 @@ use crate::state::store::StateStore;
 /// Reports in one body, as the contract allows.
 const REPORTS_MAX: usize = 100;
 
-impl<L: Link, E: Runtime, H: Host, J: StateStore> Agent<L, E, H, J> {
+impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
     /// Asks for the target.
     pub(super) async fn poll(&mut self) -> Result<Duration, Stopped> {
         let known: Vec<String> = self.etag.iter().chain(&self.report_etag).cloned().collect();

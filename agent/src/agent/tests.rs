@@ -102,10 +102,10 @@ fn clock() -> Timestamp {
 }
 
 /// An agent over these ports.
-fn agent<L: Link, E: Runtime, H: Host, J: StateStore>(
-    ports: Ports<L, E, H, J>,
+fn agent<L: Link, R: Runtime, H: Host, S: StateStore>(
+    ports: Ports<L, R, H, S>,
     memory: Memory,
-) -> (Agent<L, E, H, J>, watch::Receiver<Snapshot>) {
+) -> (Agent<L, R, H, S>, watch::Receiver<Snapshot>) {
     let (sender, receiver) = watch::channel(Snapshot::default());
     let setting = Setting { draw: 1, clock, seen: sender, wake: Arc::new(Notify::new()) };
     (Agent::new(ports, memory, setting), receiver)

@@ -18,6 +18,13 @@ pub struct Work {
     pub kind: Kind,
 }
 
+impl Work {
+    /// The names of its services.
+    pub fn names(&self) -> Vec<String> {
+        self.services.iter().map(|(name, _)| name.clone()).collect()
+    }
+}
+
 /// What to do with services.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {

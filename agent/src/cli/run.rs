@@ -23,8 +23,8 @@ use crate::cli::notify::Notifier;
 use crate::compose;
 use crate::config::{Config, EngineAddress, PullSettings};
 use crate::registry::{Credentials, Limits, Patience, RegistryClient, Relays};
-use crate::runtime::docker::{DockerRuntime, Relayed, Setup};
 use crate::runtime::Runtime;
+use crate::runtime::docker::{DockerRuntime, Relayed, Setup};
 use crate::state::instance::Instance;
 use crate::state::snapshot::Snapshot;
 
@@ -104,11 +104,11 @@ pub async fn drive<E: Runtime>(
     prepared: Prepared,
     notifier: &Notifier,
 ) -> anyhow::Result<()> {
-    let Prepared { identity, link, journal, memory, host } = prepared;
+    let Prepared { identity, link, store, memory, host } = prepared;
     let (seen, watched) = watch::channel(Snapshot { memory: memory.clone(), ..Snapshot::default() });
     let host = Arc::new(host);
     let telling = Telling::new(config, identity.uuid, Arc::clone(&host));
-    let ports = Ports { link, runtime, host, journal };
+    let ports = Ports { link, runtime, host, store };
     let setting = Setting { draw: rand::random(), clock: Timestamp::now, seen, wake: Arc::new(Notify::new()) };
     // Not all at once after a power cut of a whole site.
     let first = FIRST_POLL.mul_f64(rand::random());

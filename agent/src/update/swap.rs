@@ -1,4 +1,6 @@
-//! A swap under way, as the journal keeps it: enough to go on, or back, from wherever it was cut.
+//! A swap under way, as the state store keeps it: enough to go on, or back, from wherever the power went.
+//!
+//! The names on the disk are those of the first release, which an upgraded agent must be able to read.
 
 use serde::{Deserialize, Serialize};
 use tidegate_domain::event::DeviceEvent;
@@ -98,17 +100,20 @@ pub struct ServiceSwap {
     pub strategy: Strategy,
     /// Time to end by itself before it is killed.
     pub stop_grace_seconds: u64,
-    /// What ran before.
-    pub from: Option<Before>,
-    /// The new container.
-    pub made: Option<ContainerId>,
-    /// How far it is.
-    pub at: SwapStep,
+    /// The container that ran before.
+    #[serde(rename = "from")]
+    pub old: Option<OldContainer>,
+    /// The container that was created for this swap.
+    #[serde(rename = "made")]
+    pub new: Option<ContainerId>,
+    /// The step that may be under way: those before it are done.
+    #[serde(rename = "at")]
+    pub step: SwapStep,
 }
 
 /// What ran before a swap.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Before {
+pub struct OldContainer {
     /// Its container.
     pub id: ContainerId,
     /// Its image.
@@ -117,31 +122,76 @@ pub struct Before {
     pub healthy: bool,
 }
 
-/// How far one service of a swap is. Whatever is named here has happened; what comes next may have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+/// One step of replacing a service's container. Each can be done again after it was interrupted anywhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SwapStep {
-    /// Nothing happened yet.
-    Untouched,
-    /// A new container may have been made; the old one is untouched.
-    Making,
-    /// The new container is there; the old one may have been stopped, the new one started.
-    Made,
-    /// The new container was started, in the old one's place or beside it.
-    Started,
-    /// Beside the old one it was found healthy; they may have changed places.
-    Checked,
-    /// It serves and is healthy.
-    Proven,
+    /// Asks the pre-update hook; nothing is touched yet.
+    #[serde(rename = "untouched")]
+    RunPreUpdateHook,
+    /// Creates the new container beside the old one.
+    #[serde(rename = "making")]
+    Create,
+    /// Starts the new container; with `recreate` the old one is stopped before, and the new one takes its name.
+    #[serde(rename = "made")]
+    Start,
+    /// Runs the post-update hook, then the health check.
+    #[serde(rename = "started")]
+    Check,
+    /// Of `blue-green`: the new container takes the old one's names and place.
+    #[serde(rename = "checked")]
+    SwitchOver,
+    /// The new container serves and is healthy.
+    #[serde(rename = "proven")]
+    Done,
+
+    // The way back is never kept: it is planned anew from what is there.
+    /// Stops the new container and takes the service's name from it.
+    #[serde(skip)]
+    StopNew(ContainerId),
+    /// Starts the old container in its place.
+    #[serde(skip)]
+    StartOld(ContainerId),
+    /// Creates and starts another container of the old image: the old one is gone.
+    #[serde(skip)]
+    RecreateOld(Image),
+    /// Removes the new container.
+    #[serde(skip)]
+    RemoveNew(ContainerId),
+    /// What ran before runs again.
+    #[serde(skip)]
+    Returned,
+    /// The old container does not run: the new one, unhealthy as it is, is better than none.
+    #[serde(skip)]
+    KeepNew(ContainerId),
+    /// Neither of them runs.
+    #[serde(skip)]
+    GiveUp,
+}
+
+impl ServiceSwap {
+    /// Whether anything may have been done to its containers.
+    pub fn is_touched(&self) -> bool {
+        self.step != SwapStep::RunPreUpdateHook
+    }
+
+    /// Whether the new container was started.
+    pub const fn new_ran(&self) -> bool {
+        matches!(self.step, SwapStep::Check | SwapStep::SwitchOver | SwapStep::Done)
+    }
 }
 
 impl Swap {
-    /// The name of this piece of work on the containers that are made for it.
+    /// The name of this piece of work on the containers that are created for it.
     pub fn created_for(&self) -> String {
         match &self.purpose {
             Purpose::Update(key) => format!("{}/{}/update", key.rollout_id, key.attempt),
             Purpose::Rollback(key) => format!("{}/{}/rollback", key.rollout_id, key.attempt),
             Purpose::Converge => "converge".to_owned(),
         }
+    }
+
+    /// The image that the way back of this service leads to; none where nothing ran before.
+    pub fn previous<'a>(&'a self, service: &'a ServiceSwap) -> Option<&'a Image> {
+        service.old.as_ref().map(|old| &old.image).or(self.options.previous.as_ref())
     }
 }

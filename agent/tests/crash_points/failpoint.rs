@@ -207,7 +207,7 @@ impl Checks for CrashingRuntime {
 
 /// The real journal, of an agent that is cut.
 pub(super) struct Book {
-    pub(super) journal: FileStore,
+    pub(super) store: FileStore,
     pub(super) failpoint: Arc<Failpoint>,
 }
 
@@ -215,6 +215,6 @@ impl StateStore for Book {
     fn write(&mut self, state: &[u8]) -> std::io::Result<()> {
         self.failpoint.looked.store(false, Ordering::Relaxed);
         // A dead agent comes no further than its next call.
-        if self.failpoint.burns("journal") { Ok(()) } else { self.journal.write(state) }
+        if self.failpoint.burns("journal") { Ok(()) } else { self.store.write(state) }
     }
 }

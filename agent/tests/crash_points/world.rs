@@ -131,26 +131,26 @@ impl<'a> World<'a> {
         let id = world.runtime.create(&create).await.expect("made");
         world.runtime.start(&id).await.expect("started");
         let memory = Memory::running([("web".to_owned(), scene.old.clone())]);
-        let mut journal = world.journal().0;
-        journal.write(&serde_json::to_vec(&memory).expect("a memory")).expect("written");
+        let mut store = world.store().0;
+        store.write(&serde_json::to_vec(&memory).expect("a memory")).expect("written");
         world
     }
 
-    fn journal(&self) -> (FileStore, Option<Memory>) {
+    fn store(&self) -> (FileStore, Option<Memory>) {
         let opened = FileStore::open(&self.state.join("journal")).expect("opened");
         assert_eq!(opened.set_aside, None, "the journal is whole");
         let memory = opened.state.map(|state| serde_json::from_slice(&state).expect("a whole state"));
-        (opened.journal, memory)
+        (opened.store, memory)
     }
 
     /// Lets an agent live over the journal as it is, until the fuse is blown or all is quiet; says whether it was cut.
     pub(super) async fn live(&self, failpoint: &Arc<Failpoint>, end: End) -> bool {
-        let (journal, memory) = self.journal();
+        let (store, memory) = self.store();
         let ports = Ports {
             link: Line { server: Arc::clone(&self.server), failpoint: Arc::clone(failpoint) },
             runtime: Arc::new(CrashingRuntime { runtime: Arc::clone(&self.runtime), failpoint: Arc::clone(failpoint) }),
             host: Arc::new(Watched(Arc::clone(&self.stage.restart))),
-            journal: Book { journal, failpoint: Arc::clone(failpoint) },
+            store: Book { store, failpoint: Arc::clone(failpoint) },
         };
         let (seen, _watched) = watch::channel(Snapshot::default());
         let setting = Setting { draw: 1, clock: Timestamp::now, seen, wake: Arc::new(Notify::new()) };

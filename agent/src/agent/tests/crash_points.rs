@@ -305,7 +305,7 @@ impl World {
             link: Line { server: Arc::clone(&self.server), failpoint: Arc::clone(&failpoint) },
             runtime: Arc::new(runtime),
             host: Arc::new(SimulatedHost),
-            journal: Slot { kept: Arc::clone(&self.kept), failpoint: Arc::clone(&failpoint) },
+            store: Slot { kept: Arc::clone(&self.kept), failpoint: Arc::clone(&failpoint) },
         };
         let memory = serde_json::from_slice(&lock(&self.kept)).expect("a whole state");
         let (mut agent, _seen) = agent(ports, memory);

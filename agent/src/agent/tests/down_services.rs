@@ -71,7 +71,7 @@ impl World {
         let turns = answers.len();
         let link = Script { answers: answers.into(), refuse_reports: 0, told: Arc::clone(&self.told) };
         let host = Arc::new(Device { runtime: Arc::clone(&self.runtime), restarts: self.restarts });
-        let ports = Ports { link, runtime: Arc::clone(&self.runtime), host, journal: self.slot.clone() };
+        let ports = Ports { link, runtime: Arc::clone(&self.runtime), host, store: self.slot.clone() };
         let memory = serde_json::from_slice(&self.slot.0.lock().unwrap_or_else(PoisonError::into_inner));
         let (mut agent, seen) = agent(ports, memory.expect("a memory"));
         agent.recover().await;

@@ -22,7 +22,7 @@ async fn story(
     let services = || [("app".to_owned(), pinned("v1"))];
     let runtime =
         SimulatedRuntime::new(SimulatedContainers::running(services()), profile_of, Durations::of_device(0.5));
-    let ports = Ports { link, runtime: Arc::new(runtime), host: Arc::new(SimulatedHost), journal: NoStore };
+    let ports = Ports { link, runtime: Arc::new(runtime), host: Arc::new(SimulatedHost), store: NoStore };
     let runtime = Arc::clone(&ports.runtime);
     let (mut agent, seen) = agent(ports, Memory::running(services()));
     let mut ended = None;

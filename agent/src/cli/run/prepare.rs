@@ -29,7 +29,7 @@ pub struct Prepared {
     /// The way to the server.
     pub link: Reenrolling,
     /// The journal.
-    pub journal: FileStore,
+    pub store: FileStore,
     /// What the journal held, or what is known without it.
     pub memory: Memory,
     /// Locks and hooks.
@@ -44,7 +44,7 @@ pub async fn prepare(
     services: impl AsyncFn() -> anyhow::Result<BTreeMap<String, String>>,
 ) -> anyhow::Result<Prepared> {
     let path = config.state_dir.join("journal");
-    let Opened { journal, state, set_aside } =
+    let Opened { store, state, set_aside } =
         FileStore::open(&path).with_context(|| format!("the journal {} cannot be opened", path.display()))?;
     if let Some(aside) = set_aside {
         tracing::error!(
@@ -62,7 +62,7 @@ pub async fn prepare(
     let link = HttpLink::new(client.clone(), config.state_base(), identity.uuid, token);
     let link = Reenrolling::new(link, client, config.clone(), identity_file);
     let memory = remembered(state.as_deref(), new, Timestamp::now());
-    Ok(Prepared { identity, link, journal, memory, host: DeviceHost::new(config) })
+    Ok(Prepared { identity, link, store, memory, host: DeviceHost::new(config) })
 }
 
 /// What the device remembers. One that the server knows and that remembers nothing has lost it: a journal that is

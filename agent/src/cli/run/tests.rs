@@ -42,7 +42,7 @@ async fn a_device_that_is_enrolled_asks_for_no_key_and_finds_its_state_again() {
         assert_eq!(prepared.identity, identity);
         assert_eq!(prepared.memory == kept, round == 1, "what was kept is known again");
         assert_ne!(prepared.memory, Memory::default(), "a known device that remembers nothing has lost it");
-        prepared.journal.write(&serde_json::to_vec(&kept).expect("it is data")).expect("written");
+        prepared.store.write(&serde_json::to_vec(&kept).expect("it is data")).expect("written");
         prepared.link.poll(&[]).await.expect("the server answers");
     }
     assert!(server.asked().iter().all(|request| request.contains(&identity.uuid.to_string())));
@@ -86,13 +86,13 @@ async fn a_damaged_journal_does_not_keep_the_agent_from_its_work() {
     let token = Some(Secret::new("tgd_one"));
     let identity = Identity { token, ..Identity::unknown(Uuid::new_v4(), &config.url) };
     IdentityFile::within(&config.state_dir).save(&identity).expect("written");
-    let journal = config.state_dir.join("journal");
-    std::fs::write(&journal, "nonsense").expect("written");
+    let store = config.state_dir.join("journal");
+    std::fs::write(&store, "nonsense").expect("written");
     let prepared = prepare(&config, &silent(), with_web).await.expect("prepared");
     assert_ne!(prepared.memory, Memory::default(), "its numbers begin above all that it used");
     assert!(config.state_dir.join("journal.damaged").exists());
 
-    let mut whole = prepared.journal;
+    let mut whole = prepared.store;
     whole.write(b"of another agent").expect("written");
     drop(whole);
     let prepared = prepare(&config, &silent(), with_web).await.expect("prepared");

@@ -29,7 +29,7 @@ pub struct FileStore {
 #[derive(Debug)]
 pub struct Opened {
     /// The journal, to be written to.
-    pub journal: FileStore,
+    pub store: FileStore,
     /// The newest state that is whole; none where nothing was written yet.
     pub state: Option<Vec<u8>>,
     /// Where the file was put whose states are both damaged. What was known is lost then, and `state` is none.
@@ -54,16 +54,16 @@ impl FileStore {
         };
         let Slot::Whole { generation, state } = &slots[newest] else { unreachable!("the newest one is whole") };
         if found.metadata()?.len() == PLACES[1] + SLOT as u64 {
-            let journal = Self { file: found, next: 1 - newest, generation: *generation };
-            return Ok(Opened { journal, state: Some(state.clone()), set_aside: None });
+            let store = Self { file: found, next: 1 - newest, generation: *generation };
+            return Ok(Opened { store, state: Some(state.clone()), set_aside: None });
         }
         // Cut short, as by a copy that failed: made anew with what it holds, and put in its place when that is safe.
-        let journal = Self::made(path, Some((*generation, state)))?;
-        Ok(Opened { journal, state: Some(state.clone()), set_aside: None })
+        let store = Self::made(path, Some((*generation, state)))?;
+        Ok(Opened { store, state: Some(state.clone()), set_aside: None })
     }
 
     fn fresh(path: &Path, set_aside: Option<PathBuf>) -> Result<Opened> {
-        Ok(Opened { journal: Self::made(path, None)?, state: None, set_aside })
+        Ok(Opened { store: Self::made(path, None)?, state: None, set_aside })
     }
 
     /// A whole new file in the place of the one that is there.

@@ -23,11 +23,11 @@ fn open(path: &Path) -> Opened {
 /// A journal's file before and after its third write, and that write's own bytes.
 fn before_and_after(path: &Path) -> (Vec<u8>, Vec<u8>, usize) {
     let [one, two, three] = states();
-    let mut journal = open(path).journal;
-    journal.write(&one).expect("written");
-    journal.write(&two).expect("written");
+    let mut store = open(path).store;
+    store.write(&one).expect("written");
+    store.write(&two).expect("written");
     let before = std::fs::read(path).expect("it is there");
-    journal.write(&three).expect("written");
+    store.write(&three).expect("written");
     let after = std::fs::read(path).expect("it is there");
     (before, after, slot::encode(3, &three).expect("fits").len())
 }
@@ -48,10 +48,10 @@ fn the_newest_state_is_found_again_and_the_file_keeps_its_size() {
     assert_eq!(open(&path).state, None);
     let size = std::fs::metadata(&path).expect("it is there").len();
     for round in 0..5_u8 {
-        let Opened { mut journal, state, set_aside } = open(&path);
+        let Opened { mut store, state, set_aside } = open(&path);
         assert_eq!((state, set_aside), (round.checked_sub(1).map(|last| vec![last; 10]), None));
-        journal.write(&vec![200; usize::from(round) * 1_000]).expect("written");
-        journal.write(&[round; 10]).expect("written");
+        store.write(&vec![200; usize::from(round) * 1_000]).expect("written");
+        store.write(&[round; 10]).expect("written");
     }
     assert_eq!(std::fs::metadata(&path).expect("it is there").len(), size);
     assert_eq!(folder.names(), ["journal"]);
@@ -131,11 +131,11 @@ fn a_file_cut_short_anywhere_is_mended_or_set_aside() {
     let lengths = [0, 1, 51, 52, written - 1, written, written + 1, SLOT, SLOT + 100, 2 * SLOT - 1, 2 * SLOT];
     for length in lengths {
         std::fs::write(&path, &after[..length]).expect("written");
-        let Opened { mut journal, state, set_aside } = open(&path);
+        let Opened { mut store, state, set_aside } = open(&path);
         assert_eq!(state, (length >= written).then(|| three.clone()), "{length} bytes");
         assert_eq!(set_aside.is_some(), (1..written).contains(&length), "{length} bytes");
-        journal.write(&two).expect("goes on");
-        drop(journal);
+        store.write(&two).expect("goes on");
+        drop(store);
         assert_eq!(open(&path).state, Some(two.clone()), "{length} bytes, and on");
         assert_eq!(std::fs::metadata(&path).expect("it is there").len(), 2 * SLOT as u64);
     }
@@ -157,11 +157,11 @@ fn what_is_damaged_throughout_is_put_aside_and_told() {
 fn a_state_that_does_not_fit_is_refused_and_the_last_one_stays() {
     let folder = Folder::new();
     let path = folder.path().join("journal");
-    let mut journal = open(&path).journal;
-    journal.write(&vec![7; LARGEST]).expect("the largest one fits");
-    let error = journal.write(&vec![8; LARGEST + 1]).expect_err("larger than a slot");
+    let mut store = open(&path).store;
+    store.write(&vec![7; LARGEST]).expect("the largest one fits");
+    let error = store.write(&vec![8; LARGEST + 1]).expect_err("larger than a slot");
     assert_eq!(error.kind(), ErrorKind::FileTooLarge);
-    drop(journal);
+    drop(store);
     assert_eq!(open(&path).state, Some(vec![7; LARGEST]));
 }
 
@@ -170,13 +170,13 @@ fn a_write_that_fails_is_written_over_by_the_next() {
     let folder = Folder::new();
     let path = folder.path().join("journal");
     let [one, two, three] = states();
-    let mut journal = open(&path).journal;
-    journal.write(&one).expect("written");
-    let writable = std::mem::replace(&mut journal.file, File::open(&path).expect("readable"));
-    journal.write(&two).expect_err("it may only be read");
-    journal.file = writable;
-    journal.write(&three).expect("written");
-    journal.write(&two).expect("written");
-    drop(journal);
+    let mut store = open(&path).store;
+    store.write(&one).expect("written");
+    let writable = std::mem::replace(&mut store.file, File::open(&path).expect("readable"));
+    store.write(&two).expect_err("it may only be read");
+    store.file = writable;
+    store.write(&three).expect("written");
+    store.write(&two).expect("written");
+    drop(store);
     assert_eq!(open(&path).state, Some(two));
 }

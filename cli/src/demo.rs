@@ -20,7 +20,7 @@ use crate::api::{Api, Connection};
 use crate::board::Board;
 use crate::fleet::{Fleet, Kind, World, enrol};
 use crate::progress::Progress;
-use crate::stack::{Project, UpOptions, self};
+use crate::stack::{self, Project, UpOptions};
 use crate::{bus, seed};
 
 pub(crate) use real::run as run_real;
@@ -53,7 +53,7 @@ pub(crate) async fn run(devices: usize, port: Option<u16>) -> Result<Verdict> {
     board.waits(&format!("enrolling {devices} devices"));
     let enrolled = enrol(&api, &kind, 0..devices, CONCURRENCY, || {}).await?;
     let world = World { profile_of: Arc::new(scene.profiles()), seed: 1, offline_rate: 0.0, concurrency: CONCURRENCY };
-    let fleet = Fleet::start(&api, enrolled, &world);
+    let fleet = Fleet::start(&api, enrolled, &world)?;
     let (events, alerts) = (bus::Captured::events(&access)?, bus::Captured::alerts(&access)?);
     let story = Story { watch: Watch { api: &api, events, alerts, board }, scene: &scene, fleet: &fleet };
     story.tell().await

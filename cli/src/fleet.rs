@@ -7,18 +7,23 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::{Context as _, Result};
 use jiff::Timestamp;
 use tidegate_agent::agent::{Agent, Ended, Ports, Setting};
 use tidegate_agent::image::Image;
+use tidegate_agent::server::http::{Client, HttpLink};
+use tidegate_agent::server::secret::Secret;
+use tidegate_agent::simulated::{
+    Durations, FaultProfile, NoStore, SimulatedContainers, SimulatedHost, SimulatedRuntime,
+};
 use tidegate_agent::state::memory::{Memory, Running};
-use tidegate_agent::simulated::{SimulatedContainers, Durations, FaultProfile, NoStore, SimulatedRuntime, SimulatedHost};
 use tidegate_agent::state::snapshot::{Doing, Snapshot, Tally};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::api::Api;
 use crate::device::faults::Lot;
-use crate::device::link::HttpLink;
+use crate::device::link::LinkInTurns;
 
 pub(crate) use enrol::{Kind, enrol};
 pub(crate) use saved::{SavedDevice, SavedFleet};
@@ -69,7 +74,7 @@ type ProfileOnDevice = Box<dyn Fn(&Image) -> FaultProfile + Send + Sync>;
 
 /// A device's life: until the server knows it no more, or it goes silent.
 async fn live(
-    agent: Agent<HttpLink, SimulatedRuntime<ProfileOnDevice>, SimulatedHost, NoStore>,
+    agent: Agent<LinkInTurns, SimulatedRuntime<ProfileOnDevice>, SimulatedHost, NoStore>,
     runtime: Arc<SimulatedRuntime<ProfileOnDevice>>,
     seen: watch::Sender<Snapshot>,
     first: Duration,
@@ -99,11 +104,15 @@ pub(crate) struct Standing {
 
 impl Fleet {
     /// Lets the devices run.
-    pub(crate) fn start(api: &Api, devices: Vec<SavedDevice>, world: &World) -> Self {
-        let turns = Arc::new(Semaphore::new(world.concurrency.max(1)));
+    pub(crate) fn start(api: &Api, devices: Vec<SavedDevice>, world: &World) -> Result<Self> {
+        let concurrency = world.concurrency.max(1);
+        let turns = Arc::new(Semaphore::new(concurrency));
+        let url = api.connection().url.trim_end_matches('/');
+        let client = Client::keeping(concurrency, url)?;
         let spread = devices.len() as f64 / FIRST_POLLS_PER_SECOND;
         let mut tasks = JoinSet::new();
-        let members = devices.into_iter().map(|device| {
+        let mut members = Vec::new();
+        for device in devices {
             let SavedDevice { number, uuid, token, memory, containers } = device;
             let lot = Lot::draw(world.seed, number, "device");
             let seen = watch::Sender::new(Snapshot { memory: memory.clone(), ..Snapshot::default() });
@@ -112,8 +121,11 @@ impl Fleet {
             let profile_of: ProfileOnDevice = Box::new(move |image| profile_of(number, image));
             let runtime = Arc::new(SimulatedRuntime::new(containers, profile_of, durations(lot)));
             if !offline {
-                let link = HttpLink::new(api.clone(), &uuid, &token, Arc::clone(&turns));
-                let ports = Ports { link, runtime: Arc::clone(&runtime), host: Arc::new(SimulatedHost), store: NoStore };
+                let known = uuid.parse().with_context(|| format!("device {number} has no uuid: {uuid}"))?;
+                let link = HttpLink::new(client.clone(), url, known, Secret::new(&token));
+                let link = LinkInTurns { link, turns: Arc::clone(&turns) };
+                let ports =
+                    Ports { link, runtime: Arc::clone(&runtime), host: Arc::new(SimulatedHost), store: NoStore };
                 let setting = Setting {
                     draw: lot.seed(),
                     clock: Timestamp::now,
@@ -124,9 +136,9 @@ impl Fleet {
                 let first = Duration::from_secs_f64(lot.share() * spread);
                 tasks.spawn(live(agent, Arc::clone(&runtime), seen.clone(), first));
             }
-            Member { number, uuid, token, offline, seen, runtime }
-        });
-        Self { members: members.collect(), tasks }
+            members.push(Member { number, uuid, token, offline, seen, runtime });
+        }
+        Ok(Self { members, tasks })
     }
 
     /// How many devices there are.
@@ -204,4 +216,47 @@ fn durations(lot: Lot) -> Durations {
 pub(crate) fn fresh(service: &str, image: &Image) -> (Memory, SimulatedContainers) {
     let services = || [(service.to_owned(), image.clone())];
     (Memory::running(services()), SimulatedContainers::running(services()))
+}
+
+#[cfg(test)]
+mod tests {
+    use tidegate_agent::server::link::Link as _;
+    use tidegate_agent::server::report::StateReport;
+
+    use super::*;
+    use crate::api::{Call, Caller};
+    use crate::routes_in_memory::host;
+
+    #[tokio::test]
+    async fn a_device_whose_token_was_revoked_is_denied_and_runs_on() {
+        let api = host().await;
+        let image = Image { image: "docker.io/x/a:v1".to_owned(), digest: None };
+        let kind = Kind { fleet: "f".to_owned(), service: "app".to_owned(), image, tags: BTreeMap::new() };
+        let devices = enrol(&api, &kind, 0..2, 2, || {}).await.expect("enrolled");
+        let uuid = devices[0].uuid.clone();
+        // Somebody enrols as this device, and uses the token: that revokes the one from before.
+        let allow = format!("/api/v1/devices/{uuid}/allow-reenrolment");
+        api.post(allow, &serde_json::Value::Null).await.expect("allowed");
+        let again = serde_json::json!({"uuid": uuid, "fleet_id": "f", "services": {}});
+        let again = Call::new(reqwest::Method::POST, "/api/v1/devices", Caller::Provisioning).json(&again);
+        let enrolled: serde_json::Value = api.once(&again).await.expect("taken").read().expect("JSON");
+        let token = Secret::new(enrolled["token"].as_str().expect("a token"));
+        let url = &api.connection().url;
+        let client = Client::keeping(1, url).expect("a client");
+        let nothing = StateReport { services: BTreeMap::new(), reports: Vec::new() };
+        let mut link = HttpLink::new(client, url, uuid.parse().expect("a uuid"), token);
+        link.report(&nothing).await.expect("taken");
+
+        let profile_of: ProfileOf = Arc::new(|_, _| FaultProfile::Healthy);
+        let world = World { profile_of, seed: 1, offline_rate: 0.0, concurrency: 2 };
+        let fleet = Fleet::start(&api, devices, &world).expect("started");
+        let both = async {
+            while fleet.census() != BTreeMap::from([(Doing::Denied, 1), (Doing::Idle, 1)]) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), both).await.unwrap_or_else(|_| panic!("{:?}", fleet.census()));
+        let denied = fleet.standings().into_iter().find(|one| one.uuid == uuid).expect("it is there");
+        assert!(denied.running["app"].healthy && denied.tally.last_error.is_some_and(|why| why.contains("401")));
+    }
 }

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::api::{Api, Connection};
-use crate::policies_apply::{Options, self};
+use crate::policies_apply::{self, Options};
 use crate::progress::Progress;
 use crate::stack::{Access, Project};
 

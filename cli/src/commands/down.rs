@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::progress::Progress;
-use crate::stack::{DownOptions, Project, self};
+use crate::stack::{self, DownOptions, Project};
 
 /// Arguments of `tidegate down`.
 #[derive(Args)]

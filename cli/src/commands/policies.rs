@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use crate::api::{Api, Connection, Policy};
 use crate::policies_apply::Options;
-use crate::policies_delete::{DeleteArgs, self};
-use crate::policies_windows::{WindowsArgs, self};
+use crate::policies_delete::{self, DeleteArgs};
+use crate::policies_windows::{self, WindowsArgs};
 use crate::table::{Table, cell};
 use crate::{policies_apply, stdout};
 

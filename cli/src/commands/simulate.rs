@@ -19,8 +19,7 @@ use crate::simulation::{End, Outcome, Simulation};
 use crate::stack::Project;
 use crate::stdout;
 use tidegate_agent::image::Image;
-use tidegate_agent::simulated::FaultProfile;
-use tidegate_agent::simulated::digest_of;
+use tidegate_agent::simulated::{FaultProfile, digest_of};
 
 /// Enrolments that may be under way at once: the emulator takes no more at a time.
 const ENROL_AT_ONCE: usize = 12;
@@ -101,7 +100,7 @@ impl Arguments {
             concurrency: self.concurrency,
         };
         let count = devices.len();
-        let fleet = Fleet::start(&api, devices, &world);
+        let fleet = Fleet::start(&api, devices, &world)?;
         board.say(&format!("{count} devices of the fleet {} are started", self.fleet));
         let mut simulation = Simulation {
             api: &api,
@@ -143,7 +142,8 @@ impl Arguments {
             .iter()
             .map(|glob| ImagePattern::parse(&format!("{repository}:{glob}")).context("--bad-tag is no pattern"))
             .collect::<Result<Vec<_>>>()?;
-        let profiles = FaultProfiles { seed: self.seed, fail_rate: self.fail_rate, failures: self.failures.clone(), bad };
+        let profiles =
+            FaultProfiles { seed: self.seed, fail_rate: self.fail_rate, failures: self.failures.clone(), bad };
         Ok(Arc::new(move |number, image: &Image| profiles.of(number, image)))
     }
 

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::progress::Progress;
-use crate::stack::{Project, Status, self};
+use crate::stack::{self, Project, Status};
 use crate::stdout;
 
 /// Arguments of `tidegate status`.

@@ -20,7 +20,7 @@ use super::watch::Watch;
 use crate::api::{Api, Connection};
 use crate::board::Board;
 use crate::progress::Progress;
-use crate::stack::{Access, Project, UpOptions, self};
+use crate::stack::{self, Access, Project, UpOptions};
 use crate::{bus, seed};
 
 use agents::Agents;

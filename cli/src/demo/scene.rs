@@ -10,8 +10,7 @@ use tidegate_domain::image::{Digest, ImageRef, Repository, Tag};
 
 use crate::api::{Api, Policy};
 use tidegate_agent::image::Image;
-use tidegate_agent::simulated::FaultProfile;
-use tidegate_agent::simulated::digest_of;
+use tidegate_agent::simulated::{FaultProfile, digest_of};
 
 /// The registry of the image: one that the local stack allows beside the public ones.
 pub(super) const REGISTRY: &str = "localhost:5000";

@@ -94,7 +94,10 @@ mod tests {
         let failing = lot.iter().filter(|profile| **profile != FaultProfile::Healthy).count();
         assert!((400..600).contains(&failing), "{failing} of 10000 fail");
         for kind in [FaultProfile::Unhealthy, FaultProfile::PullFails] {
-            assert!(lot.iter().filter(|profile| **profile == kind).count() > failing / 3, "{kind:?} is drawn too seldom");
+            assert!(
+                lot.iter().filter(|profile| **profile == kind).count() > failing / 3,
+                "{kind:?} is drawn too seldom"
+            );
         }
     }
 

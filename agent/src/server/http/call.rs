@@ -30,11 +30,9 @@ pub enum CallError {
     /// An answer that is no success.
     #[error("{text} ({})", status.as_u16())]
     Status {
-        /// The status.
         status: StatusCode,
         /// The problem's stable word, or nothing.
         kind: String,
-        /// In words.
         text: String,
         /// How long the server asks to wait.
         wait: Option<Duration>,
@@ -59,7 +57,6 @@ impl CallError {
     }
 }
 
-/// A call to be made.
 #[derive(Debug)]
 pub struct Call<'a> {
     method: Method,
@@ -70,12 +67,10 @@ pub struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    /// A call of this address.
     pub fn new(method: Method, address: &'a str) -> Self {
         Self { method, address, token: None, known: None, body: None }
     }
 
-    /// With a token or a key.
     #[must_use]
     pub fn token(mut self, token: &'a Secret) -> Self {
         self.token = Some(token);
@@ -89,7 +84,6 @@ impl<'a> Call<'a> {
         self
     }
 
-    /// With a JSON body.
     #[must_use]
     pub fn json(mut self, body: &impl serde::Serialize) -> Self {
         self.body = serde_json::to_vec(body).ok();
@@ -104,6 +98,12 @@ pub struct Client(reqwest::Client);
 impl Client {
     /// A client of this server, which trusts the device's certificates and obeys its proxy variables.
     pub fn new(url: &str) -> Result<Self, CallError> {
+        // One connection serves a device; kept open past a poll's usual interval it saves handshakes.
+        Self::keeping(1, url)
+    }
+
+    /// A client that keeps so many connections open, for as many devices in one process.
+    pub fn keeping(connections: usize, url: &str) -> Result<Self, CallError> {
         static PROVIDER: Once = Once::new();
         // One that is installed already serves as well.
         PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
@@ -111,8 +111,7 @@ impl Client {
             .user_agent(concat!("tidegate-agent/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT)
             .timeout(TOTAL)
-            // One connection serves a device; kept open past a poll's usual interval it saves handshakes.
-            .pool_max_idle_per_host(1)
+            .pool_max_idle_per_host(connections)
             // A token follows no redirect.
             .redirect(Policy::none());
         if is_local(url) {
@@ -122,7 +121,6 @@ impl Client {
         builder.build().map(Self).map_err(|error| CallError::Unreachable(root(&error)))
     }
 
-    /// Makes a call once.
     pub async fn call(&self, call: Call<'_>) -> Result<Answer, CallError> {
         let mut request = self.0.request(call.method, call.address);
         if let Some(token) = call.token {

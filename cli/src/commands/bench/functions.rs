@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 
-use crate::bench::{Figures, self};
+use crate::bench::{self, Figures};
 use crate::progress::Progress;
 use crate::stack::{FUNCTIONS, Project};
 use crate::stdout;

@@ -8,7 +8,7 @@ use tidegate_domain::event::{DeviceEvent, ImageEvent};
 use super::containers::{Running, Seen};
 use crate::api::Device;
 use crate::demo::scene::{BAD, GOOD};
-use crate::demo::summary::{Part, Summary, TOLD, self};
+use crate::demo::summary::{self, Part, Summary, TOLD};
 use crate::table::{Table, cell};
 use crate::verify;
 

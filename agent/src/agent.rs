@@ -1,6 +1,7 @@
 //! The agent: polls, does what [`work::next`] names, and reports, until the server knows the device no more.
 
 mod download;
+mod locks;
 mod observe;
 mod outcome;
 mod swap;
@@ -26,7 +27,6 @@ use crate::backoff;
 use crate::fault::{Fault, Reason};
 use crate::host::Host;
 use crate::image::Image;
-use crate::locks::Lock;
 use crate::runtime::Runtime;
 use crate::server::link::{Link, LinkError};
 use crate::server::report::Details;
@@ -43,20 +43,15 @@ const DOWN_SERVICES_LOOK: Duration = Duration::from_secs(15);
 /// Between two questions of a device whose token is not accepted.
 const DENIED_WAIT: Duration = Duration::from_mins(1);
 
-/// How a device ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
     /// The server knows it no more; what runs, runs on.
     Deleted,
 }
 
-/// What an agent works with.
 pub struct Ports<L, R, H, S> {
-    /// The way to the server.
     pub link: L,
-    /// The container engine.
     pub runtime: Arc<R>,
-    /// The device.
     pub host: Arc<H>,
     /// What survives a power cut.
     pub store: S,
@@ -68,7 +63,6 @@ pub struct Setting {
     pub draw: u64,
     /// The device's clock: only for what people read.
     pub clock: fn() -> Timestamp,
-    /// Shows how things stand.
     pub seen: watch::Sender<Snapshot>,
     /// Told to poll now.
     pub wake: Arc<Notify>,
@@ -139,7 +133,7 @@ impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
         }
     }
 
-    /// Runs until the server knows the device no more; the first poll comes after `wait`. What was cut is brought to
+    /// Runs until the server knows the device no more; the first poll comes after `wait`. A swap that was interrupted is brought to
     /// its end before anything else.
     pub async fn run(mut self, wait: Duration) -> Ended {
         self.watch(|_| {});
@@ -154,7 +148,7 @@ impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
         }
     }
 
-    /// Brings a swap that was cut to its end, and puts right what no journal tells of.
+    /// Brings a swap that was interrupted to its end, and tidies up what no swap is known of.
     pub async fn recover(&mut self) {
         if self.memory.swap.is_some() {
             tracing::info!("a swap was cut; it goes on");
@@ -274,36 +268,6 @@ impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
         }
     }
 
-    fn lock_of(&self, services: &[String]) -> Option<Lock> {
-        services.iter().find_map(|service| self.executor.host.lock(service))
-    }
-
-    /// Whether a lock holds this piece of work; says so where it does.
-    fn is_locked(&mut self, work: &Work) -> Result<bool, Stopped> {
-        let (Kind::Swap(moving) | Kind::GoBack(moving)) = &work.kind else {
-            return Ok(matches!(work.kind, Kind::Converge) && self.lock_of(&work.names()).is_some());
-        };
-        let services = work.names();
-        let Some(lock) = self.lock_of(&services) else {
-            self.blocked = None;
-            return Ok(false);
-        };
-        self.block(&services, &moving.key(), lock);
-        self.save()?;
-        Ok(true)
-    }
-
-    /// Says once that a lock holds this, or again where the server asked again.
-    fn block(&mut self, services: &[String], key: &MoveKey, lock: Lock) {
-        let again = self.blocked.as_ref().is_some_and(|(blocked, _)| blocked == key);
-        if !again || key.action == crate::server::target::Action::Update {
-            let details =
-                Details { reason: Some("locked".to_owned()), message: lock.reason, until: lock.until, digest: None };
-            self.say(&services[0], key, DeviceEvent::UpdateBlocked, details);
-        }
-        self.blocked = Some((key.clone(), services.to_vec()));
-    }
-
     fn say(&mut self, service: &str, key: &MoveKey, event: DeviceEvent, details: Details) {
         let id = Builder::from_random_bytes(self.random.random()).into_uuid();
         let (rollout_id, attempt) = (&key.rollout_id, key.attempt);
@@ -345,7 +309,6 @@ impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
         self.watch(|seen| count(&mut seen.tally));
     }
 
-    /// Shows how things stand.
     fn watch(&self, change: impl FnOnce(&mut Snapshot)) {
         self.seen.send_modify(|seen| {
             change(seen);

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-/// The first wait's upper bound.
 const FIRST: Duration = Duration::from_secs(1);
 /// The longest wait (semantics rule 37).
 const LONGEST: Duration = Duration::from_mins(15);

@@ -7,7 +7,7 @@ mod exit;
 pub mod lock;
 pub mod log;
 pub mod logs;
-pub mod notify;
+mod notify;
 pub mod run;
 mod services;
 mod status;

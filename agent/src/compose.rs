@@ -46,7 +46,6 @@ pub fn read(file: &Path, variables: &Variables) -> Result<Project, ComposeError>
     parse(file, &text, dotenv.as_deref(), variables)
 }
 
-/// The folder that a file is in.
 fn folder(file: &Path) -> &Path {
     match file.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,

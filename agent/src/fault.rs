@@ -74,7 +74,6 @@ impl Reason {
         }
     }
 
-    /// The word.
     pub const fn word(self) -> &'static str {
         match self {
             Self::EngineUnavailable => "engine_unavailable",

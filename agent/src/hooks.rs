@@ -16,7 +16,6 @@ use crate::fault::{Fault, Reason};
 use crate::image::Image;
 use output::{last_line, tail};
 
-/// When a hook runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
     /// Before the old container is touched.
@@ -25,23 +24,17 @@ pub enum Moment {
     AfterUpdate,
 }
 
-/// What a hook is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HookCall<'a> {
-    /// When it runs.
     pub moment: Moment,
-    /// The service.
     pub service: &'a str,
     /// The image to come, or that came.
     pub image: &'a Image,
-    /// The image before it.
     pub previous: Option<&'a Image>,
 }
 
-/// What a hook says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HookAnswer {
-    /// Go on.
     GoOn,
     /// Not now: the update waits as with a lock. Exit code 75, as sysexits.h has it.
     NotNow(String),

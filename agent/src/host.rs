@@ -32,7 +32,6 @@ pub trait Host: Send + Sync {
 /// `tidegate-agent-engine.path` waits for it.
 pub const RESTART_REQUEST: &str = "restart-engine";
 
-/// The device.
 #[derive(Debug, Clone)]
 pub struct DeviceHost {
     locks: PathBuf,

@@ -6,7 +6,6 @@ use tidegate_domain::image::{Digest, ImageRef};
 /// An image: its reference, and its content where that is known.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Image {
-    /// The reference.
     pub image: String,
     /// The content: the digest of the index or of the manifest, as the registry names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

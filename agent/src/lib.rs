@@ -1,9 +1,12 @@
-//! What a device does: keeps its containers at the target state, on any container engine.
+//! What a device does: keeps its containers at the target state, on any container runtime.
 //!
 //! [`agent::work::next`] decides what to do with an answer, [`agent::Agent`] does it and reports. It replaces containers
-//! such that a cut at any point leaves the new image, healthy, or the old one, running: [`update`] says how. All of it
-//! works over ports: [`runtime::Engine`], [`host::Host`], [`server::link::Link`] and [`state::store::Journal`].
+//! such that a crash at any point leaves the new image, healthy, or the old one, running: [`update`] says how. All of it
+//! works over ports: [`runtime::Runtime`], [`host::Host`], [`server::link::Link`] and [`state::store::StateStore`].
 //! [`simulated`] has a device without any of them: a thousand simulated devices run the code that ships.
+
+// Published nowhere: a line of documentation that only repeats a name helps nobody.
+#![expect(missing_docs, reason = "what a name says already is not said again")]
 
 pub mod agent;
 pub mod backoff;

@@ -31,10 +31,8 @@ pub struct Lock {
     pub until: Option<Timestamp>,
 }
 
-/// What a lock file says.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct LockFile {
-    /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Until when. Without it the lock ends when the file goes.
@@ -45,7 +43,6 @@ pub struct LockFile {
     pub pid: Option<u32>,
 }
 
-/// Where locks are.
 pub fn directory(runtime_dir: &Path) -> PathBuf {
     runtime_dir.join("locks")
 }

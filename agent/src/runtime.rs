@@ -25,7 +25,6 @@ pub struct Service {
     pub name: String,
     /// The image that is declared for it; the first one it runs. Of an adopted one, what its container was made from.
     pub image: Image,
-    /// How its container is replaced.
     pub strategy: Strategy,
     /// Time to end by itself before it is killed.
     pub stop_grace: Duration,
@@ -51,33 +50,26 @@ pub enum Place {
     Fallback,
 }
 
-/// A container of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Container {
-    /// Its id.
     pub id: ContainerId,
-    /// Where it stands, by its name.
     pub place: Place,
     /// Whether the agent made it or adopted it. One that merely has the name is a stranger's and never touched.
     pub ours: bool,
     /// The image that it was made from.
     pub image: Image,
-    /// What it does.
     pub state: State,
     /// The piece of work that it was made for, as [`Create::created_for`] had it.
     pub created_for: Option<String>,
 }
 
-/// What a container does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
     /// Made, never started.
     Created,
-    /// It runs.
     Running,
     /// It ended, with this code, and its engine starts it again by itself.
     Restarting(i64),
-    /// It ended, with this code.
     Exited(i64),
 }
 
@@ -88,12 +80,11 @@ pub struct Create<'a> {
     pub service: &'a str,
     /// The image, present on the device.
     pub image: &'a Image,
-    /// The name that it gets.
     pub place: Place,
     /// The container to take the configuration from where the service is not declared in a file. One that is gone is
     /// no fault where the engine remembers its configuration.
     pub like: Option<&'a ContainerId>,
-    /// Names the piece of work: found again on the container after a cut.
+    /// Names the piece of work: found again on the container when the agent was interrupted.
     pub created_for: &'a str,
     /// Whether it takes the service's names in its networks at once, or by [`Containers::serve`] later.
     pub serves: bool,
@@ -113,7 +104,6 @@ pub trait Services: Send + Sync {
     fn containers(&self, service: &str) -> impl Future<Output = Result<Vec<Container>, Fault>> + Send;
 }
 
-/// Images on the device.
 pub trait Images: Send + Sync {
     /// The content of this image where it is on the device, for its platform, and whole.
     fn present(&self, image: &Image) -> impl Future<Output = Result<Option<Digest>, Fault>> + Send;
@@ -134,7 +124,6 @@ pub trait Containers: Send + Sync {
     /// Creates a container. One of ours that has the name and was created for the same work and image is taken as it is.
     fn create(&self, create: &Create<'_>) -> impl Future<Output = Result<ContainerId, Fault>> + Send;
 
-    /// Starts it.
     fn start(&self, id: &ContainerId) -> impl Future<Output = Result<(), Fault>> + Send;
 
     /// Stops it: asks, waits for `grace`, then kills it. Returns when it is stopped.

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use server::Server;
 
-/// The folder.
 pub(crate) struct Folder(PathBuf);
 
 impl Folder {

@@ -1,7 +1,7 @@
-//! The agent is cut at every step, and the engine is killed, on a real engine: whatever was begun ends in the new image,
+//! The agent crashes at every step, and the engine is killed, on a real engine: whatever was begun ends in the new image,
 //! healthy, or the old one, running, and the server hears one true story.
 //!
-//! The same over a simulated engine, with two services, second cuts and power cuts, stands beside the agent.
+//! The same over a simulated runtime, with two services, second crashes and power cuts, stands beside the agent.
 
 mod crash_points {
     mod failpoint;

@@ -20,7 +20,6 @@ use crate::update::plan::goes_back;
 use crate::update::swap::{Failure, Purpose, ServiceSwap, Stage, Swap, SwapStep};
 
 impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
-    /// A service's step was done.
     pub(super) fn step_done(&mut self, swap: &Swap, one: &ServiceSwap, next: &SwapStep) {
         if one.step == SwapStep::RunPreUpdateHook {
             self.report_step(swap, one, DeviceEvent::ContainerUpdating);

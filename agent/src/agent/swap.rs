@@ -28,7 +28,6 @@ const ENGINE_WAIT: Duration = Duration::from_mins(1);
 
 /// Why a swap does not go on.
 enum Obstacle {
-    /// A service failed.
     Failed(Failure),
     /// A hook says not now, and nothing was touched yet.
     NotNow(String),

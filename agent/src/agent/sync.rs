@@ -13,7 +13,6 @@ use crate::state::store::StateStore;
 const REPORTS_MAX: usize = 100;
 
 impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
-    /// Asks for the target.
     pub(super) async fn poll(&mut self) -> Result<Duration, Stopped> {
         let known: Vec<String> = self.etag.iter().chain(&self.report_etag).cloned().collect();
         match self.link.poll(&known).await? {

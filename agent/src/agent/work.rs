@@ -7,25 +7,21 @@ use crate::image::Image;
 use crate::server::target::{Action, Move, Phase, TargetState};
 use crate::state::memory::Memory;
 
-/// A piece of work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Work {
     /// The services that it is about, which stand or fall together, and the image of each.
     pub services: Vec<(String, Image)>,
     /// How to find out whether they are healthy.
     pub check: Option<HealthCheck>,
-    /// What to do.
     pub kind: Kind,
 }
 
 impl Work {
-    /// The names of its services.
     pub fn names(&self) -> Vec<String> {
         self.services.iter().map(|(name, _)| name.clone()).collect()
     }
 }
 
-/// What to do with services.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     /// Fetch the image; replace nothing.

@@ -38,24 +38,11 @@ pub struct Check {
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum Found {
     /// As it must be.
-    Ok {
-        /// What was seen.
-        seen: String,
-    },
+    Ok { seen: String },
     /// The agent works, but not as well as it could.
-    Warn {
-        /// What was seen.
-        seen: String,
-        /// How to mend it.
-        mend: String,
-    },
+    Warn { seen: String, mend: String },
     /// The agent cannot do its work.
-    Fail {
-        /// What was seen.
-        seen: String,
-        /// How to mend it.
-        mend: String,
-    },
+    Fail { seen: String, mend: String },
 }
 
 impl Found {

@@ -12,7 +12,6 @@ const BUSY: u8 = 75;
 /// Somebody must mend the configuration first, so starting anew is of no use: `EX_CONFIG`.
 const MEND: u8 = 78;
 
-/// The code for an error.
 pub(super) fn code(error: &anyhow::Error) -> u8 {
     for cause in error.chain() {
         if cause.is::<ConfigError>() {

@@ -32,7 +32,6 @@ pub struct UnlockArguments {
     pub service: Option<String>,
 }
 
-/// Locks.
 pub fn lock(config: &Config, arguments: LockArguments) -> anyhow::Result<Answer> {
     let until = arguments.length.map(|length| Timestamp::now().checked_add(length)).transpose();
     let until = until.context("expected a shorter time")?;
@@ -43,7 +42,6 @@ pub fn lock(config: &Config, arguments: LockArguments) -> anyhow::Result<Answer>
     Ok(Answer::of(format!("{} {ends} ({})\n", locked(arguments.service.as_deref()), path.display())))
 }
 
-/// Unlocks.
 pub fn unlock(config: &Config, arguments: &UnlockArguments) -> anyhow::Result<Answer> {
     let name = arguments.service.as_deref().unwrap_or(ALL);
     let there = release(&config.runtime_dir, name).with_context(|| cannot(config, name))?;

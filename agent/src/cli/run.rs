@@ -16,10 +16,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, watch};
 
 use self::telling::Telling;
-use super::environment;
+use super::{environment, notify};
 use crate::agent::{Agent, Ended, Ports, Setting};
 use crate::cli::log;
-use crate::cli::notify::Notifier;
 use crate::compose;
 use crate::config::{Config, EngineAddress, PullSettings};
 use crate::registry::{Credentials, Limits, Patience, RegistryClient, Relays};
@@ -36,27 +35,26 @@ const FIRST_POLL: Duration = Duration::from_secs(5);
 /// Does the agent's work until it is asked to stop. Whatever it is at then is in the journal, so it stops at once.
 pub async fn run(config: Config) -> anyhow::Result<()> {
     log::set_up(config.log_file.as_deref(), &environment).context("the log file cannot be opened")?;
-    let notifier = Notifier::new(&environment);
     let _instance = Instance::take(&config)?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), url = config.url, "the agent starts");
     let mut terminated = signal(SignalKind::terminate()).context("signals cannot be listened to")?;
     tokio::select! {
-        done = with_engine(&config, &notifier) => done?,
-        never = notifier.watchdog() => match never {},
+        done = with_engine(&config) => done?,
+        never = notify::watchdog() => match never {},
         _ = terminated.recv() => tracing::info!("the agent stops: it was terminated"),
         _ = tokio::signal::ctrl_c() => tracing::info!("the agent stops: it was interrupted"),
     }
-    notifier.stopping();
+    notify::stopping();
     Ok(())
 }
 
 /// Opens the engine and works on it.
-async fn with_engine(config: &Config, notifier: &Notifier) -> anyhow::Result<()> {
+async fn with_engine(config: &Config) -> anyhow::Result<()> {
     // The service manager waits for no server: a device without one is up, too.
-    notifier.ready();
+    notify::ready();
     let runtime = Arc::new(runtime(config)?);
-    let prepared = prepare(config, notifier, async || images(&*runtime).await).await?;
-    Box::pin(drive(config, runtime, prepared, notifier)).await
+    let prepared = prepare(config, async || images(&*runtime).await).await?;
+    Box::pin(drive(config, runtime, prepared)).await
 }
 
 /// The engine that the configuration names.
@@ -98,12 +96,7 @@ pub async fn images<E: Runtime>(runtime: &E) -> anyhow::Result<BTreeMap<String, 
 }
 
 /// The agent's loop over this engine. Ends only when the server has deleted the device.
-pub async fn drive<E: Runtime>(
-    config: &Config,
-    runtime: Arc<E>,
-    prepared: Prepared,
-    notifier: &Notifier,
-) -> anyhow::Result<()> {
+pub async fn drive<E: Runtime>(config: &Config, runtime: Arc<E>, prepared: Prepared) -> anyhow::Result<()> {
     let Prepared { identity, link, store, memory, host } = prepared;
     let (seen, watched) = watch::channel(Snapshot { memory: memory.clone(), ..Snapshot::default() });
     let host = Arc::new(host);
@@ -120,6 +113,6 @@ pub async fn drive<E: Runtime>(
     };
     tokio::select! {
         done = works => done,
-        never = telling.watch(watched, notifier) => match never {},
+        never = telling.watch(watched) => match never {},
     }
 }

@@ -18,7 +18,6 @@ fn parse(text: &str) -> Project {
     parse_with(text, "", &[]).expect("the file is well formed")
 }
 
-/// A service with these lines.
 fn service(lines: &str) -> String {
     let lines: Vec<String> = lines.lines().map(|line| format!("    {line}\n")).collect();
     format!("services:\n  web:\n    image: app:1\n{}", lines.concat())

@@ -14,7 +14,6 @@ use super::{Configuration, Strategy};
 pub struct Project {
     /// The project's name: the file's own, or that of its folder.
     pub name: String,
-    /// The services by name.
     pub services: BTreeMap<String, Declared>,
     /// The networks that services use, by their names in the engine.
     pub networks: BTreeMap<String, Needed<NetworkCreateRequest>>,
@@ -49,7 +48,6 @@ impl<T> fmt::Debug for Needed<T> {
 /// A service as the file declares it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Declared {
-    /// The reference of the image.
     pub image: String,
     /// The name of the container that serves.
     pub container_name: String,
@@ -57,7 +55,6 @@ pub struct Declared {
     pub configuration: Configuration,
     /// The names in the engine of the volumes that it mounts.
     pub volumes: Vec<String>,
-    /// How its container is replaced.
     pub strategy: Strategy,
     /// Time to end by itself before it is killed.
     pub stop_grace: Duration,

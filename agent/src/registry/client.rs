@@ -53,7 +53,6 @@ impl RegistryClient {
         Ok(ResolvedImage { digest, manifest, config, layers, total_bytes, documents, config_bytes })
     }
 
-    /// Where the image is.
     pub(super) fn source(&self, image: &Image) -> Result<(Source, Reference), Fault> {
         let parsed = ImageRef::parse(&image.image)
             .map_err(|error| Fault::new(Reason::Configuration, format!("the image {:?}: {error}", image.image)))?;
@@ -66,7 +65,6 @@ impl RegistryClient {
     }
 }
 
-/// What is asked for.
 #[derive(Debug)]
 pub(super) enum Reference {
     Tag(String),

@@ -163,7 +163,6 @@ impl<'f> ServiceSwap<'f> {
         Ok(())
     }
 
-    /// Drops what is here.
     async fn restart(&mut self) -> Result<(), Fault> {
         let fault = |error| file_fault(&self.fetching.blob.path, &error);
         self.file.set_len(0).await.map_err(fault)?;
@@ -218,7 +217,6 @@ impl Pace {
     }
 }
 
-/// A hash on its way.
 #[derive(Clone)]
 enum Hash {
     Sha256(Sha256),

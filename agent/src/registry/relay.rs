@@ -27,8 +27,7 @@ use super::resolved_image::ResolvedImage;
 use super::spool::{Lease, Spool};
 use super::throttle::Throttle;
 use crate::fault::{Fault, Reason};
-use crate::image::Image;
-use crate::image::Pulled;
+use crate::image::{Image, Pulled};
 use crate::registry::disk;
 
 /// The longest name that every engine takes, with its host.
@@ -39,7 +38,6 @@ const NAME_MAX: usize = 255;
 pub struct Limits {
     /// In bytes per second; without it, what the network gives.
     pub bandwidth: Option<NonZeroU64>,
-    /// How many run at once.
     pub downloads: NonZeroU32,
     /// Bytes that stay free on the disk that they are spooled to.
     pub keep_free: u64,

@@ -161,7 +161,6 @@ impl Source {
     }
 }
 
-/// The header of a login.
 fn basic(login: &Credential) -> Option<HeaderValue> {
     if login.username.is_empty() {
         return None;

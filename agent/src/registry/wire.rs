@@ -22,7 +22,6 @@ const TOLD_CHARACTERS: usize = 60;
 /// How long a registry may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
-    /// To be connected to.
     pub connect: Duration,
     /// For the whole of a small answer: a token, a manifest, a config.
     pub answer: Duration,
@@ -61,7 +60,6 @@ pub(super) enum Redirects {
     Leave,
 }
 
-/// A request.
 #[derive(Debug, Clone)]
 pub(super) struct Ask {
     pub(super) method: Method,
@@ -236,7 +234,6 @@ pub(super) fn told(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(TOLD_CHARACTERS).collect()
 }
 
-/// Host and port of an address.
 pub(super) fn host(url: &Url) -> String {
     let name = url.host_str().unwrap_or_default();
     url.port().map_or_else(|| name.to_owned(), |port| format!("{name}:{port}"))

@@ -49,17 +49,15 @@ pub struct Setup<'a> {
     pub address: &'a str,
     /// What the device's Compose file declares, where it has one.
     pub project: Option<Project>,
-    /// The registries' logins.
     pub credentials: Arc<Credentials>,
     /// What pulls go through; without it the engine asks registries by itself.
     pub relayed: Option<Relayed>,
     /// Programs on the host that a health check may run, by absolute path.
     pub programs: Vec<PathBuf>,
-    /// The agent's own folder, for the restart policies of held containers.
+    /// The agent's own folder, for the suspended restart policies of containers.
     pub state: &'a Path,
 }
 
-/// A container engine behind its API.
 #[derive(Debug)]
 pub struct DockerRuntime {
     connection: Connection,
@@ -86,7 +84,6 @@ impl DockerRuntime {
         }
     }
 
-    /// Says something once.
     fn tell(&self, what: String) {
         let mut told = self.told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if !told.contains(&what) {

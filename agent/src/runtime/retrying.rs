@@ -11,8 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::backoff;
 use crate::fault::{Fault, Reason};
-use crate::image::Image;
-use crate::image::Pulled;
+use crate::image::{Image, Pulled};
 use crate::runtime::{Checks, Container, ContainerId, Containers, Create, Images, Place, Service, Services};
 
 /// How long an engine that does not answer is waited for within one call: long enough for a restart of it.

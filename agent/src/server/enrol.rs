@@ -24,7 +24,6 @@ use crate::server::secret::Secret;
 pub use again::Reenrolling;
 pub use platform::{machine_name, platform};
 
-/// The path of the call.
 const PATH: &str = "/api/v1/devices";
 
 /// What a device tells about itself beside its configuration.
@@ -38,17 +37,11 @@ pub struct Facts {
     pub machine: Option<String>,
 }
 
-/// Why a device is not enrolled.
 #[derive(Debug, thiserror::Error)]
 pub enum EnrolError {
     /// It may work later; the server may say when.
     #[error("{why}")]
-    Later {
-        /// When.
-        after: Option<Duration>,
-        /// Why, in words.
-        why: String,
-    },
+    Later { after: Option<Duration>, why: String },
     /// The server knows this uuid, and nothing proves that this is the same device.
     #[error(
         "the server knows the device {0} already, but this device has no token that the server takes (an answer may \
@@ -56,40 +49,20 @@ pub enum EnrolError {
          POST /api/v1/devices/{0}/allow-reenrolment, within 24 hours before the next try"
     )]
     AlreadyEnrolled(Uuid),
-    /// The server says no.
     #[error("the server refuses to enrol this device: {0}")]
     Refused(String),
     /// There is no fleet to enrol into.
     #[error("expected fleet_id in the configuration: it is needed to enrol")]
     NoFleet,
-    /// There is no provisioning key.
     #[error(
         "expected a provisioning key to enrol with: provisioning_key_file in the configuration, or the systemd \
          credential provisioning-key"
     )]
     NoKey,
-    /// The provisioning key cannot be read.
     #[error("{}: {why}", path.display())]
-    Key {
-        /// Its file.
-        path: PathBuf,
-        /// What was expected.
-        why: String,
-    },
-    /// The identity cannot be kept.
+    Key { path: PathBuf, why: String },
     #[error(transparent)]
     Identity(#[from] IdentityError),
-}
-
-impl EnrolError {
-    /// Whether the same can work later, without anybody changing anything on this device.
-    pub fn may_pass(&self) -> bool {
-        match self {
-            // An operator's word may come at any time.
-            Self::Later { .. } | Self::AlreadyEnrolled(_) => true,
-            Self::Refused(_) | Self::NoFleet | Self::NoKey | Self::Key { .. } | Self::Identity(_) => false,
-        }
-    }
 }
 
 #[derive(Serialize)]

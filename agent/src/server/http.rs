@@ -20,7 +20,6 @@ pub use call::{Call, CallError, Client, is_local};
 /// When to ask again where the server does not know the device: it may be told of it late.
 const UNKNOWN_AFTER: Duration = Duration::from_mins(1);
 
-/// The device's link.
 #[derive(Debug, Clone)]
 pub struct HttpLink {
     client: Client,

@@ -13,7 +13,6 @@ use uuid::Uuid;
 use crate::durable;
 use crate::server::secret::Secret;
 
-/// The device's identity.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// Its uuid, version 4 or 7.
@@ -35,33 +34,23 @@ impl Identity {
 /// Why there is no identity. Causes stand in the text.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
-    /// It cannot be read or written.
     #[error("{} cannot be {doing}: {why}", path.display())]
     Io {
-        /// The file or its directory.
         path: PathBuf,
         /// `read` or `written`.
         doing: &'static str,
-        /// Why.
         why: std::io::Error,
     },
-    /// Others can read the device's token.
     #[error(
         "{} can be read by others than its owner (mode {mode:03o}), and it holds the device's token; \
          mend it with: chmod 600 {}", path.display(), path.display()
     )]
-    Exposed {
-        /// The file.
-        path: PathBuf,
-        /// Its permissions.
-        mode: u32,
-    },
+    Exposed { path: PathBuf, mode: u32 },
     /// It says something else than an identity.
     #[error(
         "{} is no identity of a device ({why}); put a copy of it back, or move it away and enrol anew", path.display()
     )]
     Unreadable {
-        /// The file.
         path: PathBuf,
         /// Line and column.
         why: String,
@@ -72,17 +61,9 @@ pub enum IdentityError {
          `tidegate-agent enrol --same-server`; to enrol at another one, move the file away and run \
          `tidegate-agent enrol`", path.display()
     )]
-    Elsewhere {
-        /// The file.
-        path: PathBuf,
-        /// The server that it belongs to.
-        theirs: String,
-        /// The configured one.
-        ours: String,
-    },
+    Elsewhere { path: PathBuf, theirs: String, ours: String },
 }
 
-/// Where the identity is kept.
 #[derive(Debug, Clone)]
 pub struct IdentityFile(PathBuf);
 
@@ -92,12 +73,10 @@ impl IdentityFile {
         Self(state_dir.join("identity.json"))
     }
 
-    /// Its path, for people.
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// The identity, where there is one.
     pub fn load(&self) -> Result<Option<Identity>, IdentityError> {
         let file = match std::fs::File::open(&self.0) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),

@@ -6,26 +6,18 @@ use std::time::Duration;
 use crate::server::report::{StateReport, Taken};
 use crate::server::target::TargetState;
 
-/// What a poll answers.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Polled {
     /// Nothing changed since the `ETag` that was sent.
-    Unchanged {
-        /// When to poll next.
-        after: Duration,
-    },
-    /// The target.
+    Unchanged { after: Duration },
     Target {
-        /// What to run.
         target: TargetState,
         /// Sent back with the next poll.
         etag: Option<String>,
-        /// When to poll next.
         after: Duration,
     },
 }
 
-/// What a report answers.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Reported {
     /// What became of the reports.
@@ -34,24 +26,17 @@ pub struct Reported {
     pub etag: Option<String>,
 }
 
-/// Why a call came to nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LinkError {
     /// It may work later; the server may say when.
     #[error("{why}")]
-    Later {
-        /// When.
-        after: Option<Duration>,
-        /// Why, in words.
-        why: String,
-    },
+    Later { after: Option<Duration>, why: String },
     /// The server does not accept this device's token: what runs is kept, and it is asked again, seldom.
     #[error("{0}")]
     Denied(String),
     /// The server knows the device no more: what runs is kept, nothing more is asked.
     #[error("the server has deleted this device")]
     Deleted,
-    /// The server refuses this very call.
     #[error("{0}")]
     Refused(String),
 }
@@ -59,7 +44,6 @@ pub enum LinkError {
 /// Where the answer does not say when to poll next.
 pub const POLL_AFTER: Duration = Duration::from_mins(5);
 
-/// The way to the server.
 pub trait Link: Send {
     /// Asks for the target, with the `ETag`s that the device knows.
     fn poll(&mut self, known: &[String]) -> impl Future<Output = Result<Polled, LinkError>> + Send;

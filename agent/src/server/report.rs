@@ -8,7 +8,6 @@ use tidegate_domain::event::DeviceEvent;
 use tidegate_domain::image::Digest;
 use uuid::Uuid;
 
-/// The body.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct StateReport {
     /// What runs, by service name; left out where it was told already.
@@ -19,39 +18,30 @@ pub struct StateReport {
     pub reports: Vec<Report>,
 }
 
-/// What a service runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Observed {
-    /// The reference.
     pub image: String,
     /// The content, where it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
-    /// What its container does.
     pub status: String,
     /// Whether its last check passed and it runs.
     pub healthy: bool,
 }
 
-/// One report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// Makes a repeat harmless.
     pub id: Uuid,
     /// When it happened, by the device's clock.
     pub at: Timestamp,
-    /// What it is about.
     pub service: String,
-    /// The rollout.
     pub rollout_id: String,
-    /// The attempt.
     pub attempt: u32,
     /// Counts from 1 per rollout and attempt.
     pub seq: u32,
-    /// What happened.
     #[serde(serialize_with = "full_name", deserialize_with = "from_full_name")]
     pub event: DeviceEvent,
-    /// What else there is to say.
     #[serde(default)]
     pub details: Details,
 }
@@ -66,7 +56,6 @@ fn from_full_name<'de, D: serde::Deserializer<'de>>(from: D) -> Result<DeviceEve
     DeviceEvent::parse(&name).ok_or_else(|| serde::de::Error::custom("no event of a device"))
 }
 
-/// What else a report says.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Details {
     /// A stable word.
@@ -107,7 +96,6 @@ pub struct Taken {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Ignored {
-    /// The report.
     pub id: String,
     /// Why, as a stable word.
     pub reason: String,

@@ -7,18 +7,14 @@ use tidegate_domain::health::HealthCheck;
 
 use crate::image::Image;
 
-/// What the device should run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetState {
-    /// By service name.
     #[serde(default)]
     pub services: BTreeMap<String, ServiceTarget>,
 }
 
-/// What one service should run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceTarget {
-    /// The image.
     #[serde(flatten)]
     pub image: Image,
     /// How to find out whether it is healthy; absent where checks are off.
@@ -29,16 +25,12 @@ pub struct ServiceTarget {
     pub rollout: Option<Move>,
 }
 
-/// A move in a rollout.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Move {
-    /// The rollout.
     pub rollout_id: String,
     /// Raised by the server for each repeated way back.
     pub attempt: u32,
-    /// There or back.
     pub action: Action,
-    /// How far.
     pub phase: Phase,
     /// Where the way back leads.
     #[serde(default)]
@@ -46,7 +38,6 @@ pub struct Move {
     /// Whether the device goes back by itself when it fails.
     #[serde(default)]
     pub auto_rollback: bool,
-    /// How long the check must hold.
     #[serde(default)]
     pub healthy_for_seconds: u32,
     /// All tries of the check, from container start to verdict.
@@ -59,24 +50,18 @@ fn health_check_timeout_seconds() -> u32 {
 }
 
 impl Move {
-    /// What names this piece of work.
     pub fn key(&self) -> MoveKey {
         MoveKey { rollout_id: self.rollout_id.clone(), attempt: self.attempt, action: self.action }
     }
 }
 
-/// A piece of work that is done once.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct MoveKey {
-    /// The rollout.
     pub rollout_id: String,
-    /// The attempt.
     pub attempt: u32,
-    /// There or back.
     pub action: Action,
 }
 
-/// Which way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
@@ -86,13 +71,11 @@ pub enum Action {
     Rollback,
 }
 
-/// How far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// Fetch and wait; replace nothing.
     Download,
-    /// Replace.
     Swap,
 }
 

@@ -28,19 +28,13 @@ pub enum InstanceError {
         path.display()
     )]
     Owner {
-        /// The directory.
         path: PathBuf,
         /// Its owner's id.
         owner: u32,
     },
     /// A directory cannot be used.
     #[error("{} cannot be used: {why}", path.display())]
-    Io {
-        /// The directory.
-        path: PathBuf,
-        /// Why.
-        why: std::io::Error,
-    },
+    Io { path: PathBuf, why: std::io::Error },
 }
 
 impl Instance {

@@ -20,15 +20,12 @@ const REMEMBERED: usize = 64;
 /// Reports that are kept while the server cannot be reached. A rollout makes some six of them on a device.
 const OUTBOX_MAX: usize = 400;
 
-/// What a service runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Running {
-    /// The image.
     #[serde(flatten)]
     pub image: Image,
     /// Whether its last check passed.
     pub healthy: bool,
-    /// What its container does.
     #[serde(default = "running")]
     pub status: String,
 }
@@ -44,7 +41,6 @@ impl Running {
     }
 }
 
-/// The memory.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Memory {
     /// What runs, by service name.
@@ -90,7 +86,6 @@ pub struct Memory {
 /// An image that a service could not be brought to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failed {
-    /// The image.
     pub image: Image,
     /// How often.
     pub times: u32,

@@ -9,20 +9,15 @@ use crate::state::memory::Memory;
 /// Ignored reports that are kept to be shown.
 const IGNORED_KEPT: usize = 20;
 
-/// What can be seen.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
-    /// What it remembers.
     pub memory: Memory,
-    /// What it is doing.
     pub doing: Doing,
     /// How far the pull is, while there is one.
     pub pulled: Pulled,
-    /// What it did so far.
     pub tally: Tally,
 }
 
-/// What a device is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Doing {
@@ -47,7 +42,6 @@ pub enum Doing {
     Vanished,
 }
 
-/// What a device did so far.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Tally {
     /// Polls that were answered.

@@ -15,13 +15,9 @@ use crate::image::Image;
 /// The agent, as it was when it wrote this.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
-    /// Its version.
     pub version: String,
-    /// The device.
     pub device_uuid: Option<Uuid>,
-    /// Its server.
     pub url: String,
-    /// When this was written.
     pub at: Timestamp,
     /// When the server last answered.
     pub last_contact: Option<Timestamp>,
@@ -29,7 +25,6 @@ pub struct Status {
     pub last_error: Option<LastError>,
     /// What the server thinks of the device's token.
     pub token: TokenState,
-    /// What runs, by service.
     pub services: BTreeMap<String, ServiceStatus>,
     /// Why a service does not run what it should, by service.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -47,18 +42,14 @@ pub struct Status {
 pub struct Failing {
     /// Why the last try came to nothing.
     pub why: String,
-    /// Tries so far.
     pub tries: u32,
     /// When the next one is due.
     pub again_at: Timestamp,
 }
 
-/// Something that went wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastError {
-    /// When.
     pub at: Timestamp,
-    /// In words.
     pub why: String,
 }
 
@@ -77,10 +68,8 @@ pub enum TokenState {
     Deleted,
 }
 
-/// What a service runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceStatus {
-    /// The image.
     #[serde(flatten)]
     pub image: Image,
     /// Such as `running`.
@@ -89,29 +78,22 @@ pub struct ServiceStatus {
     pub healthy: Option<bool>,
 }
 
-/// A piece of work.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Work {
     /// Of which service, or services that move together.
     pub service: String,
     /// What is done: `pulling` or `swapping`.
     pub what: String,
-    /// Since when.
     pub since: Timestamp,
 }
 
-/// A lock that an update waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waiting {
-    /// The locked service.
     pub service: String,
-    /// Why it is locked.
     pub reason: Option<String>,
-    /// Until when.
     pub until: Option<Timestamp>,
 }
 
-/// Where the status is.
 pub fn file(runtime_dir: &Path) -> PathBuf {
     runtime_dir.join("status.json")
 }
@@ -122,7 +104,6 @@ impl Status {
         durable::replace(&file(runtime_dir), &serde_json::to_vec(self)?, 0o644)
     }
 
-    /// What was last written.
     pub fn read(runtime_dir: &Path) -> Result<Self> {
         Ok(serde_json::from_slice(&std::fs::read(file(runtime_dir))?)?)
     }

@@ -23,10 +23,8 @@ const RESTART_AGAIN: Duration = Duration::from_mins(15);
 /// Between two starts meanwhile.
 const RESTART_LOOK: Duration = Duration::from_secs(2);
 
-/// What came of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is done.
     Done,
     /// It is done, and this is the new container.
     Created(ContainerId),
@@ -36,16 +34,13 @@ pub enum Outcome {
 
 /// The container runtime and the device, as a swap uses them.
 pub struct Executor<R, H> {
-    /// The container runtime.
     pub runtime: RetryingRuntime<R>,
-    /// The device.
     pub host: Arc<H>,
     /// When a restart of the container engine was asked for.
     restart_asked: Option<Instant>,
 }
 
 impl<R: Runtime, H: Host> Executor<R, H> {
-    /// Works on this device.
     pub fn new(runtime: Arc<R>, host: Arc<H>) -> Self {
         Self { runtime: RetryingRuntime(runtime), host, restart_asked: None }
     }
@@ -220,7 +215,6 @@ impl<R: Runtime, H: Host> Executor<R, H> {
         Ok(())
     }
 
-    /// Tidies every service.
     pub async fn tidy_all(&self) -> Result<(), Fault> {
         for name in self.runtime.services().await?.into_keys() {
             self.tidy(&name).await?;

@@ -15,19 +15,15 @@ use crate::server::target::MoveKey;
 /// A swap of one service, or of all services that move together: they stand or fall together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Swap {
-    /// What it is for.
     pub purpose: Purpose,
-    /// How the result is judged.
     #[serde(rename = "terms")]
     pub options: SwapOptions,
     /// The services, in the order in which they are replaced.
     #[serde(rename = "parts")]
     pub services: Vec<ServiceSwap>,
-    /// How far it is.
     pub stage: Stage,
 }
 
-/// What a swap is for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
@@ -49,12 +45,10 @@ impl Purpose {
     }
 }
 
-/// How the result is judged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SwapOptions {
     /// The check; without one it is enough that the container runs.
     pub check: Option<HealthCheck>,
-    /// How long it must hold.
     pub healthy_for_seconds: u32,
     /// All tries of it.
     pub within_seconds: u32,
@@ -64,7 +58,6 @@ pub struct SwapOptions {
     pub previous: Option<Image>,
 }
 
-/// How far a swap is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
@@ -76,27 +69,18 @@ pub enum Stage {
     Settled,
 }
 
-/// Why a swap goes back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// The service that failed.
     pub service: String,
-    /// What is told of it.
     pub event: DeviceEvent,
-    /// The stable word.
     pub reason: Reason,
-    /// In words.
     pub why: String,
 }
 
-/// One service of a swap.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceSwap {
-    /// The service.
     pub service: String,
-    /// The image to run.
     pub image: Image,
-    /// How its container is replaced.
     pub strategy: Strategy,
     /// Time to end by itself before it is killed.
     pub stop_grace_seconds: u64,
@@ -111,14 +95,10 @@ pub struct ServiceSwap {
     pub step: SwapStep,
 }
 
-/// What ran before a swap.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OldContainer {
-    /// Its container.
     pub id: ContainerId,
-    /// Its image.
     pub image: Image,
-    /// Whether it was healthy.
     pub healthy: bool,
 }
 
@@ -154,7 +134,6 @@ pub enum SwapStep {
     /// Creates and starts another container of the old image: the old one is gone.
     #[serde(skip)]
     RecreateOld(Image),
-    /// Removes the new container.
     #[serde(skip)]
     RemoveNew(ContainerId),
     /// What ran before runs again.

@@ -14,31 +14,31 @@ use super::world::{Device, World};
 const AT_A_TIME: usize = 10;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_cut_at_any_point_leaves_new_and_healthy_or_old_and_running() {
-    let Some(stage) = Stage::set("cuts").await else { return };
+async fn a_crash_at_any_point_leaves_new_and_healthy_or_old_and_running() {
+    let Some(stage) = Stage::set("crashes").await else { return };
     let devices = Device::several(AT_A_TIME);
     let traces = futures::future::join_all(stage.scenes.iter().zip(&devices).map(|(scene, device)| async {
         let world = World::new(&stage, scene, device).await;
         let trace = world.live_on().await.trace();
-        world.is_as_it_should_be(false, "without a cut").await;
+        world.is_as_it_should_be(false, "without a crash").await;
         eprintln!("{}: {} points: {}", scene.name(), trace.len(), trace.join(", "));
         trace
     }));
     let traces = traces.await;
-    let cuts: Vec<(&Scene, usize, &str)> = stage
+    let crashes: Vec<(&Scene, usize, &str)> = stage
         .scenes
         .iter()
         .zip(&traces)
-        .flat_map(|(scene, trace)| trace.iter().enumerate().map(move |(cut, point)| (scene, cut, *point)))
+        .flat_map(|(scene, trace)| trace.iter().enumerate().map(move |(crash, point)| (scene, crash, *point)))
         .collect();
 
-    let (free, done, began, all) = (Mutex::new(devices), AtomicUsize::new(0), Instant::now(), cuts.len());
-    futures::stream::iter(cuts)
-        .for_each_concurrent(AT_A_TIME, async |(scene, cut, point)| {
+    let (free, done, began, all) = (Mutex::new(devices), AtomicUsize::new(0), Instant::now(), crashes.len());
+    futures::stream::iter(crashes)
+        .for_each_concurrent(AT_A_TIME, async |(scene, crash, point)| {
             let device = free.lock().unwrap_or_else(PoisonError::into_inner).pop().expect("one for each");
-            let how = format!("cut at point {cut} ({point})");
+            let how = format!("crash at point {crash} ({point})");
             let world = World::new(&stage, scene, &device).await;
-            let failpoint = Failpoint::of(cut as i64, End::Agent);
+            let failpoint = Failpoint::of(crash as i64, End::Agent);
             assert!(
                 world.live(&failpoint, End::Agent).await,
                 "{}, {how}: not reached: {:?}",
@@ -50,7 +50,7 @@ async fn a_cut_at_any_point_leaves_new_and_healthy_or_old_and_running() {
             world.is_as_it_should_be(false, &how).await;
             free.lock().unwrap_or_else(PoisonError::into_inner).push(device);
             let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-            eprintln!("cut {done} of {all} after {} s: {}, {how}", began.elapsed().as_secs(), scene.name());
+            eprintln!("crash {done} of {all} after {} s: {}, {how}", began.elapsed().as_secs(), scene.name());
         })
         .await;
 }

@@ -30,15 +30,15 @@ async fn a_killed_engine_leaves_new_and_healthy_or_old_and_running() {
         let gone = Duration::from_millis(random.random_range(0..1500));
         let worlds = join_all(stage.scenes.iter().zip(&devices).map(|(scene, one)| World::new(&stage, scene, one)));
         let worlds = worlds.await;
-        let fuses: Vec<_> =
+        let failpoints: Vec<_> =
             (0..worlds.len()).map(|n| Failpoint::of(if n == whose { point } else { UNCUT }, End::Other)).collect();
         let quiet = Notify::new();
         let lives = async {
-            join_all(worlds.iter().zip(&fuses).map(|(world, failpoint)| world.live(failpoint, End::Other))).await;
+            join_all(worlds.iter().zip(&failpoints).map(|(world, failpoint)| world.live(failpoint, End::Other))).await;
             quiet.notify_one();
         };
         let kill = async {
-            fuses[whose].blown().await;
+            failpoints[whose].reached().await;
             stage.rig.engine.kill().await.expect("killed");
             tokio::time::sleep(gone).await;
             stage.rig.engine.restart().await.expect("back");
@@ -57,7 +57,7 @@ async fn a_killed_engine_leaves_new_and_healthy_or_old_and_running() {
             }
         };
         tokio::join!(lives, kill, service);
-        for ((world, failpoint), scene) in worlds.iter().zip(&fuses).zip(&stage.scenes) {
+        for ((world, failpoint), scene) in worlds.iter().zip(&failpoints).zip(&stage.scenes) {
             // A good image that a dead engine made look bad is taken back; a bad one never stays.
             world.is_as_it_should_be(true, &format!("{how}, itself at {:?}", failpoint.trace())).await;
             eprintln!("  {} ends {:?}", scene.name(), world.progress());

@@ -1,4 +1,4 @@
-//! Where a life is cut: an engine and a journal that count what is asked of them.
+//! Where the agent crashes: a container runtime and a store that count what is asked of them.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -8,8 +8,7 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tidegate_agent::fault::Fault;
-use tidegate_agent::image::Image;
-use tidegate_agent::image::Pulled;
+use tidegate_agent::image::{Image, Pulled};
 use tidegate_agent::runtime::docker::DockerRuntime;
 use tidegate_agent::runtime::{Checks, Container, ContainerId, Containers, Create, Images, Place, Service, Services};
 use tidegate_agent::state::store::StateStore;
@@ -19,10 +18,10 @@ use tidegate_domain::image::Digest;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-/// How far a call gets that is cut in its midst: it was sent, and nobody waits for its answer.
+/// How far a call gets that a crash interrupts: it was sent, and nobody waits for its answer.
 const MIDST: Duration = Duration::from_millis(4);
 
-/// What happens at the end of a fuse.
+/// What happens at a failpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
     /// The agent does nothing more.
@@ -31,17 +30,17 @@ pub(super) enum End {
     Other,
 }
 
-/// Burns down by one at every point where a cut leaves something else behind than at the point before.
+/// Counts the points where a crash leaves something else behind than at the point before.
 ///
 /// All that survives the agent goes through its calls, so the end of one call and the beginning of the next are one
 /// point. A call that changes something has one more, in its midst. How often something is looked at while nothing
 /// changes depends on the machine: a second look in a row is no point, so that each run has the same ones.
 pub(super) struct Failpoint {
     left: AtomicI64,
-    blown: AtomicBool,
+    reached: AtomicBool,
     looked: AtomicBool,
     end: End,
-    told: Notify,
+    notice: Notify,
     trace: Mutex<Vec<&'static str>>,
 }
 
@@ -49,17 +48,17 @@ impl Failpoint {
     pub(super) fn of(points: i64, end: End) -> Arc<Self> {
         Arc::new(Self {
             left: AtomicI64::new(points),
-            blown: AtomicBool::new(false),
+            reached: AtomicBool::new(false),
             looked: AtomicBool::new(false),
             end,
-            told: Notify::new(),
+            notice: Notify::new(),
             trace: Mutex::default(),
         })
     }
 
-    /// Waits until it has burnt down.
-    pub(super) async fn blown(&self) {
-        self.told.notified().await;
+    /// Waits until it is reached.
+    pub(super) async fn reached(&self) {
+        self.notice.notified().await;
     }
 
     /// The points that were passed, in order.
@@ -68,26 +67,26 @@ impl Failpoint {
     }
 
     /// Whether this point, or one before it, is the last one.
-    fn burns(&self, point: &'static str) -> bool {
-        if !self.blown.load(Ordering::Relaxed) {
+    fn reaches(&self, point: &'static str) -> bool {
+        if !self.reached.load(Ordering::Relaxed) {
             self.trace.lock().unwrap_or_else(PoisonError::into_inner).push(point);
             if self.left.fetch_sub(1, Ordering::Relaxed) <= 0 {
-                self.blown.store(true, Ordering::Relaxed);
-                self.told.notify_one();
+                self.reached.store(true, Ordering::Relaxed);
+                self.notice.notify_one();
             }
         }
-        self.end == End::Agent && self.blown.load(Ordering::Relaxed)
+        self.end == End::Agent && self.reached.load(Ordering::Relaxed)
     }
 
     /// Whether the agent is to do nothing more.
     fn dead(&self) -> bool {
-        self.end == End::Agent && self.blown.load(Ordering::Relaxed)
+        self.end == End::Agent && self.reached.load(Ordering::Relaxed)
     }
 
     /// Passes a point, or stays there for ever.
     pub(super) async fn pass(&self, point: &'static str) {
         self.looked.store(false, Ordering::Relaxed);
-        if self.burns(point) {
+        if self.reaches(point) {
             std::future::pending::<()>().await;
         }
     }
@@ -100,7 +99,7 @@ impl Failpoint {
     ) -> BoxFuture<'a, T> {
         let around = async move {
             let again = self.looked.swap(true, Ordering::Relaxed);
-            if self.dead() || (!again && self.burns(point)) {
+            if self.dead() || (!again && self.reaches(point)) {
                 std::future::pending::<()>().await;
             }
             let answer = call.await;
@@ -121,7 +120,7 @@ impl Failpoint {
     ) -> BoxFuture<'a, T> {
         let around = async move {
             self.pass(point).await;
-            if self.burns(midst) {
+            if self.reaches(midst) {
                 let _ = timeout(MIDST, call).await;
                 return std::future::pending().await;
             }
@@ -131,7 +130,7 @@ impl Failpoint {
     }
 }
 
-/// A real engine, asked by an agent that is cut.
+/// A real container engine, asked by an agent that crashes.
 pub(super) struct CrashingRuntime {
     pub(super) runtime: Arc<DockerRuntime>,
     pub(super) failpoint: Arc<Failpoint>,
@@ -205,16 +204,16 @@ impl Checks for CrashingRuntime {
     }
 }
 
-/// The real journal, of an agent that is cut.
-pub(super) struct Book {
+/// The real store, of an agent that crashes.
+pub(super) struct CrashingStore {
     pub(super) store: FileStore,
     pub(super) failpoint: Arc<Failpoint>,
 }
 
-impl StateStore for Book {
+impl StateStore for CrashingStore {
     fn write(&mut self, state: &[u8]) -> std::io::Result<()> {
         self.failpoint.looked.store(false, Ordering::Relaxed);
         // A dead agent comes no further than its next call.
-        if self.failpoint.burns("journal") { Ok(()) } else { self.store.write(state) }
+        if self.failpoint.reaches("journal") { Ok(()) } else { self.store.write(state) }
     }
 }

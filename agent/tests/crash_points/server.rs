@@ -85,7 +85,7 @@ impl Server {
     }
 }
 
-/// The way to it, which can be cut like everything else: then nobody knows whether a word arrived.
+/// The way to it, which breaks like everything else: then nobody knows whether a word arrived.
 pub(super) struct Line {
     pub(super) server: Arc<Mutex<Server>>,
     pub(super) failpoint: Arc<Failpoint>,

@@ -11,8 +11,7 @@ use bollard::query_parameters::{InspectContainerOptions, ListContainersOptionsBu
 use jiff::Timestamp;
 use tidegate_agent::agent::{Agent, Ports, Setting};
 use tidegate_agent::compose::{self, Variables};
-use tidegate_agent::container_spec::Project;
-use tidegate_agent::container_spec::Strategy;
+use tidegate_agent::container_spec::{Project, Strategy};
 use tidegate_agent::fault::Fault;
 use tidegate_agent::hooks::{HookAnswer, HookCall};
 use tidegate_agent::host::Host;
@@ -27,7 +26,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 
-use super::failpoint::{Book, CrashingRuntime, End, Failpoint};
+use super::failpoint::{CrashingRuntime, CrashingStore, End, Failpoint};
 use super::scene::{Scene, Stage};
 use super::server::{Line, Progress, Server};
 
@@ -143,14 +142,14 @@ impl<'a> World<'a> {
         (opened.store, memory)
     }
 
-    /// Lets an agent live over the journal as it is, until the fuse is blown or all is quiet; says whether it was cut.
+    /// Lets an agent live over the store as it is, until the failpoint is reached or all is quiet; says whether it crashed.
     pub(super) async fn live(&self, failpoint: &Arc<Failpoint>, end: End) -> bool {
         let (store, memory) = self.store();
         let ports = Ports {
             link: Line { server: Arc::clone(&self.server), failpoint: Arc::clone(failpoint) },
             runtime: Arc::new(CrashingRuntime { runtime: Arc::clone(&self.runtime), failpoint: Arc::clone(failpoint) }),
             host: Arc::new(Watched(Arc::clone(&self.stage.restart))),
-            store: Book { store, failpoint: Arc::clone(failpoint) },
+            store: CrashingStore { store, failpoint: Arc::clone(failpoint) },
         };
         let (seen, _watched) = watch::channel(Snapshot::default());
         let setting = Setting { draw: 1, clock: Timestamp::now, seen, wake: Arc::new(Notify::new()) };
@@ -161,9 +160,9 @@ impl<'a> World<'a> {
                 Box::pin(agent.turn()).await.expect("it is not deleted");
             }
         };
-        let cut = async {
+        let crash = async {
             match end {
-                End::Agent => failpoint.blown().await,
+                End::Agent => failpoint.reached().await,
                 End::Other => std::future::pending().await,
             }
         };
@@ -171,7 +170,7 @@ impl<'a> World<'a> {
         let life = Box::pin(life);
         tokio::select! {
             biased;
-            () = cut => true,
+            () = crash => true,
             () = life => false,
         }
     }

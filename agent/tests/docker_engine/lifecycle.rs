@@ -60,7 +60,7 @@ async fn from_one_container_to_the_next() {
         let fault = bench.create(&runtime, "web", &new, Place::Live, "second").await.expect_err("it serves");
         assert_eq!(fault.reason, tidegate_agent::fault::Reason::NameTaken, "{fault}");
 
-        // It makes room, held; the next takes its place.
+        // It makes room, its restart policy suspended; the next one takes its place.
         for _ in 0..2 {
             assert_eq!(runtime.stop(&first, GRACE).await, Ok(()));
             assert_eq!(runtime.rename(&first, "web", Place::Fallback).await, Ok(()));
@@ -130,8 +130,7 @@ async fn the_engine_says_who_it_is() {
     with_engine("who", |bench| async move {
         let description = bench.adopting().describe().await.expect("it answers");
         assert!(description.platform.starts_with("linux/"), "{description:?}");
-        assert!(description.root.starts_with('/') && !description.version.is_empty(), "{description:?}");
-        assert!(description.spoken.starts_with("1."), "{description:?}");
+        assert!(description.root.as_ref().is_some_and(|root| root.starts_with('/')), "{description:?}");
     })
     .await;
 }

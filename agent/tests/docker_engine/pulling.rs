@@ -5,8 +5,7 @@ use std::sync::Mutex;
 use bollard::query_parameters::{PushImageOptionsBuilder, RemoveImageOptionsBuilder};
 use futures::StreamExt;
 use tidegate_agent::fault::Reason;
-use tidegate_agent::image::Image;
-use tidegate_agent::image::Pulled;
+use tidegate_agent::image::{Image, Pulled};
 use tidegate_agent::runtime::{Containers as _, Images as _, Place, Services as _};
 use tidegate_domain::image::Digest;
 

@@ -25,7 +25,7 @@ use super::way::Way;
 /// Lines of an agent's log that are shown.
 const TAIL: usize = 12;
 /// How long an agent may take to end in peace.
-const RETRY_FOR: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The device.
 pub(super) struct Device<'a> {
@@ -166,7 +166,7 @@ impl<'a> Device<'a> {
         let Some(mut process) = self.process.take() else { return Ok(()) };
         let pid = process.id().and_then(|id| Pid::from_raw(id.cast_signed())).context("the agent ended by itself")?;
         kill_process(pid, Signal::TERM)?;
-        let ended = tokio::time::timeout(RETRY_FOR, process.wait()).await.context("the agent does not end")??;
+        let ended = tokio::time::timeout(PATIENCE, process.wait()).await.context("the agent does not end")??;
         ensure!(ended.success(), "the agent ended with {ended}");
         Ok(())
     }

@@ -7,8 +7,7 @@ use futures::future::try_join;
 use reqwest::{Client, Method};
 use serde_json::json;
 use tidegate_agent::fault::Reason;
-use tidegate_agent::image::Image;
-use tidegate_agent::image::Pulled;
+use tidegate_agent::image::{Image, Pulled};
 use tidegate_agent::registry::{RegistryClient, Relay, Relays, ResolvedImage};
 use tidegate_domain::registry::DIGEST_HEADER;
 

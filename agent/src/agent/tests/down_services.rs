@@ -9,11 +9,11 @@ use crate::locks::Lock;
 use crate::runtime::Place;
 use crate::simulated::{Durations, FaultProfile, SimulatedContainers, SimulatedRuntime};
 
-type SimulatedContainer = SimulatedRuntime<fn(&Image) -> FaultProfile>;
+type Simulated = SimulatedRuntime<fn(&Image) -> FaultProfile>;
 
 /// A device that restarts its engine when it is asked to, or has nobody who could.
 struct Device {
-    runtime: Arc<SimulatedContainer>,
+    runtime: Arc<Simulated>,
     restarts: bool,
 }
 
@@ -47,7 +47,7 @@ impl StateStore for Slot {
 }
 
 struct World {
-    runtime: Arc<SimulatedContainer>,
+    runtime: Arc<Simulated>,
     restarts: bool,
     slot: Slot,
     told: Arc<Mutex<Vec<String>>>,
@@ -57,7 +57,7 @@ impl World {
     /// Its engine keeps the port as soon as the old container is stopped.
     fn new(restarts: bool) -> Self {
         let containers = SimulatedContainers::running([("app".to_owned(), pinned("v1"))]);
-        let runtime: SimulatedContainer =
+        let runtime: Simulated =
             SimulatedRuntime::new(containers, |_| FaultProfile::Healthy, Durations::of_device(0.5));
         runtime.keep_port(true);
         let slot = Slot::default();

@@ -8,7 +8,7 @@ use crate::agent::Ended;
 use crate::simulated::{Durations, FaultProfile, NoStore, SimulatedContainers, SimulatedHost, SimulatedRuntime};
 use crate::state::snapshot::Doing;
 
-/// Lets a device with this fate (for v2 alone) live for as many turns as there are answers; tells what the server saw.
+/// Lets a device with this fault profile (for v2 alone) live for as many turns as there are answers; tells what the server saw.
 /// `None` for the end of a device that went silent.
 async fn story(
     profile: FaultProfile,

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tokio::time::sleep;
 
 use crate::backoff;
-use crate::cli::notify::Notifier;
+use crate::cli::notify;
 use crate::cli::services::facts;
 use crate::config::Config;
 use crate::host::DeviceHost;
@@ -26,11 +26,10 @@ const OPERATOR: Duration = Duration::from_mins(15);
 pub struct Prepared {
     /// Who the device is.
     pub identity: Identity,
-    /// The way to the server.
     pub link: Reenrolling,
     /// The journal.
     pub store: FileStore,
-    /// What the journal held, or what is known without it.
+    /// What the store held, or what is known without it.
     pub memory: Memory,
     /// Locks and hooks.
     pub host: DeviceHost,
@@ -40,7 +39,6 @@ pub struct Prepared {
 /// what it runs.
 pub async fn prepare(
     config: &Config,
-    notifier: &Notifier,
     services: impl AsyncFn() -> anyhow::Result<BTreeMap<String, String>>,
 ) -> anyhow::Result<Prepared> {
     let path = config.state_dir.join("journal");
@@ -56,7 +54,7 @@ pub async fn prepare(
     let identity_file = IdentityFile::within(&config.state_dir);
     let (identity, new) = match identity_file.load_for(&config.url)? {
         Some(known) if known.token.is_some() => (known, false),
-        Some(_) | None => (until_enrolled(config, notifier, &client, &identity_file, services).await?, true),
+        Some(_) | None => (until_enrolled(config, &client, &identity_file, services).await?, true),
     };
     let token = identity.token.clone().context("an identity that is enrolled has a token")?;
     let link = HttpLink::new(client.clone(), config.state_base(), identity.uuid, token);
@@ -81,7 +79,6 @@ fn remembered(state: Option<&[u8]>, new: bool, now: Timestamp) -> Memory {
 
 async fn until_enrolled(
     config: &Config,
-    notifier: &Notifier,
     client: &Client,
     file: &IdentityFile,
     services: impl AsyncFn() -> anyhow::Result<BTreeMap<String, String>>,
@@ -104,7 +101,7 @@ async fn until_enrolled(
             },
         };
         tracing::warn!(wait_seconds = wait.as_secs(), "the device is not enrolled yet: {why}");
-        notifier.status(&format!("not enrolled yet: {why}"));
+        notify::status(&format!("not enrolled yet: {why}"));
         sleep(wait).await;
     }
 }

@@ -10,10 +10,9 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use uuid::Uuid;
 
-use crate::cli::notify::Notifier;
+use crate::cli::notify;
 use crate::config::Config;
-use crate::host::DeviceHost;
-use crate::host::Host;
+use crate::host::{DeviceHost, Host};
 use crate::state::memory::Failed;
 use crate::state::snapshot::{Doing, Snapshot};
 use crate::state::status::{Failing, LastError, ServiceStatus, Status, TokenState, Waiting, Work};
@@ -53,7 +52,7 @@ impl Telling {
     }
 
     /// Tells every change, for as long as there are any.
-    pub(super) async fn watch(mut self, mut watched: watch::Receiver<Snapshot>, notifier: &Notifier) -> Infallible {
+    pub(super) async fn watch(mut self, mut watched: watch::Receiver<Snapshot>) -> Infallible {
         loop {
             let seen = watched.borrow_and_update().clone();
             self.look(&seen, Timestamp::now());
@@ -61,7 +60,7 @@ impl Telling {
                 // It is for people alone: the agent works without.
                 tracing::debug!(%error, "the status cannot be written");
             }
-            notifier.status(word(seen.doing));
+            notify::status(word(seen.doing));
             sleep(BETWEEN).await;
             if watched.changed().await.is_err() {
                 return std::future::pending().await;

@@ -10,10 +10,6 @@ use crate::state::memory::Memory;
 use crate::state::store::StateStore;
 use crate::testing::{Folder, Server, config};
 
-fn silent() -> Notifier {
-    Notifier::new(&|_| None)
-}
-
 async fn with_web() -> anyhow::Result<BTreeMap<String, String>> {
     Ok(BTreeMap::from([("web".to_owned(), "docker.io/a/b:1".to_owned())]))
 }
@@ -38,7 +34,7 @@ async fn a_device_that_is_enrolled_asks_for_no_key_and_finds_its_state_again() {
     let kept = Memory::running([("web".to_owned(), web)]);
     for round in 0..2 {
         let not_asked = async || anyhow::bail!("an enrolled device is not asked what it runs");
-        let mut prepared = prepare(&config, &silent(), not_asked).await.expect("prepared");
+        let mut prepared = prepare(&config, not_asked).await.expect("prepared");
         assert_eq!(prepared.identity, identity);
         assert_eq!(prepared.memory == kept, round == 1, "what was kept is known again");
         assert_ne!(prepared.memory, Memory::default(), "a known device that remembers nothing has lost it");
@@ -57,7 +53,7 @@ async fn a_new_device_enrols_itself_and_waits_for_a_server_that_is_away() {
     let server = Server::answering(&answers).await;
     let config = with_key(&folder, &server.url);
     IdentityFile::within(&config.state_dir).save(&Identity::unknown(uuid, &server.url)).expect("written");
-    let prepared = prepare(&config, &silent(), with_web).await.expect("prepared");
+    let prepared = prepare(&config, with_web).await.expect("prepared");
     assert_eq!((prepared.identity.uuid, prepared.identity.token), (uuid, Some(Secret::new("tgd_one"))));
     assert_eq!(prepared.memory, Memory::default(), "a new device has lost nothing");
     let asked = server.asked();
@@ -70,12 +66,12 @@ async fn what_nobody_mends_by_waiting_is_an_error() {
     let folder = Folder::new();
     let without_key = config(&folder, "http://127.0.0.1:1", "");
     let _instance = Instance::take(&without_key).expect("the first one");
-    let error = prepare(&without_key, &silent(), with_web).await.expect_err("no key");
+    let error = prepare(&without_key, with_web).await.expect_err("no key");
     assert!(error.to_string().contains("provisioning key"), "{error}");
 
     let path = without_key.state_dir.join("identity.json");
     std::fs::write(&path, "{}").expect("written");
-    let error = prepare(&without_key, &silent(), with_web).await.expect_err("open to all");
+    let error = prepare(&without_key, with_web).await.expect_err("open to all");
     assert!(error.to_string().contains("chmod 600"), "{error}");
 }
 
@@ -88,14 +84,14 @@ async fn a_damaged_journal_does_not_keep_the_agent_from_its_work() {
     IdentityFile::within(&config.state_dir).save(&identity).expect("written");
     let store = config.state_dir.join("journal");
     std::fs::write(&store, "nonsense").expect("written");
-    let prepared = prepare(&config, &silent(), with_web).await.expect("prepared");
+    let prepared = prepare(&config, with_web).await.expect("prepared");
     assert_ne!(prepared.memory, Memory::default(), "its numbers begin above all that it used");
     assert!(config.state_dir.join("journal.damaged").exists());
 
     let mut whole = prepared.store;
     whole.write(b"of another agent").expect("written");
     drop(whole);
-    let prepared = prepare(&config, &silent(), with_web).await.expect("prepared");
+    let prepared = prepare(&config, with_web).await.expect("prepared");
     assert_ne!(prepared.memory, Memory::default());
 }
 
@@ -109,7 +105,7 @@ async fn the_loop_polls_reports_and_tells_people() {
     let token = Some(Secret::new("tgd_one"));
     let identity = Identity { token, ..Identity::unknown(Uuid::new_v4(), &server.url) };
     IdentityFile::within(&config.state_dir).save(&identity).expect("written");
-    let prepared = prepare(&config, &silent(), with_web).await.expect("prepared");
+    let prepared = prepare(&config, with_web).await.expect("prepared");
     let web = Image { image: "docker.io/a/b:1".to_owned(), digest: None };
     let containers = SimulatedContainers::running([("web".to_owned(), web)]);
     let runtime = SimulatedRuntime::new(containers, |_: &Image| FaultProfile::Healthy, Durations::of_device(0.0));
@@ -124,9 +120,8 @@ async fn the_loop_polls_reports_and_tells_people() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    let notifier = silent();
     let status = tokio::select! {
-        done = drive(&config, Arc::new(runtime), prepared, &notifier) => panic!("it ends by itself: {done:?}"),
+        done = drive(&config, Arc::new(runtime), prepared) => panic!("it ends by itself: {done:?}"),
         status = tokio::time::timeout(Duration::from_secs(30), told) => status.expect("in time"),
     };
     assert_eq!(status.device_uuid, Some(identity.uuid));
@@ -144,7 +139,7 @@ async fn a_deleted_device_says_so_from_then_on() {
     let token = Some(Secret::new("tgd_one"));
     let identity = Identity { token, ..Identity::unknown(Uuid::new_v4(), &server.url) };
     IdentityFile::within(&config.state_dir).save(&identity).expect("written");
-    let prepared = prepare(&config, &silent(), with_web).await.expect("prepared");
+    let prepared = prepare(&config, with_web).await.expect("prepared");
     let runtime = SimulatedRuntime::new(
         SimulatedContainers::running([]),
         |_: &Image| FaultProfile::Healthy,
@@ -159,9 +154,8 @@ async fn a_deleted_device_says_so_from_then_on() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    let notifier = silent();
     tokio::select! {
-        done = drive(&config, Arc::new(runtime), prepared, &notifier) => panic!("it ends by itself: {done:?}"),
+        done = drive(&config, Arc::new(runtime), prepared) => panic!("it ends by itself: {done:?}"),
         told = tokio::time::timeout(Duration::from_secs(30), told) => told.expect("in time"),
     }
     assert_eq!(server.asked().len(), 1);

@@ -11,10 +11,9 @@ use bollard::models::{
     MountType, RestartPolicy,
 };
 
-use crate::container_spec::labels;
-use crate::container_spec::{Attachment, Configuration};
+use crate::container_spec::{Attachment, Configuration, labels};
 
-/// Reads the configuration. `policy` is the restart policy where the container is held and its own is known.
+/// Reads the configuration. `policy` is the restart policy where that is suspended.
 pub(super) fn configuration(
     inspected: &ContainerInspectResponse,
     image: &ImageConfig,

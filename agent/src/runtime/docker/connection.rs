@@ -27,10 +27,6 @@ impl Connection {
         Self { address: address.to_owned(), docker: Mutex::new(None) }
     }
 
-    pub(super) fn address(&self) -> &str {
-        &self.address
-    }
-
     /// The client, speaking the newest version of the API that both sides know.
     pub(super) async fn docker(&self) -> Result<Docker, Refusal> {
         let mut known = self.docker.lock().await;

@@ -50,7 +50,6 @@ pub(super) fn judge(command: &[String], code: Option<i64>, output: &Tail) -> Res
     Err(Fault::new(Reason::Unhealthy, format!("{program} {ended}{said}")))
 }
 
-/// The end of an output.
 #[derive(Debug, Default)]
 pub(super) struct Tail(Vec<u8>);
 

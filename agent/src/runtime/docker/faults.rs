@@ -12,7 +12,6 @@ use crate::fault::{Fault, Reason};
 pub(super) struct Refusal {
     /// The status of its answer, where it answered.
     pub(super) status: Option<u16>,
-    /// For the report.
     pub(super) fault: Fault,
 }
 

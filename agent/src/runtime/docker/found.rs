@@ -78,7 +78,6 @@ impl DockerRuntime {
     }
 }
 
-/// The labels of a container.
 pub(super) fn labels_of(inspected: &ContainerInspectResponse) -> Option<&HashMap<String, String>> {
     inspected.config.as_ref()?.labels.as_ref()
 }
@@ -95,7 +94,6 @@ pub(super) fn created_for(inspected: &ContainerInspectResponse) -> Option<String
     written(inspected, labels::CREATED_FOR).map(ToOwned::to_owned)
 }
 
-/// What a container does.
 pub(super) fn state(inspected: &ContainerInspectResponse) -> State {
     let state = inspected.state.as_ref();
     let code = state.and_then(|state| state.exit_code).unwrap_or_default();

@@ -143,7 +143,7 @@ impl Containers for DockerRuntime {
         let asked = docker.remove_container(&id.0, Some(options));
         let removed = self.connection.ask("removing the container", CALL, asked).await;
         match removed {
-            // Somebody else, or the call before a cut, removes it already.
+            // Somebody else, or a call before a crash, removes it already.
             Err(refusal) if refusal.status == Some(409) && refusal.fault.why.contains("already in progress") => {}
             answer => {
                 answer.found()?;

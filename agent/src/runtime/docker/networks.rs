@@ -6,8 +6,7 @@ use bollard::query_parameters::InspectNetworkOptions;
 use super::DockerRuntime;
 use super::connection::CALL;
 use super::faults::Answer;
-use crate::container_spec::Needed;
-use crate::container_spec::{Attachment, Configuration};
+use crate::container_spec::{Attachment, Configuration, Needed};
 use crate::fault::{Fault, Reason};
 use crate::runtime::ContainerId;
 
@@ -45,7 +44,7 @@ impl DockerRuntime {
     }
 
     /// Brings a container into the networks of its configuration that it is not in yet. Engines older than API 1.44
-    /// take one network when a container is made, so a cut can leave one that is in too few.
+    /// take one network when a container is created, so a crash can leave one that is in too few.
     pub(super) async fn join(
         &self,
         inspected: &ContainerInspectResponse,

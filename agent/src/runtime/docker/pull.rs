@@ -13,8 +13,7 @@ use super::images::{parse, wrong_platform};
 use super::pulling::Pulling;
 use super::{DockerRuntime, images};
 use crate::fault::{Fault, Reason};
-use crate::image::Image;
-use crate::image::Pulled;
+use crate::image::{Image, Pulled};
 use crate::registry::Credential;
 
 /// Docker Hub, as references name it.

@@ -6,17 +6,13 @@ use tidegate_domain::image::Digest;
 
 use super::DockerRuntime;
 use crate::fault::{Fault, Reason};
-use crate::image::Image;
-use crate::image::Pulled;
-use crate::registry::disk;
-use crate::registry::{Platform, Relays};
+use crate::image::{Image, Pulled};
+use crate::registry::{Platform, Relays, disk};
 
 /// What pulls go through.
 #[derive(Debug)]
 pub struct Relayed {
-    /// Starts relays.
     pub relays: Relays,
-    /// Where they keep what they fetched.
     pub spool: PathBuf,
     /// Bytes of the disk that a pull must leave free.
     pub keep_free: u64,
@@ -45,7 +41,10 @@ impl DockerRuntime {
             }
             Err(fault) => return Err(fault),
         };
-        disk::check_pull(described.root.as_ref(), spool, looked.total_bytes, 0, *keep_free)?;
+        match &described.root {
+            Some(root) => disk::check_pull(root.as_ref(), spool, looked.total_bytes, *keep_free)?,
+            None => disk::check(spool, looked.total_bytes, *keep_free)?,
+        }
         let relay = relays.start(image, &looked).await?;
         let reference = relay.reference();
         // The engine reports to nobody: how far it is, the relay knows better.

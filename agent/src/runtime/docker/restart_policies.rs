@@ -1,15 +1,16 @@
-//! The restart policies of held containers: a held one has the policy `no`, so its own must be kept elsewhere.
+//! Suspended restart policies: the engine has the policy `no` for such a container, so its own is kept here.
 //!
-//! A small file in the agent's state folder, written before the engine is told, so that no cut loses a policy.
+//! A small file in the agent's state folder, written before the engine is told, so that no crash loses a policy.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use bollard::models::RestartPolicy;
 use tokio::sync::Mutex;
 
+use crate::durable;
 use crate::fault::{Fault, Reason};
 use crate::runtime::ContainerId;
 
@@ -27,7 +28,7 @@ impl SuspendedRestartPolicies {
         Self { file: folder.join("held.json"), turn: Mutex::new(()) }
     }
 
-    /// The policy that this container had before it was held.
+    /// The policy that this container had before it was suspended.
     pub(super) async fn policy(&self, id: &ContainerId) -> Result<Option<RestartPolicy>, Fault> {
         let _turn = self.turn.lock().await;
         Ok(self.read()?.remove(&id.0))
@@ -44,7 +45,7 @@ impl SuspendedRestartPolicies {
         self.write(&policies)
     }
 
-    /// Forgets a container that is held no more, or gone.
+    /// Forgets a container whose policy is resumed, or that is gone.
     pub(super) async fn forget(&self, id: &ContainerId) -> Result<(), Fault> {
         let _turn = self.turn.lock().await;
         let mut policies = self.read()?;
@@ -54,7 +55,7 @@ impl SuspendedRestartPolicies {
         self.write(&policies)
     }
 
-    /// Forgets all containers but these: a cut right after a removal left the policy of one that is gone.
+    /// Forgets all containers but these: a crash right after a removal leaves the policy of one that is gone.
     pub(super) async fn keep_only<'a>(&self, there: impl Iterator<Item = &'a str>) -> Result<(), Fault> {
         let _turn = self.turn.lock().await;
         let mut policies = self.read()?;
@@ -68,7 +69,7 @@ impl SuspendedRestartPolicies {
 
     fn read(&self) -> Result<Policies, Fault> {
         match fs::read(&self.file) {
-            // A file that a failing disk spoiled costs the policies of held adopted containers, not the device.
+            // A file that a failing disk spoiled costs the suspended policies of adopted containers, not the device.
             Ok(text) => Ok(serde_json::from_slice(&text).unwrap_or_else(|error| {
                 tracing::warn!(file = %self.file.display(), %error, "the held restart policies cannot be read");
                 Policies::new()
@@ -79,19 +80,9 @@ impl SuspendedRestartPolicies {
     }
 
     fn write(&self, policies: &Policies) -> Result<(), Fault> {
-        self.replace(policies).map_err(|error| self.fault("write", &error))
-    }
-
-    /// The old content or the new one is there after a cut, whole.
-    fn replace(&self, policies: &Policies) -> io::Result<()> {
-        let folder = self.file.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(folder)?;
-        let beside = self.file.with_extension("json.new");
-        let mut file = File::create(&beside)?;
-        file.write_all(&serde_json::to_vec(policies)?)?;
-        file.sync_all()?;
-        fs::rename(&beside, &self.file)?;
-        File::open(folder)?.sync_all()
+        let text = serde_json::to_vec(policies).map_err(io::Error::from);
+        let written = text.and_then(|text| durable::replace(&self.file, &text, 0o600));
+        written.map_err(|error| self.fault("write", &error))
     }
 
     fn fault(&self, doing: &str, error: &io::Error) -> Fault {
@@ -106,6 +97,7 @@ mod tests {
     use bollard::models::RestartPolicyNameEnum;
 
     use super::*;
+    use crate::testing::Folder;
 
     fn policy(name: RestartPolicyNameEnum, retries: i64) -> RestartPolicy {
         RestartPolicy { name: Some(name), maximum_retry_count: Some(retries) }
@@ -113,16 +105,16 @@ mod tests {
 
     #[tokio::test]
     async fn the_first_policy_outlives_the_process() {
-        let folder = std::env::temp_dir().join(format!("tidegate-held-{}", uuid::Uuid::now_v7()));
+        let folder = Folder::new();
         let (one, other) = (ContainerId("1f".to_owned()), ContainerId("2e".to_owned()));
         let first = policy(RestartPolicyNameEnum::ON_FAILURE, 5);
 
-        let held = SuspendedRestartPolicies::new(&folder);
-        assert_eq!(held.policy(&one).await, Ok(None));
-        held.remember(&one, &first).await.expect("the folder can be written");
-        held.remember(&one, &policy(RestartPolicyNameEnum::NO, 0)).await.expect("the folder can be written");
+        let policies = SuspendedRestartPolicies::new(folder.path());
+        assert_eq!(policies.policy(&one).await, Ok(None));
+        policies.remember(&one, &first).await.expect("the folder can be written");
+        policies.remember(&one, &policy(RestartPolicyNameEnum::NO, 0)).await.expect("the folder can be written");
 
-        let again = SuspendedRestartPolicies::new(&folder);
+        let again = SuspendedRestartPolicies::new(folder.path());
         assert_eq!(again.policy(&one).await, Ok(Some(first)), "what it had before it was held");
         assert_eq!(again.policy(&other).await, Ok(None));
         again.forget(&one).await.expect("the folder can be written");
@@ -133,6 +125,5 @@ mod tests {
         again.keep_only(["2e", "3d"].into_iter()).await.expect("the folder can be written");
         assert_eq!(again.policy(&one).await, Ok(None), "it is gone");
         assert!(again.policy(&other).await.expect("the file can be read").is_some());
-        fs::remove_dir_all(folder).expect("it is there");
     }
 }

@@ -33,7 +33,7 @@ impl Services for DockerRuntime {
             })
             .collect();
         let all = self.listed().await?;
-        // Asked at each turn, so this is where what a cut left is seen.
+        // Asked at each turn, so this is where leftovers of an interrupted swap are seen.
         if let Err(fault) = self.restart_policies.keep_only(all.iter().map(|listed| listed.id.as_str())).await {
             tracing::warn!("policies of containers that are gone stay for now: {fault}");
         }
@@ -134,7 +134,7 @@ fn stop_grace(inspected: &ContainerInspectResponse) -> Duration {
     seconds.and_then(|seconds| u64::try_from(seconds).ok()).map_or(STOP_GRACE, Duration::from_secs)
 }
 
-/// The services that containers are labelled with. Stopped ones count: a swap that was cut off stopped them.
+/// The services that containers are labelled with. Stopped ones count: a swap that was interrupted stopped them.
 fn adopted(all: &[Listed]) -> BTreeSet<String> {
     let services = all.iter().filter_map(|listed| listed.label(labels::SERVICE).filter(|_| !listed.is_of_a_file()));
     services.map(ToOwned::to_owned).collect()

@@ -5,7 +5,6 @@ pub fn platform() -> Option<String> {
     of_machine(rustix::system::uname().machine().to_str().ok()?).map(str::to_owned)
 }
 
-/// The machine's own name.
 pub fn machine_name() -> Option<String> {
     let name = rustix::system::uname().nodename().to_str().ok()?.to_owned();
     Some(name).filter(|name| !name.is_empty() && name.len() <= 64 && name != "localhost")

@@ -19,14 +19,12 @@ const SHOWN: usize = 300;
 /// An answer that is a success, or says that nothing changed.
 #[derive(Debug, Clone)]
 pub struct Answer {
-    /// Its status.
     pub status: StatusCode,
     headers: HeaderMap,
     body: Vec<u8>,
 }
 
 impl Answer {
-    /// Reads a response to its end.
     pub(super) async fn of(mut response: Response) -> Result<Self, CallError> {
         let (status, headers) = (response.status(), response.headers().clone());
         let mut body = Vec::new();
@@ -43,7 +41,6 @@ impl Answer {
         if status.is_success() || status == StatusCode::NOT_MODIFIED { Ok(answer) } else { Err(answer.problem()) }
     }
 
-    /// A header as text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }

@@ -1,4 +1,4 @@
-//! The journal as a file that was allocated once: two slots, of which a write takes the one with the older state.
+//! The store as a file that was allocated once: two slots, of which a write takes the one with the older state.
 //!
 //! A write goes in place into blocks that the file has already, so a full disk does not stop it; a write that a power
 //! cut tears leaves the other slot, with the state before it. (File systems that copy on write, such as btrfs, need
@@ -28,7 +28,7 @@ pub struct FileStore {
 /// What was found where the journal is.
 #[derive(Debug)]
 pub struct Opened {
-    /// The journal, to be written to.
+    /// The store, to be written to.
     pub store: FileStore,
     /// The newest state that is whole; none where nothing was written yet.
     pub state: Option<Vec<u8>>,
@@ -37,7 +37,7 @@ pub struct Opened {
 }
 
 impl FileStore {
-    /// Opens the journal, making it where there is none. One process at a time may do so.
+    /// Opens the store, making it where there is none. One process at a time may do so.
     pub fn open(path: &Path) -> Result<Opened> {
         let found = match open(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Self::fresh(path, None),

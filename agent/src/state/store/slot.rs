@@ -16,7 +16,6 @@ const HEADER: usize = MAGIC.len() + 8 + 4 + 32;
 /// Largest state.
 pub(super) const LARGEST: usize = SLOT - HEADER;
 
-/// What a slot holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Slot {
     /// Nothing was ever written to it.
@@ -32,7 +31,6 @@ pub(super) enum Slot {
     },
 }
 
-/// The bytes that a write puts into a slot.
 pub(super) fn encode(generation: u64, state: &[u8]) -> Result<Vec<u8>> {
     if state.len() > LARGEST {
         let why = format!("a state of {} bytes is larger than the journal's {LARGEST}", state.len());

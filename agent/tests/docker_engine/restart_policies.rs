@@ -1,4 +1,4 @@
-//! Holding: neither a restart of the engine nor its end brings a held container up.
+//! Suspended restart policies: neither a restart of the engine nor its end brings such a container up.
 
 use std::process::Command;
 use std::time::Duration;
@@ -25,7 +25,7 @@ async fn a_policy_that_was_held_comes_back() {
             assert_eq!(policy().await["Name"], "no");
         }
         for _ in 0..2 {
-            // Another process of the agent, after a cut.
+            // Another process of the agent, after a crash.
             assert_eq!(bench.adopting().resume_restart_policy(&id).await, Ok(()));
             assert_eq!(policy().await, own);
         }

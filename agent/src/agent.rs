@@ -136,7 +136,7 @@ impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
     /// Runs until the server knows the device no more; the first poll comes after `wait`. A swap that was interrupted is brought to
     /// its end before anything else.
     pub async fn run(mut self, wait: Duration) -> Ended {
-        self.watch(|_| {});
+        self.publish(|_| {});
         self.recover().await;
         let mut wait = wait;
         loop {
@@ -159,7 +159,7 @@ impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
         self.restore_down_services().await;
     }
 
-    /// Looks at what runs, tells what is untold, polls, and works until the answer asks for nothing more. Answers when
+    /// Looks at what runs, reports it, polls, and works until the answer asks for nothing more. Answers when
     /// to do so again.
     pub async fn turn(&mut self) -> Result<Duration, Ended> {
         match self.try_turn().await {
@@ -175,7 +175,7 @@ impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
         self.restore_down_services().await;
         loop {
             self.observe().await;
-            self.tell().await?;
+            self.send_reports().await?;
             let after = self.poll().await?;
             let now = (self.clock)();
             let Some(work) = self.memory.target.as_ref().and_then(|target| work::next(target, &self.memory, now))
@@ -184,7 +184,7 @@ impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
                 return Ok(after.mul_f64(self.random.random_range(1.0..1.1)));
             };
             if self.is_locked(&work)? {
-                self.tell().await?;
+                self.send_reports().await?;
                 self.doing(Doing::Blocked);
                 return Ok(after);
             }
@@ -278,7 +278,7 @@ impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
     /// What runs from now on.
     fn settle(&mut self, service: &str, image: Image, healthy: bool) {
         self.memory.running.insert(service.to_owned(), Running::new(image, healthy));
-        self.watch(|_| {});
+        self.publish(|_| {});
     }
 
     /// Keeps what the agent remembers. What the server may hear must be kept before: a number that was used for one
@@ -302,14 +302,14 @@ impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
     }
 
     fn doing(&self, doing: Doing) {
-        self.watch(|seen| seen.doing = doing);
+        self.publish(|seen| seen.doing = doing);
     }
 
     fn count(&self, count: impl FnOnce(&mut Tally)) {
-        self.watch(|seen| count(&mut seen.tally));
+        self.publish(|seen| count(&mut seen.tally));
     }
 
-    fn watch(&self, change: impl FnOnce(&mut Snapshot)) {
+    fn publish(&self, change: impl FnOnce(&mut Snapshot)) {
         self.seen.send_modify(|seen| {
             change(seen);
             seen.memory.clone_from(&self.memory);

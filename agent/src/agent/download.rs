@@ -105,7 +105,7 @@ impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
                     let message = format!("{} of {} MB", done / 1_000_000, total / 1_000_000);
                     let details = Details { message: Some(message), ..Details::default() };
                     self.say(service, &moving.key(), DeviceEvent::ImagePulling, details);
-                    self.tell_if_possible().await;
+                    self.send_reports_if_possible().await;
                 }
             }
         }

@@ -17,7 +17,7 @@ impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
             Ok((running, order)) => (self.memory.running, self.memory.order) = (running, order),
             Err(fault) => self.count(|tally| tally.failed(format!("the container engine: {fault}"))),
         }
-        self.watch(|_| {});
+        self.publish(|_| {});
     }
 
     /// What every service runs, and the order in which they are started.

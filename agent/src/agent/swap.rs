@@ -195,7 +195,7 @@ impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
                 Err(fault) if fault.reason == Reason::EngineUnavailable => {
                     failures += 1;
                     tracing::warn!(service = one.service, "the way back waits for the engine: {fault}");
-                    self.tell_if_possible().await;
+                    self.send_reports_if_possible().await;
                     sleep(backoff::wait(failures, None, self.random.random_range(0.5..1.0)).min(ENGINE_WAIT)).await;
                 }
                 Err(fault) => {

@@ -1,4 +1,4 @@
-//! Telling and asking: one try each.
+//! Polls and reports: one try each.
 
 use std::time::Duration;
 
@@ -35,8 +35,8 @@ impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
         }
     }
 
-    /// Tells everything that is untold.
-    pub(super) async fn tell(&mut self) -> Result<(), Stopped> {
+    /// Sends every report that was not sent yet.
+    pub(super) async fn send_reports(&mut self) -> Result<(), Stopped> {
         loop {
             let (services, reports) = (self.memory.untold(), self.memory.outbox(REPORTS_MAX));
             if services.is_empty() && reports.is_empty() {
@@ -66,10 +66,10 @@ impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
         }
     }
 
-    /// Tells what is untold where that is possible just now.
-    pub(super) async fn tell_if_possible(&mut self) {
-        if let Err(stopped) = self.tell().await {
-            tracing::debug!(?stopped, "nothing can be told now");
+    /// Sends reports where that is possible just now.
+    pub(super) async fn send_reports_if_possible(&mut self) {
+        if let Err(stopped) = self.send_reports().await {
+            tracing::debug!(?stopped, "nothing can be reported now");
         }
     }
 }

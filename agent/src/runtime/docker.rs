@@ -1,7 +1,7 @@
 //! The container engine: Docker 20.10 and newer, and what speaks its API, such as Podman.
 //!
 //! A service is declared in the device's Compose file, or *adopted*: a container that somebody started with the label
-//! `tidegate.service=<name>`. Declared ones get their configuration from the file each time a container is made. An
+//! `tidegate.service=<name>`. Declared ones get their configuration from the file each time a container is created. An
 //! adopted one's is read once, from its container, and then travels with the containers that the agent makes, in the
 //! label `tidegate.configuration`: it outlives the original and does not pick up what later images bring by themselves.
 //!

@@ -116,9 +116,10 @@ impl<F: Fn(&Image) -> FaultProfile + Send + Sync> SimulatedRuntime<F> {
         self.containers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn change(&self, id: &ContainerId, change: impl FnOnce(&mut SimulatedContainer)) -> Result<(), Fault> {
-        self.all().all.get_mut(id).map(change);
-        Ok(())
+    fn change(&self, id: &ContainerId, change: impl FnOnce(&mut SimulatedContainer)) {
+        if let Some(container) = self.all().all.get_mut(id) {
+            change(container);
+        }
     }
 
     async fn vanish(&self) -> ! {
@@ -245,19 +246,23 @@ impl<F: Fn(&Image) -> FaultProfile + Send + Sync> Containers for SimulatedRuntim
         if self.way_back_is_broken(&image) {
             return Err(Fault::new(Reason::Refused, "the old image is gone from the disk"));
         }
-        self.change(id, |container| (container.running, container.started) = (true, true))
+        self.change(id, |container| (container.running, container.started) = (true, true));
+        Ok(())
     }
 
     async fn stop(&self, id: &ContainerId, _grace: Duration) -> Result<(), Fault> {
-        self.change(id, |container| container.running = false)
+        self.change(id, |container| container.running = false);
+        Ok(())
     }
 
     async fn suspend_restart_policy(&self, id: &ContainerId) -> Result<(), Fault> {
-        self.change(id, |container| container.restart_suspended = true)
+        self.change(id, |container| container.restart_suspended = true);
+        Ok(())
     }
 
     async fn resume_restart_policy(&self, id: &ContainerId) -> Result<(), Fault> {
-        self.change(id, |container| container.restart_suspended = false)
+        self.change(id, |container| container.restart_suspended = false);
+        Ok(())
     }
 
     async fn rename(&self, id: &ContainerId, service: &str, to: Place) -> Result<(), Fault> {
@@ -274,7 +279,8 @@ impl<F: Fn(&Image) -> FaultProfile + Send + Sync> Containers for SimulatedRuntim
     }
 
     async fn serve(&self, id: &ContainerId, _service: &str) -> Result<(), Fault> {
-        self.change(id, |container| container.serves = true)
+        self.change(id, |container| container.serves = true);
+        Ok(())
     }
 
     async fn remove(&self, id: &ContainerId) -> Result<(), Fault> {

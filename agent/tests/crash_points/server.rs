@@ -23,7 +23,6 @@ pub(super) enum Progress {
     RolledBack,
 }
 
-/// The server.
 #[derive(Debug)]
 pub(super) struct Server {
     pub(super) progress: Progress,

@@ -222,7 +222,6 @@ pub(crate) fn check(probe: Probe) -> HealthCheck {
     HealthCheck { probe, timeout_seconds: 20, retry_count: 0, interval_seconds: 1 }
 }
 
-/// The container in a place.
 pub(crate) fn at(containers: &[Container], place: Place) -> Option<&Container> {
     containers.iter().find(|container| container.place == place)
 }

@@ -1,11 +1,7 @@
 use std::os::unix::fs::PermissionsExt;
 
-use uuid::Uuid;
-
 use super::*;
-use crate::server::identity::{Identity, IdentityFile};
-use crate::server::secret::Secret;
-use crate::testing::{Folder, Server, config};
+use crate::testing::{Folder, Server, config, enrolled};
 
 async fn examined(config: &Config) -> (String, u8) {
     let answer = doctor(Path::new("agent.toml"), Ok(config.clone()), &Arguments::default()).await.expect("it looks");
@@ -37,9 +33,7 @@ async fn an_enrolled_device_is_well_but_for_its_engine() {
         registry.display()
     );
     let config = config(&folder, &server.url, &further);
-    let token = Some(Secret::new("tgd_hunter2"));
-    let identity = Identity { token, ..Identity::unknown(Uuid::new_v4(), &server.url) };
-    IdentityFile::within(&config.state_dir).save(&identity).expect("written");
+    enrolled(&config, "tgd_hunter2");
 
     let (text, code) = examined(&config).await;
     for (what, expected) in [
@@ -72,9 +66,7 @@ async fn a_revoked_token_an_open_key_and_a_bad_hook_are_told_with_their_remedy()
     std::fs::write(&key, "pk_hunter2").expect("written");
     std::fs::set_permissions(&key, PermissionsExt::from_mode(0o644)).expect("its owner may");
     let config = config(&folder, &server.url, &format!("provisioning_key_file = '{}'", key.display()));
-    let token = Some(Secret::new("tgd_hunter2"));
-    let identity = Identity { token, ..Identity::unknown(Uuid::new_v4(), &server.url) };
-    IdentityFile::within(&config.state_dir).save(&identity).expect("written");
+    let identity = enrolled(&config, "tgd_hunter2");
     std::fs::create_dir(&config.hooks.directory).expect("made");
     let hook = config.hooks.directory.join("pre-update");
     std::fs::write(&hook, "#!/bin/sh\n").expect("written");

@@ -8,7 +8,7 @@ use crate::server::secret::Secret;
 use crate::simulated::{Durations, FaultProfile, SimulatedContainers, SimulatedRuntime};
 use crate::state::memory::Memory;
 use crate::state::store::StateStore;
-use crate::testing::{Folder, Server, config};
+use crate::testing::{Folder, Server, config, enrolled};
 
 async fn with_web() -> anyhow::Result<BTreeMap<String, String>> {
     Ok(BTreeMap::from([("web".to_owned(), "docker.io/a/b:1".to_owned())]))
@@ -27,9 +27,7 @@ async fn a_device_that_is_enrolled_asks_for_no_key_and_finds_its_state_again() {
     let answer = ("200 OK", &[][..], r#"{"services": {}}"#);
     let server = Server::answering(&[answer, answer]).await;
     let config = config(&folder, &server.url, "");
-    let token = Some(Secret::new("tgd_one"));
-    let identity = Identity { token, ..Identity::unknown(Uuid::new_v4(), &server.url) };
-    IdentityFile::within(&config.state_dir).save(&identity).expect("written");
+    let identity = enrolled(&config, "tgd_one");
     let web = Image { image: "docker.io/a/b:1".to_owned(), digest: None };
     let kept = Memory::running([("web".to_owned(), web)]);
     for round in 0..2 {
@@ -79,9 +77,7 @@ async fn what_nobody_mends_by_waiting_is_an_error() {
 async fn a_damaged_journal_does_not_keep_the_agent_from_its_work() {
     let folder = Folder::new();
     let config = config(&folder, "http://127.0.0.1:1", "");
-    let token = Some(Secret::new("tgd_one"));
-    let identity = Identity { token, ..Identity::unknown(Uuid::new_v4(), &config.url) };
-    IdentityFile::within(&config.state_dir).save(&identity).expect("written");
+    enrolled(&config, "tgd_one");
     let store = config.state_dir.join("journal");
     std::fs::write(&store, "nonsense").expect("written");
     let prepared = prepare(&config, with_web).await.expect("prepared");
@@ -102,9 +98,7 @@ async fn the_loop_polls_reports_and_tells_people() {
     let server = Server::answering(&[("200 OK", &[], r#"{"ignored": []}"#), poll]).await;
     let config = config(&folder, &server.url, "");
     let _instance = Instance::take(&config).expect("the first one");
-    let token = Some(Secret::new("tgd_one"));
-    let identity = Identity { token, ..Identity::unknown(Uuid::new_v4(), &server.url) };
-    IdentityFile::within(&config.state_dir).save(&identity).expect("written");
+    let identity = enrolled(&config, "tgd_one");
     let prepared = prepare(&config, with_web).await.expect("prepared");
     let web = Image { image: "docker.io/a/b:1".to_owned(), digest: None };
     let containers = SimulatedContainers::running([("web".to_owned(), web)]);
@@ -136,9 +130,7 @@ async fn a_deleted_device_says_so_from_then_on() {
     let server = Server::answering(&[("410 Gone", &[], "")]).await;
     let config = config(&folder, &server.url, "");
     let _instance = Instance::take(&config).expect("the first one");
-    let token = Some(Secret::new("tgd_one"));
-    let identity = Identity { token, ..Identity::unknown(Uuid::new_v4(), &server.url) };
-    IdentityFile::within(&config.state_dir).save(&identity).expect("written");
+    enrolled(&config, "tgd_one");
     let prepared = prepare(&config, with_web).await.expect("prepared");
     let runtime = SimulatedRuntime::new(
         SimulatedContainers::running([]),

@@ -22,8 +22,8 @@ impl DockerRuntime {
             ..CreateExecOptions::default()
         };
         let asked = docker.create_exec(&id.0, options);
-        let made = self.connection.ask("preparing the command in the container", CALL, asked).await?;
-        let asked = docker.start_exec(&made.id, None::<StartExecOptions>);
+        let created = self.connection.ask("preparing the command in the container", CALL, asked).await?;
+        let asked = docker.start_exec(&created.id, None::<StartExecOptions>);
         let started = self.connection.ask("starting the command in the container", CALL, asked).await?;
         let mut output = Tail::default();
         if let StartExecResults::Attached { output: mut lines, .. } = started {
@@ -32,7 +32,7 @@ impl DockerRuntime {
                 output.push(&line.into_bytes());
             }
         }
-        let asked = docker.inspect_exec(&made.id);
+        let asked = docker.inspect_exec(&created.id);
         let ended = self.connection.ask("asking how the command ended", CALL, asked).await?;
         judge(command, ended.exit_code, &output)
     }

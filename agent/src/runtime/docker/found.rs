@@ -63,11 +63,11 @@ impl DockerRuntime {
         }
     }
 
-    /// The image that a container was made from: what the agent wrote on it, else what the engine knows.
+    /// The image that a container was created from: what the agent wrote on it, else what the engine knows.
     pub(super) async fn image_of(&self, inspected: &ContainerInspectResponse) -> Result<Image, Fault> {
-        let written = written(inspected, labels::DIGEST).and_then(|digest| Digest::parse(digest).ok());
-        if let (Some(image), Some(digest)) = (written_image(inspected), written) {
-            return Ok(Image { image, digest: Some(digest) });
+        let digest = written(inspected, labels::DIGEST).and_then(|digest| Digest::parse(digest).ok());
+        if let (Some(image), Some(_)) = (written(inspected, labels::IMAGE), &digest) {
+            return Ok(Image { image: image.to_owned(), digest });
         }
         let named = inspected.config.as_ref().and_then(|config| config.image.clone()).unwrap_or_default();
         let Some(id) = inspected.image.as_deref() else { return Ok(Image { image: named, digest: None }) };
@@ -84,10 +84,6 @@ pub(super) fn labels_of(inspected: &ContainerInspectResponse) -> Option<&HashMap
 
 fn written<'a>(inspected: &'a ContainerInspectResponse, key: &str) -> Option<&'a str> {
     labels_of(inspected)?.get(key).map(String::as_str)
-}
-
-fn written_image(inspected: &ContainerInspectResponse) -> Option<String> {
-    written(inspected, labels::IMAGE).map(ToOwned::to_owned)
 }
 
 pub(super) fn created_for(inspected: &ContainerInspectResponse) -> Option<String> {

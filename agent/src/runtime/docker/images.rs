@@ -149,7 +149,7 @@ pub(super) fn digest_of(found: &ImageInspect, parsed: &ImageRef) -> Option<Diges
     registry.or_else(|| found.id.as_deref().and_then(|id| Digest::parse(id).ok()))
 }
 
-/// An image as the journal names it, from the text that a container was made with.
+/// An image as the journal names it, from the text that a container was created with.
 pub(super) fn named(found: &ImageInspect, text: &str) -> Image {
     let by_id = Digest::parse(text).is_ok();
     let reference = if by_id { found.repo_tags.iter().flatten().next().map_or(text, String::as_str) } else { text };

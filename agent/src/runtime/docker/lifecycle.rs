@@ -45,8 +45,8 @@ impl Containers for DockerRuntime {
         let docker = self.connection.docker().await?;
         let options = CreateContainerOptionsBuilder::default().name(&name).build();
         let asked = docker.create_container(Some(options), body);
-        let made = self.connection.ask(&format!("making container {name}"), CALL, asked).await?;
-        let id = ContainerId(made.id);
+        let created = self.connection.ask(&format!("creating container {name}"), CALL, asked).await?;
+        let id = ContainerId(created.id);
         let inspected = self.inspect(&id.0).await?.ok_or_else(|| gone(&id))?;
         self.join(&inspected, &configuration, create.serves).await?;
         Ok(id)
@@ -184,7 +184,7 @@ impl DockerRuntime {
         Ok(matches!(state, Some(State::Running | State::Restarting(_))))
     }
 
-    /// The policy of the configuration that the container was made with; of use where the agent's folder was lost.
+    /// The policy of the configuration that the container was created with; of use where the agent's folder was lost.
     async fn configured_policy(
         &self,
         id: &ContainerId,

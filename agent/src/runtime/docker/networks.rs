@@ -1,4 +1,4 @@
-//! Networks and volumes around a container: made where they are missing, joined with or without the service's names.
+//! Networks and volumes around a container: created where they are missing, joined with or without the service's names.
 
 use bollard::models::{ContainerInspectResponse, EndpointSettings, NetworkConnectRequest, NetworkDisconnectRequest};
 use bollard::query_parameters::InspectNetworkOptions;
@@ -24,7 +24,7 @@ impl DockerRuntime {
                 (None, Some(Needed::External)) => return Err(missing("network", name)),
                 (None, Some(Needed::Made(request))) => {
                     let asked = docker.create_network(request.clone());
-                    self.connection.ask(&format!("making network {name}"), CALL, asked).await?;
+                    self.connection.ask(&format!("creating network {name}"), CALL, asked).await?;
                 }
             }
         }
@@ -36,7 +36,7 @@ impl DockerRuntime {
                 (None, Some(Needed::External)) => return Err(missing("volume", name)),
                 (None, Some(Needed::Made(request))) => {
                     let asked = docker.create_volume(request.clone());
-                    self.connection.ask(&format!("making volume {name}"), CALL, asked).await?;
+                    self.connection.ask(&format!("creating volume {name}"), CALL, asked).await?;
                 }
             }
         }

@@ -36,11 +36,11 @@ use crate::state::snapshot::{Doing, Snapshot, Tally};
 use crate::state::store::StateStore;
 use crate::update::execute::Executor;
 
-/// How often a lock that holds an update is looked at.
+/// How often a lock that blocks an update is looked at.
 const LOCK_LOOK: Duration = Duration::from_secs(5);
-/// How often a service that is down is tried to be brought up again.
+/// How often restoring a service that is down is tried.
 const DOWN_SERVICES_LOOK: Duration = Duration::from_secs(15);
-/// Between two questions of a device whose token is not accepted.
+/// Between two calls of a device whose token is not accepted; longer with each.
 const DENIED_WAIT: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +82,7 @@ pub struct Agent<L, R, H, S> {
     clock: fn() -> Timestamp,
     seen: watch::Sender<Snapshot>,
     wake: Arc<Notify>,
-    /// The piece of work that a lock holds, and the services it is about.
+    /// The work that a lock blocks, and its services.
     blocked: Option<(MoveKey, Vec<String>)>,
     failures: u32,
 }
@@ -92,7 +92,7 @@ pub struct Agent<L, R, H, S> {
 enum Stopped {
     /// The server could not be reached, or said no.
     Link(LinkError),
-    /// What has to be kept could not be kept: nothing is begun that could be lost.
+    /// The state could not be written: nothing is started that could be forgotten.
     StateStore(std::io::Error),
     /// The engine does not answer.
     Runtime(Fault),
@@ -133,8 +133,8 @@ impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
         }
     }
 
-    /// Runs until the server knows the device no more; the first poll comes after `wait`. A swap that was interrupted is brought to
-    /// its end before anything else.
+    /// Runs until the server has deleted the device; the first poll comes after `wait`. A swap that was interrupted is
+    /// completed before anything else.
     pub async fn run(mut self, wait: Duration) -> Ended {
         self.publish(|_| {});
         self.recover().await;
@@ -148,7 +148,7 @@ impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
         }
     }
 
-    /// Brings a swap that was interrupted to its end, and tidies up what no swap is known of.
+    /// Completes a swap that was interrupted, and removes leftover containers where none was.
     pub async fn recover(&mut self) {
         if self.memory.swap.is_some() {
             tracing::info!("a swap was cut; it goes on");
@@ -159,8 +159,7 @@ impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
         self.restore_down_services().await;
     }
 
-    /// Looks at what runs, reports it, polls, and works until the answer asks for nothing more. Answers when
-    /// to do so again.
+    /// Looks at what runs, reports it, polls, and works until there is nothing to do. Answers when the next turn is.
     pub async fn turn(&mut self) -> Result<Duration, Ended> {
         match self.try_turn().await {
             Ok(after) => {
@@ -205,7 +204,7 @@ impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
         }
     }
 
-    /// Waits after an error, as the server asks or longer each time. What needs no server is done meanwhile.
+    /// How long to wait after an error: as the server asks, or longer each time. Work without the server is done first.
     async fn later(&mut self, stopped: Stopped) -> Result<Duration, Ended> {
         self.failures += 1;
         let (after, why, doing) = match stopped {
@@ -234,7 +233,7 @@ impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
         Ok(backoff::wait(self.failures, after, self.random.random()))
     }
 
-    /// Sleeps, but not longer than a lock holds what waits for it, and not when told to wake.
+    /// Sleeps until the next turn; ends early when a lock that blocks an update goes, or when woken.
     async fn rest(&mut self, wait: Duration) {
         let until = Instant::now() + wait;
         loop {
@@ -254,7 +253,7 @@ impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
                 return;
             }
             if self.lock_of(&services).is_none() {
-                // It has the image still: said again, it ends the server's wait for the lock.
+                // The image is still here: reporting it again ends the server's wait for the lock.
                 self.blocked = None;
                 if let (crate::server::target::Action::Update, Some(digest)) =
                     (key.action, self.memory.has_pulled(&key))
@@ -281,8 +280,8 @@ impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
         self.publish(|_| {});
     }
 
-    /// Keeps what the agent remembers. What the server may hear must be kept before: a number that was used for one
-    /// report must never be used for another.
+    /// Writes the state, before anything of it is reported: a number that was used for one report must never be used
+    /// for another.
     fn save(&mut self) -> Result<(), std::io::Error> {
         if self.kept.as_ref() == Some(&self.memory) {
             return Ok(());
@@ -293,7 +292,7 @@ impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
         Ok(())
     }
 
-    /// Keeps it where that is possible: a swap under way must come to its end even on a broken disk.
+    /// Writes the state where that is possible: a swap under way must be completed even on a broken disk.
     fn save_if_possible(&mut self) {
         if let Err(error) = self.save() {
             tracing::error!(%error, "the journal cannot be written; the swap goes on");
@@ -317,7 +316,7 @@ impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
     }
 }
 
-/// An engine that does not answer ends a turn; everything else is an answer.
+/// A container engine that does not answer ends a turn; any other fault is an answer.
 fn unavailable(fault: Fault) -> Result<Fault, Stopped> {
     if fault.reason == Reason::EngineUnavailable { Err(Stopped::Runtime(fault)) } else { Ok(fault) }
 }

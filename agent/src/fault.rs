@@ -56,7 +56,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// Whether the same can be tried again within the attempt (semantics 23): networks flap, images do not heal.
+    /// Whether the same can be tried again within the attempt: networks flap, images do not heal.
     pub const fn may_pass(self) -> bool {
         match self {
             Self::EngineUnavailable | Self::RegistryUnavailable | Self::DiskFull | Self::CorruptImage => true,

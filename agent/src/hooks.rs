@@ -165,7 +165,7 @@ pub fn unsafe_to_run(path: &Path) -> Option<String> {
     if metadata.mode() & 0o111 == 0 {
         return Some(format!("is not executable; {}", mend("+x", path)));
     }
-    // What a link leads to is judged where it is, and so is the way there.
+    // Of a link both folders count: its own and that of what it leads to.
     let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let mut places: Vec<PathBuf> = vec![real.clone()];
     places.extend([path, &real].into_iter().filter_map(Path::parent).map(Path::to_owned));

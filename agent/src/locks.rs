@@ -16,7 +16,7 @@ use crate::durable;
 /// The name of the lock of every service.
 pub const ALL: &str = "all";
 
-/// Largest lock file that is read; a larger one is none of ours, and locks.
+/// Largest lock file that is read; a larger one locks, whatever it says.
 const LARGEST: u64 = 4096;
 
 /// Longest reason that is shown and reported.
@@ -92,7 +92,7 @@ fn file(locks: &Path, service: &str) -> Option<PathBuf> {
 fn one(locks: &Path, name: &str) -> Option<Lock> {
     let path = file(locks, name)?;
     let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-    // A link is not followed and a pipe not waited for: whoever made them locks, and no more than that.
+    // A link is not followed and a pipe not waited for: they lock, like any file that cannot be read.
     let opened = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(&path);
     let because = |why: &str| Lock { reason: Some(format!("{} {why}", path.display())), until: None };
     let file = match opened {
@@ -110,7 +110,7 @@ fn one(locks: &Path, name: &str) -> Option<Lock> {
         return Some(because("is there, but says more than a lock"));
     }
     let read: LockFile = serde_json::from_slice(&text).unwrap_or_else(|_| LockFile {
-        // Somebody's `echo calibrating > lock`.
+        // Plain text, such as from `echo calibrating > lock`, is the reason.
         reason: std::str::from_utf8(&text).ok().map(str::to_owned),
         ..LockFile::default()
     });

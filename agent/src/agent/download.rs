@@ -18,15 +18,15 @@ use crate::server::report::Details;
 use crate::server::target::Move;
 use crate::state::store::StateStore;
 
-/// Tries of a pull within one attempt (semantics 23).
+/// Tries of a pull within one attempt of the server.
 const PULL_TRIES: u32 = 3;
 /// First wait between two of them; doubled for each further one.
 const PULL_WAIT: Duration = Duration::from_secs(1);
-/// How often a long pull says that it goes on: the server counts ten minutes of silence.
+/// How often a long pull is reported: the server gives up on a device after ten minutes of silence.
 const STILL_PULLING: Duration = Duration::from_mins(4);
 
 impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
-    /// Fetches the image that these services move to, and tells of it.
+    /// Fetches the image of an update, and reports it.
     pub(super) async fn fetch(&mut self, work: &Work, moving: &Move) -> Result<(), Stopped> {
         let key = moving.key();
         let Some((service, image)) = work.services.first() else { return Ok(()) };
@@ -54,7 +54,7 @@ impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
                 }
             }
         }
-        // Said together with the image's arrival, so that the server never counts this device as past the swap.
+        // Reported together with the image, so that the server never counts this device as ready to swap.
         let services = work.names();
         if let Some(lock) = self.lock_of(&services) {
             self.block(&services, &key, lock);
@@ -62,7 +62,7 @@ impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
         Ok(())
     }
 
-    /// The content of a pinned image that is here already. One without a digest is fetched anew for each rollout: its
+    /// The digest of a pinned image that is here already. One without a digest is fetched anew for each rollout: its
     /// tag may have moved.
     async fn is_here(&mut self, image: &Image) -> Result<Option<Digest>, Stopped> {
         if image.digest.is_none() {

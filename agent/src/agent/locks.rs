@@ -1,4 +1,4 @@
-//! Work that a lock holds.
+//! Work that a lock blocks.
 
 use tidegate_domain::event::DeviceEvent;
 
@@ -17,7 +17,7 @@ impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
         services.iter().find_map(|service| self.executor.host.lock(service))
     }
 
-    /// Whether a lock holds this piece of work; says so where it does.
+    /// Whether a lock blocks this work; reports it if so.
     pub(super) fn is_locked(&mut self, work: &Work) -> Result<bool, Stopped> {
         let (Kind::Swap(moving) | Kind::GoBack(moving)) = &work.kind else {
             return Ok(matches!(work.kind, Kind::Converge) && self.lock_of(&work.names()).is_some());
@@ -32,7 +32,7 @@ impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
         Ok(true)
     }
 
-    /// Says once that a lock holds this, or again where the server asked again.
+    /// Reports once that a lock blocks this work, and again where the server asked again.
     pub(super) fn block(&mut self, services: &[String], key: &MoveKey, lock: Lock) {
         let again = self.blocked.as_ref().is_some_and(|(blocked, _)| blocked == key);
         if !again || key.action == Action::Update {

@@ -11,7 +11,7 @@ use crate::state::memory::Running;
 use crate::state::store::StateStore;
 
 impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
-    /// Brings what is remembered of the containers up to what is so. An engine that does not answer changes nothing.
+    /// Takes over what the container runtime shows. One that does not answer changes nothing.
     pub(super) async fn observe(&mut self) {
         match self.look().await {
             Ok((running, order)) => (self.memory.running, self.memory.order) = (running, order),
@@ -31,7 +31,7 @@ impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
             let containers = runtime.containers(&name).await?;
             let Some(live) = containers.into_iter().find(|c| c.ours && c.place == Place::Live) else { continue };
             let known = self.memory.running.get(&name);
-            // A content that only the first report after the pull knew is not forgotten.
+            // A digest that is known from the pull alone is kept.
             let mut image = live.image;
             if let Some(known) = known
                 && image.digest.is_none()
@@ -53,7 +53,7 @@ impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
         Ok((seen, order))
     }
 
-    /// Tries to bring up every service that is down by the agent's doing.
+    /// Tries to bring up every service that the agent took down and could not start again.
     pub(super) async fn restore_down_services(&mut self) {
         for service in self.memory.down_services.clone() {
             match self.executor.restore(&service).await {

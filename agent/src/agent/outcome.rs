@@ -65,7 +65,7 @@ impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
         self.set_stage(Stage::Settled);
     }
 
-    /// A service failed: back, or it stays as it is.
+    /// A service failed: the swap goes back, or is over.
     pub(super) fn fails(&mut self, swap: &Swap, failure: Failure) {
         tracing::warn!(service = failure.service, reason = failure.reason.word(), "{}", failure.why);
         if let Purpose::Update(key) = &swap.purpose {
@@ -90,10 +90,10 @@ impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
         }
     }
 
-    /// The way back came to its end; `stuck`: where it could not be gone.
+    /// Reports the end of a way back; `stuck` is the service that it failed for, and why.
     pub(super) fn report_return(&mut self, swap: &Swap, failure: &Failure, stuck: Option<(String, Fault)>) {
         match (&swap.purpose, &stuck) {
-            // Where nothing was reported to be replaced, nothing is reported to be back.
+            // Where no replacement was reported, no rollback is.
             (Purpose::Update(key), None) if swap.services.iter().any(ServiceSwap::is_touched) => {
                 let details = Details::because(failure.reason.word(), failure.why.clone());
                 self.say(&failure.service, key, DeviceEvent::RolledBack, details);
@@ -107,7 +107,7 @@ impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
         self.end(swap, failure, stuck.map(|(_, fault)| fault));
     }
 
-    /// A swap that failed is over. That of an update was reported before.
+    /// A failed swap is over. The failure of an update was reported before.
     fn end(&mut self, swap: &Swap, failure: &Failure, stuck: Option<Fault>) {
         if let Purpose::Update(key) = &swap.purpose {
             return self.memory.finish(key.clone());
@@ -118,7 +118,7 @@ impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
         self.report_failure(&swap.purpose, &failure.service, image, failure.event, &fault);
     }
 
-    /// The end of a piece of work that came to nothing.
+    /// Reports work that failed; of drift, sets the time of the next try.
     pub(super) fn report_failure(
         &mut self,
         purpose: &Purpose,
@@ -155,7 +155,7 @@ impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
         let Some(key) = swap.purpose.key() else { return };
         let services: Vec<String> = swap.services.iter().map(|one| one.service.clone()).collect();
         self.block(&services, key, Lock { reason: Some(why), until: None });
-        // Nothing can be looked at: the server's next question asks the hook again.
+        // Unlike a lock, a hook cannot be watched: it is asked again with the server's next answer.
         self.blocked = None;
     }
 }

@@ -21,7 +21,7 @@ use crate::update::swap::{Failure, Purpose, ServiceSwap, Stage, Swap, SwapOption
 
 /// All tries of a check outside of rollouts, where nothing says how long they may take, in seconds.
 const CONVERGE_WITHIN: u32 = 300;
-/// All tries to see that an image which was proven before runs again, in seconds.
+/// All tries to see that an image which was healthy before runs again, in seconds.
 const ROLLBACK_WITHIN: u32 = 60;
 /// Longest wait for a container engine on the way back; it is waited for as long as it takes.
 const ENGINE_WAIT: Duration = Duration::from_mins(1);
@@ -34,7 +34,7 @@ enum Obstacle {
 }
 
 impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
-    /// Starts a swap, and carries it through.
+    /// Starts a swap, and completes it.
     pub(super) async fn start_swap(&mut self, work: Work) -> Result<(), Stopped> {
         let services = work.names();
         let swap = match self.prepare(work).await {
@@ -81,7 +81,7 @@ impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
         if let Purpose::Rollback(key) = &purpose
             && services.iter().all(|one| self.runs_well(&one.service, &one.image))
         {
-            // It is back already: a device that went back by itself before its word of it was heard.
+            // The device went back by itself already, and its report of that was not heard yet.
             for one in &services {
                 self.say(&one.service, key, DeviceEvent::RolledBack, Details::default());
             }
@@ -95,8 +95,8 @@ impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
         }
     }
 
-    /// Sees to it that every image is here. A rollout's was fetched when it was offered: where it is lost, it is to be
-    /// fetched and asked for anew, which is no swap.
+    /// Fetches the images that are missing. A rollout's was fetched when it was offered: where it is gone, the work
+    /// starts anew with a pull, and there is no swap.
     async fn fetch_images(&mut self, purpose: &Purpose, services: &mut [ServiceSwap]) -> Result<bool, Fault> {
         let runtime = &self.executor.runtime;
         for one in services {
@@ -122,7 +122,7 @@ impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
         Some(self.memory.target.as_ref()?.services.get(service)?.image.clone())
     }
 
-    /// Goes on with the swap under way, from wherever it is, to its end.
+    /// Completes the swap under way, from whatever step it is at.
     pub(super) async fn drive(&mut self) {
         while let Some(stage) = self.memory.swap.as_ref().map(|swap| swap.stage.clone()) {
             let obstacle = match stage {
@@ -174,7 +174,7 @@ impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
         Ok(())
     }
 
-    /// Returns every service that was touched to what ran before, the last first, and tells the end.
+    /// Returns every service that was touched to what ran before, the last first, and reports the end.
     async fn go_back(&mut self, swap: &Swap, failure: &Failure) {
         let mut stuck = None;
         for one in swap.services.iter().rev().filter(|one| one.is_touched()) {
@@ -228,7 +228,7 @@ impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
         }
     }
 
-    /// The last step of a way back that failed.
+    /// Keeps the new container up where the old one cannot be started.
     async fn keep_something(&mut self, swap: &Swap, one: &ServiceSwap) {
         let kept = self.executor.execute(swap, one).await;
         if matches!(one.step, SwapStep::KeepNew(_)) && kept.is_ok() {
@@ -240,7 +240,7 @@ impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
         self.memory.down_services.insert(one.service.clone());
     }
 
-    /// Removes what is left over. It is decided by now: nothing here can change how it ended.
+    /// Removes leftover containers and images. The outcome is reported by now: a failure here does not change it.
     async fn clear(&mut self, swap: &Swap) {
         for one in &swap.services {
             if let Err(fault) = self.executor.tidy(&one.service).await {
@@ -264,7 +264,7 @@ fn update_options(work: &Work, moving: &Move) -> SwapOptions {
     }
 }
 
-/// The old image was proven once: that it runs is enough, and where it does not, what ran stays.
+/// The old image was healthy once: that it runs is enough, and where it does not, what ran before stays.
 const fn rollback_options() -> SwapOptions {
     SwapOptions { check: None, healthy_for_seconds: 0, within_seconds: ROLLBACK_WITHIN, go_back: true, previous: None }
 }

@@ -55,7 +55,7 @@ impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
                     });
                 }
                 Err(LinkError::Refused(why)) => {
-                    // The same body would be refused for ever; what runs is told again with the next change.
+                    // The same body would be refused for ever; what runs is reported again with the next change.
                     tracing::error!("the server refuses a report: {why}");
                     self.memory.sent(count);
                     self.memory.told(running);

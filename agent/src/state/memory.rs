@@ -48,10 +48,10 @@ pub struct Memory {
     /// The services in the order in which they are started.
     #[serde(default)]
     pub order: Vec<String>,
-    /// What the server was told to run.
+    /// What was reported to run.
     #[serde(default)]
     told: BTreeMap<String, Running>,
-    /// Never started again.
+    /// Work that is done, well or not, and never started again.
     #[serde(default)]
     finished: Vec<MoveKey>,
     /// The image that was fetched last, for a move.
@@ -66,13 +66,13 @@ pub struct Memory {
     /// Where numbers begin.
     #[serde(default)]
     sequence_base: u32,
-    /// Not told yet, in order.
+    /// Reports that the server does not have yet, in order.
     #[serde(default)]
     outbox: Vec<Report>,
     /// The swap under way.
     #[serde(default)]
     pub swap: Option<Swap>,
-    /// What the server told last.
+    /// The server's last answer.
     #[serde(default)]
     pub target: Option<TargetState>,
     /// Targets outside of rollouts that came to nothing, how often, and when they may be tried again.
@@ -97,7 +97,7 @@ pub struct Failed {
 }
 
 impl Memory {
-    /// A device that runs this and has told nobody.
+    /// A device that runs this and has reported nothing.
     pub fn running(services: impl IntoIterator<Item = (String, Image)>) -> Self {
         let running = services.into_iter().map(|(name, image)| (name, Running::new(image, true))).collect();
         Self { running, ..Self::default() }
@@ -149,7 +149,7 @@ impl Memory {
         targets.chain(running).chain(self.before.values().cloned()).collect()
     }
 
-    /// The service is about to be replaced by an image that is to be proven.
+    /// Notes what the service runs, before it is replaced.
     pub fn leaves(&mut self, service: &str) {
         if let Some(running) = self.running.get(service) {
             self.before.insert(service.to_owned(), running.image.clone());
@@ -185,7 +185,7 @@ impl Memory {
         self.forget_surplus();
     }
 
-    /// Where too much is untold, progress goes first, the oldest first, and outcomes last.
+    /// Where there are too many reports, progress is dropped first, the oldest first, and outcomes last.
     fn forget_surplus(&mut self) {
         if self.outbox.len() <= OUTBOX_MAX {
             return;
@@ -211,7 +211,7 @@ impl Memory {
         self.outbox.remove(oldest);
     }
 
-    /// How much is untold.
+    /// How many reports the server does not have yet.
     pub fn outbox_len(&self) -> usize {
         self.outbox.len()
     }
@@ -229,7 +229,7 @@ impl Memory {
         first
     }
 
-    /// What is to be told, oldest first, at most `most`.
+    /// The oldest reports, at most `most`.
     pub fn outbox(&self, most: usize) -> Vec<Report> {
         self.outbox.iter().take(most).cloned().collect()
     }
@@ -239,7 +239,7 @@ impl Memory {
         self.outbox.drain(..count.min(self.outbox.len()));
     }
 
-    /// What runs, where the server was not told yet.
+    /// What runs, where that was not reported yet.
     pub fn untold(&self) -> BTreeMap<String, Observed> {
         if self.told == self.running {
             return BTreeMap::new();
@@ -258,7 +258,7 @@ impl Memory {
         self.told = running;
     }
 
-    /// What keeps the service from this image, where something does.
+    /// Why the service could not be brought to this image.
     pub fn failure(&self, service: &str, image: &Image) -> Option<&Failed> {
         self.failed.get(service).filter(|failed| failed.image == *image)
     }
@@ -274,7 +274,7 @@ impl Memory {
         self.failed.insert(service.to_owned(), failed);
     }
 
-    /// The service is where it should be.
+    /// The service runs what it should.
     pub fn recovered(&mut self, service: &str) {
         self.failed.remove(service);
     }
@@ -284,7 +284,7 @@ impl Memory {
 mod tests {
     use super::*;
 
-    /// What an agent of the first release kept in the midst of a swap: a later one goes on with it.
+    /// What an agent of the first release wrote during a swap.
     const FIRST_RELEASE: &str = r#"{
         "running": {"app": {"image": "a/b:1", "healthy": true, "status": "running"}},
         "order": ["app"], "told": {}, "finished": [], "pulled": null, "before": {}, "sequence_base": 0,

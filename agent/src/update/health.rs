@@ -16,7 +16,7 @@ const RUNS_FOR: Duration = Duration::from_secs(2);
 /// How often it is looked at meanwhile.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// Waits until the new container is healthy as `terms` say, or answers why it is not. An engine that does not answer
+/// Waits until the new container is healthy as `options` say, or answers why it is not. An engine that does not answer
 /// is no verdict: it takes time, and no try.
 pub async fn verdict<E: Runtime>(
     runtime: &E,

@@ -37,7 +37,7 @@ impl Drop for Folder {
 }
 
 /// Short enough for a test, long enough for a busy machine.
-pub(crate) const RETRY_FOR: Patience = Patience {
+pub(crate) const PATIENCE: Patience = Patience {
     connect: Duration::from_secs(5),
     answer: Duration::from_secs(2),
     silence: Duration::from_secs(1),
@@ -47,13 +47,13 @@ pub(crate) const RETRY_FOR: Patience = Patience {
 
 /// Of nobody.
 pub(crate) fn anonymous() -> RegistryClient {
-    RegistryClient::new(Arc::new(Credentials::new(None)), RETRY_FOR).expect("a client")
+    RegistryClient::new(Arc::new(Credentials::new(None)), PATIENCE).expect("a client")
 }
 
 pub(crate) fn with_logins(folder: &Folder, config: &serde_json::Value) -> RegistryClient {
     let path = folder.path().join("config.json");
     std::fs::write(&path, config.to_string()).expect("a file");
-    RegistryClient::new(Arc::new(Credentials::new(Some(path))), RETRY_FOR).expect("a client")
+    RegistryClient::new(Arc::new(Credentials::new(Some(path))), PATIENCE).expect("a client")
 }
 
 pub(crate) fn relays(client: RegistryClient, spool: &Folder, bandwidth: Option<u64>) -> Relays {

@@ -1,12 +1,12 @@
 //! The agent: polls, does what [`work::next`] names, and reports, until the server knows the device no more.
 
-mod converse;
-mod ending;
-mod fetch;
+mod download;
+mod locks;
 mod observe;
-mod owed;
-mod swapping;
-mod way_back;
+mod outcome;
+mod swap;
+mod sync;
+pub mod work;
 
 #[cfg(test)]
 mod tests;
@@ -22,43 +22,39 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout};
 use uuid::Builder;
 
+use self::work::{Kind, Work};
 use crate::backoff;
-use crate::engine::{Engine, Fault, Reason};
-use crate::host::{Host, Lock};
+use crate::fault::{Fault, Reason};
+use crate::host::Host;
 use crate::image::Image;
-use crate::journal::Journal;
-use crate::link::{Link, LinkError};
-use crate::memory::{Memory, Running};
-use crate::patient::Patient;
-use crate::report::Details;
-use crate::seen::{Doing, Seen, Tally};
-use crate::target::MoveKey;
-use crate::work::{self, Kind, Work};
+use crate::runtime::Runtime;
+use crate::server::link::{Link, LinkError};
+use crate::server::report::Details;
+use crate::server::target::MoveKey;
+use crate::state::memory::{Memory, Running};
+use crate::state::snapshot::{Doing, Snapshot, Tally};
+use crate::state::store::StateStore;
+use crate::update::execute::Executor;
 
-/// How often a lock that holds an update is looked at.
+/// How often a lock that blocks an update is looked at.
 const LOCK_LOOK: Duration = Duration::from_secs(5);
-/// How often a service that is down is tried to be brought up again.
-const OWED_LOOK: Duration = Duration::from_secs(15);
-/// Between two questions of a device whose token is not accepted.
+/// How often restoring a service that is down is tried.
+const DOWN_SERVICES_LOOK: Duration = Duration::from_secs(15);
+/// Between two calls of a device whose token is not accepted; longer with each.
 const DENIED_WAIT: Duration = Duration::from_mins(1);
 
-/// How a device ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
     /// The server knows it no more; what runs, runs on.
     Deleted,
 }
 
-/// What an agent works with.
-pub struct Ports<L, E, H, J> {
-    /// The way to the server.
+pub struct Ports<L, R, H, S> {
     pub link: L,
-    /// The container engine.
-    pub engine: Arc<E>,
-    /// The device.
+    pub runtime: Arc<R>,
     pub host: Arc<H>,
     /// What survives a power cut.
-    pub journal: J,
+    pub store: S,
 }
 
 /// What an agent is given of the world besides its ports.
@@ -67,32 +63,28 @@ pub struct Setting {
     pub draw: u64,
     /// The device's clock: only for what people read.
     pub clock: fn() -> Timestamp,
-    /// Shows how things stand.
-    pub seen: watch::Sender<Seen>,
+    pub seen: watch::Sender<Snapshot>,
     /// Told to poll now.
     pub wake: Arc<Notify>,
 }
 
 /// An agent with its containers and its way to the server.
-pub struct Agent<L, E, H, J> {
+pub struct Agent<L, R, H, S> {
     link: L,
-    engine: Patient<E>,
-    host: Arc<H>,
-    journal: J,
+    executor: Executor<R, H>,
+    store: S,
     memory: Memory,
-    /// What the journal holds.
+    /// What the store holds.
     kept: Option<Memory>,
     etag: Option<String>,
     report_etag: Option<String>,
     random: SmallRng,
     clock: fn() -> Timestamp,
-    seen: watch::Sender<Seen>,
+    seen: watch::Sender<Snapshot>,
     wake: Arc<Notify>,
-    /// The piece of work that a lock holds, and the services it is about.
+    /// The work that a lock blocks, and its services.
     blocked: Option<(MoveKey, Vec<String>)>,
     failures: u32,
-    /// When a restart of the engine was asked for.
-    restart_asked: Option<Instant>,
 }
 
 /// Why a turn ended before its end.
@@ -100,10 +92,10 @@ pub struct Agent<L, E, H, J> {
 enum Stopped {
     /// The server could not be reached, or said no.
     Link(LinkError),
-    /// What has to be kept could not be kept: nothing is begun that could be lost.
-    Journal(std::io::Error),
+    /// The state could not be written: nothing is started that could be forgotten.
+    StateStore(std::io::Error),
     /// The engine does not answer.
-    Engine(Fault),
+    Runtime(Fault),
 }
 
 impl From<LinkError> for Stopped {
@@ -114,21 +106,20 @@ impl From<LinkError> for Stopped {
 
 impl From<std::io::Error> for Stopped {
     fn from(error: std::io::Error) -> Self {
-        Self::Journal(error)
+        Self::StateStore(error)
     }
 }
 
-impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
+impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
     /// An agent that goes on where `memory` ends.
-    pub fn new(ports: Ports<L, E, H, J>, memory: Memory, setting: Setting) -> Self {
-        let Ports { link, engine, host, journal } = ports;
+    pub fn new(ports: Ports<L, R, H, S>, memory: Memory, setting: Setting) -> Self {
+        let Ports { link, runtime, host, store } = ports;
         let Setting { draw, clock, seen, wake } = setting;
         let random = SmallRng::seed_from_u64(draw);
         Self {
             link,
-            engine: Patient(engine),
-            host,
-            journal,
+            executor: Executor::new(runtime, host),
+            store,
             kept: Some(memory.clone()),
             memory,
             etag: None,
@@ -139,14 +130,13 @@ impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
             wake,
             blocked: None,
             failures: 0,
-            restart_asked: None,
         }
     }
 
-    /// Runs until the server knows the device no more; the first poll comes after `wait`. What was cut is brought to
-    /// its end before anything else.
+    /// Runs until the server has deleted the device; the first poll comes after `wait`. A swap that was interrupted is
+    /// completed before anything else.
     pub async fn run(mut self, wait: Duration) -> Ended {
-        self.watch(|_| {});
+        self.publish(|_| {});
         self.recover().await;
         let mut wait = wait;
         loop {
@@ -158,19 +148,18 @@ impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
         }
     }
 
-    /// Brings a swap that was cut to its end, and puts right what no journal tells of.
+    /// Completes a swap that was interrupted, and removes leftover containers where none was.
     pub async fn recover(&mut self) {
         if self.memory.swap.is_some() {
             tracing::info!("a swap was cut; it goes on");
             self.drive().await;
-        } else if let Err(fault) = self.tidy_all().await {
+        } else if let Err(fault) = self.executor.tidy_all().await {
             self.count(|tally| tally.failed(format!("what is left over cannot be looked at: {fault}")));
         }
-        self.pay_owed().await;
+        self.restore_down_services().await;
     }
 
-    /// Looks at what runs, tells what is untold, polls, and works until the answer asks for nothing more. Answers when
-    /// to do so again.
+    /// Looks at what runs, reports it, polls, and works until there is nothing to do. Answers when the next turn is.
     pub async fn turn(&mut self) -> Result<Duration, Ended> {
         match self.try_turn().await {
             Ok(after) => {
@@ -182,10 +171,10 @@ impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
     }
 
     async fn try_turn(&mut self) -> Result<Duration, Stopped> {
-        self.pay_owed().await;
+        self.restore_down_services().await;
         loop {
             self.observe().await;
-            self.tell().await?;
+            self.send_reports().await?;
             let after = self.poll().await?;
             let now = (self.clock)();
             let Some(work) = self.memory.target.as_ref().and_then(|target| work::next(target, &self.memory, now))
@@ -194,7 +183,7 @@ impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
                 return Ok(after.mul_f64(self.random.random_range(1.0..1.1)));
             };
             if self.is_locked(&work)? {
-                self.tell().await?;
+                self.send_reports().await?;
                 self.doing(Doing::Blocked);
                 return Ok(after);
             }
@@ -210,12 +199,12 @@ impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
             }
             Kind::Swap(_) | Kind::GoBack(_) | Kind::Converge => {
                 self.doing(Doing::Swapping);
-                self.begin(work).await
+                self.start_swap(work).await
             }
         }
     }
 
-    /// Waits after an error, as the server asks or longer each time. What needs no server is done meanwhile.
+    /// How long to wait after an error: as the server asks, or longer each time. Work without the server is done first.
     async fn later(&mut self, stopped: Stopped) -> Result<Duration, Ended> {
         self.failures += 1;
         let (after, why, doing) = match stopped {
@@ -228,8 +217,8 @@ impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
             Stopped::Link(LinkError::Denied(why)) => {
                 (Some(DENIED_WAIT * self.failures.min(15)), format!("the token is not accepted: {why}"), Doing::Denied)
             }
-            Stopped::Journal(error) => (None, format!("the journal cannot be written: {error}"), Doing::Idle),
-            Stopped::Engine(fault) => (None, format!("the container engine: {fault}"), Doing::Idle),
+            Stopped::StateStore(error) => (None, format!("the journal cannot be written: {error}"), Doing::Idle),
+            Stopped::Runtime(fault) => (None, format!("the container engine: {fault}"), Doing::Idle),
         };
         tracing::warn!(failures = self.failures, "{why}");
         self.count(|tally| tally.failed(why));
@@ -244,27 +233,31 @@ impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
         Ok(backoff::wait(self.failures, after, self.random.random()))
     }
 
-    /// Sleeps, but not longer than a lock holds what waits for it, and not when told to wake.
+    /// Sleeps until the next turn; ends early when a lock that blocks an update goes, or when woken.
     async fn rest(&mut self, wait: Duration) {
         let until = Instant::now() + wait;
         loop {
             let left = until.saturating_duration_since(Instant::now());
             let Some((key, services)) = self.blocked.clone() else {
-                let owes = !self.memory.owed.is_empty() && left > OWED_LOOK;
-                let woken = timeout(if owes { OWED_LOOK } else { left }, self.wake.notified()).await.is_ok();
-                if woken || !owes {
+                let has_down_services = !self.memory.down_services.is_empty() && left > DOWN_SERVICES_LOOK;
+                let woken = timeout(if has_down_services { DOWN_SERVICES_LOOK } else { left }, self.wake.notified())
+                    .await
+                    .is_ok();
+                if woken || !has_down_services {
                     return;
                 }
-                self.pay_owed().await;
+                self.restore_down_services().await;
                 continue;
             };
             if left.is_zero() {
                 return;
             }
             if self.lock_of(&services).is_none() {
-                // It has the image still: said again, it ends the server's wait for the lock.
+                // The image is still here: reporting it again ends the server's wait for the lock.
                 self.blocked = None;
-                if let (crate::target::Action::Update, Some(digest)) = (key.action, self.memory.has_pulled(&key)) {
+                if let (crate::server::target::Action::Update, Some(digest)) =
+                    (key.action, self.memory.has_pulled(&key))
+                {
                     let details = Details::of(Some(digest.clone()));
                     self.say(&services[0], &key, DeviceEvent::ImagePulled, details);
                 }
@@ -272,36 +265,6 @@ impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
             }
             sleep(left.min(LOCK_LOOK)).await;
         }
-    }
-
-    fn lock_of(&self, services: &[String]) -> Option<Lock> {
-        services.iter().find_map(|service| self.host.lock(service))
-    }
-
-    /// Whether a lock holds this piece of work; says so where it does.
-    fn is_locked(&mut self, work: &Work) -> Result<bool, Stopped> {
-        let (Kind::Swap(moving) | Kind::GoBack(moving)) = &work.kind else {
-            return Ok(matches!(work.kind, Kind::Converge) && self.lock_of(&names(work)).is_some());
-        };
-        let services = names(work);
-        let Some(lock) = self.lock_of(&services) else {
-            self.blocked = None;
-            return Ok(false);
-        };
-        self.block(&services, &moving.key(), lock);
-        self.save()?;
-        Ok(true)
-    }
-
-    /// Says once that a lock holds this, or again where the server asked again.
-    fn block(&mut self, services: &[String], key: &MoveKey, lock: Lock) {
-        let again = self.blocked.as_ref().is_some_and(|(blocked, _)| blocked == key);
-        if !again || key.action == crate::target::Action::Update {
-            let details =
-                Details { reason: Some("locked".to_owned()), message: lock.reason, until: lock.until, digest: None };
-            self.say(&services[0], key, DeviceEvent::UpdateBlocked, details);
-        }
-        self.blocked = Some((key.clone(), services.to_vec()));
     }
 
     fn say(&mut self, service: &str, key: &MoveKey, event: DeviceEvent, details: Details) {
@@ -314,22 +277,22 @@ impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
     /// What runs from now on.
     fn settle(&mut self, service: &str, image: Image, healthy: bool) {
         self.memory.running.insert(service.to_owned(), Running::new(image, healthy));
-        self.watch(|_| {});
+        self.publish(|_| {});
     }
 
-    /// Keeps what the agent remembers. What the server may hear must be kept before: a number that was used for one
-    /// report must never be used for another.
+    /// Writes the state, before anything of it is reported: a number that was used for one report must never be used
+    /// for another.
     fn save(&mut self) -> Result<(), std::io::Error> {
         if self.kept.as_ref() == Some(&self.memory) {
             return Ok(());
         }
         self.kept = None;
-        self.journal.write(&serde_json::to_vec(&self.memory)?)?;
+        self.store.write(&serde_json::to_vec(&self.memory)?)?;
         self.kept = Some(self.memory.clone());
         Ok(())
     }
 
-    /// Keeps it where that is possible: a swap under way must come to its end even on a broken disk.
+    /// Writes the state where that is possible: a swap under way must be completed even on a broken disk.
     fn save_if_possible(&mut self) {
         if let Err(error) = self.save() {
             tracing::error!(%error, "the journal cannot be written; the swap goes on");
@@ -338,15 +301,14 @@ impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
     }
 
     fn doing(&self, doing: Doing) {
-        self.watch(|seen| seen.doing = doing);
+        self.publish(|seen| seen.doing = doing);
     }
 
     fn count(&self, count: impl FnOnce(&mut Tally)) {
-        self.watch(|seen| count(&mut seen.tally));
+        self.publish(|seen| count(&mut seen.tally));
     }
 
-    /// Shows how things stand.
-    fn watch(&self, change: impl FnOnce(&mut Seen)) {
+    fn publish(&self, change: impl FnOnce(&mut Snapshot)) {
         self.seen.send_modify(|seen| {
             change(seen);
             seen.memory.clone_from(&self.memory);
@@ -354,11 +316,7 @@ impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
     }
 }
 
-fn names(work: &Work) -> Vec<String> {
-    work.services.iter().map(|(name, _)| name.clone()).collect()
-}
-
-/// An engine that does not answer ends a turn; everything else is an answer.
+/// A container engine that does not answer ends a turn; any other fault is an answer.
 fn unavailable(fault: Fault) -> Result<Fault, Stopped> {
-    if fault.reason == Reason::EngineUnavailable { Err(Stopped::Engine(fault)) } else { Ok(fault) }
+    if fault.reason == Reason::EngineUnavailable { Err(Stopped::Runtime(fault)) } else { Ok(fault) }
 }

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-/// The first wait's upper bound.
 const FIRST: Duration = Duration::from_secs(1);
-/// The longest wait (semantics rule 37).
+/// The longest wait, as docs/semantics.md promises.
 const LONGEST: Duration = Duration::from_mins(15);
 
 /// How long to wait after `failures` errors in a row; `share` is a random number from 0 to 1.

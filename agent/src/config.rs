@@ -40,30 +40,25 @@ pub struct Config {
     pub runtime_dir: PathBuf,
     /// Where to log to, where that is not standard error.
     pub log_file: Option<PathBuf>,
-    /// The container engine.
     pub engine: EngineSettings,
     /// Fetching images.
     pub pull: PullSettings,
     /// Absolute paths of the programs that a custom health check may run on the device.
     pub allowed_commands: Vec<PathBuf>,
-    /// Hooks.
     pub hooks: HookSettings,
 }
 
 /// What the device is enrolled as.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DeviceSettings {
-    /// What people call it.
     pub name: Option<String>,
     /// Its fleet. Needed until the device is enrolled.
     pub fleet_id: Option<String>,
     /// IANA name of its zone.
     pub timezone: Option<String>,
-    /// Its tags.
     pub tags: BTreeMap<String, String>,
 }
 
-/// The container engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineSettings {
     /// Where it listens.
@@ -85,7 +80,6 @@ pub struct PullSettings {
     pub keep_free: u64,
 }
 
-/// Hooks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HookSettings {
     /// Where they are.
@@ -100,16 +94,10 @@ pub struct HookSettings {
 pub enum ConfigError {
     /// The file is not there, or may not be read.
     #[error("{} cannot be read: {why}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        why: std::io::Error,
-    },
+    Unreadable { path: PathBuf, why: std::io::Error },
     /// It is no TOML, or has a key that there is none of. The text names line and column.
     #[error("{}: {why}", path.display())]
     Syntax {
-        /// The file.
         path: PathBuf,
         /// Where, and what was expected.
         why: Box<toml::de::Error>,
@@ -117,7 +105,6 @@ pub enum ConfigError {
     /// Values are wrong.
     #[error("{}:{}", path.display(), lines(mistakes))]
     Mistakes {
-        /// The file.
         path: PathBuf,
         /// All of them.
         mistakes: Vec<Mistake>,
@@ -129,7 +116,6 @@ pub enum ConfigError {
 pub struct Mistake {
     /// The key, such as `pull.concurrency`.
     pub key: String,
-    /// What was expected.
     pub what: String,
 }
 

@@ -19,7 +19,7 @@ pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let mut beside = name.to_owned();
     beside.push(".new");
     let beside = parent.join(beside);
-    // A left-over of a cut, or somebody's link to elsewhere: never written through.
+    // A leftover of a crash, or somebody's link to elsewhere: never written through.
     match std::fs::remove_file(&beside) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}

@@ -6,11 +6,19 @@ use tidegate_domain::image::{Digest, ImageRef};
 /// An image: its reference, and its content where that is known.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Image {
-    /// The reference.
     pub image: String,
     /// The content: the digest of the index or of the manifest, as the registry names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
+}
+
+/// How far a pull is, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Pulled {
+    /// Here.
+    pub done: u64,
+    /// To be fetched in all, so far as is known yet.
+    pub total: u64,
 }
 
 impl Image {

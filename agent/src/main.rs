@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser;
-use tidegate_agent::commands::Arguments;
+use tidegate_agent::cli::Arguments;
 use tidegate_domain::text::{shown, shown_lines};
 
 // One thread: the agent waits nearly always, and each further thread would cost memory for nothing.

@@ -6,11 +6,12 @@
 
 mod client;
 mod credentials;
+pub mod disk;
 mod download;
-mod looked;
 mod manifest;
 mod platform;
 mod relay;
+mod resolved_image;
 mod source;
 mod spool;
 mod throttle;
@@ -18,8 +19,8 @@ mod wire;
 
 pub use client::RegistryClient;
 pub use credentials::{Credential, Credentials};
-pub use looked::Looked;
 pub use manifest::Descriptor;
 pub use platform::{NotAPlatform, Platform};
 pub use relay::{Limits, Relay, Relays};
+pub use resolved_image::ResolvedImage;
 pub use wire::Patience;

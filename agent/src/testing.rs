@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use server::Server;
 
-/// The folder.
+use crate::server::identity::{Identity, IdentityFile};
+use crate::server::secret::Secret;
+
 pub(crate) struct Folder(PathBuf);
 
 impl Folder {
@@ -47,4 +49,12 @@ pub(crate) fn config(folder: &Folder, url: &str, further: &str) -> crate::config
     );
     let read = crate::config::Config::read(&folder.path().join("agent.toml"), &text, &|_| None);
     read.unwrap_or_else(|error| panic!("the test's configuration is right: {error}"))
+}
+
+/// A device that is enrolled with this token.
+pub(crate) fn enrolled(config: &crate::config::Config, token: &str) -> Identity {
+    let token = Some(Secret::new(token));
+    let identity = Identity { token, ..Identity::unknown(uuid::Uuid::new_v4(), &config.url) };
+    IdentityFile::within(&config.state_dir).save(&identity).expect("written");
+    identity
 }

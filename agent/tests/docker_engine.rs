@@ -8,9 +8,9 @@ mod docker_engine {
     mod bench;
     mod blue_green;
     mod faults;
-    mod hold;
     mod lifecycle;
     mod probes;
     mod pruning;
     mod pulling;
+    mod restart_policies;
 }

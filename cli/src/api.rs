@@ -11,7 +11,7 @@ mod tests;
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
-use reqwest::{Method, StatusCode, Url};
+use reqwest::{Method, Url};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -32,31 +32,29 @@ const PAGE: u32 = 500;
 
 /// Who calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Caller<'a> {
+pub(crate) enum Caller {
     /// The operator of the connection.
     Operator,
     /// The provisioning key of the connection.
     Provisioning,
-    /// A device with its token.
-    Device(&'a str),
     /// A registry: it proves itself by the path.
     Nobody,
 }
 
 /// One call.
 #[derive(Debug, Clone)]
-pub(crate) struct Call<'a> {
+pub(crate) struct Call {
     method: Method,
     path: String,
     query: Vec<(String, String)>,
-    caller: Caller<'a>,
+    caller: Caller,
     headers: HeaderMap,
     body: Option<(String, Vec<u8>)>,
 }
 
-impl<'a> Call<'a> {
+impl Call {
     /// A call of a path of the contract, such as `/api/v1/rollouts`.
-    pub(crate) fn new(method: Method, path: impl Into<String>, caller: Caller<'a>) -> Self {
+    pub(crate) fn new(method: Method, path: impl Into<String>, caller: Caller) -> Self {
         Self { method, path: path.into(), query: Vec::new(), caller, headers: HeaderMap::new(), body: None }
     }
 
@@ -96,20 +94,11 @@ impl<'a> Call<'a> {
 /// What was answered.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
-    /// The status: a success, or 304.
-    pub(crate) status: StatusCode,
-    /// The headers.
-    pub(crate) headers: HeaderMap,
     /// The body.
     pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
-    /// A header as text.
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
-    }
-
     /// The body as JSON of this shape.
     pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
         serde_json::from_slice(&self.body).map_err(ApiError::Unreadable)
@@ -143,7 +132,7 @@ impl Api {
     }
 
     /// Makes the call once.
-    pub(crate) async fn once(&self, call: &Call<'_>) -> Result<Answer, ApiError> {
+    pub(crate) async fn once(&self, call: &Call) -> Result<Answer, ApiError> {
         let text = format!("{}{}", self.connection.url.trim_end_matches('/'), call.path);
         let mut url = Url::parse(&text).map_err(|_| ApiError::Address(text))?;
         // An id that is none (`../devices`, `x?y`) would make this the path of something else.
@@ -157,7 +146,6 @@ impl Api {
         let token = match call.caller {
             Caller::Operator => Some(self.connection.operator_token()?),
             Caller::Provisioning => Some(self.connection.provisioning_key()?),
-            Caller::Device(token) => Some(token),
             Caller::Nobody => None,
         };
         if let Some(token) = token {
@@ -169,8 +157,8 @@ impl Api {
         let response = request.send().await.map_err(ApiError::Unreachable)?;
         let (status, headers) = (response.status(), response.headers().clone());
         let body = response.bytes().await.map_err(ApiError::Unreachable)?.to_vec();
-        if status.is_success() || status == StatusCode::NOT_MODIFIED {
-            return Ok(Answer { status, headers, body });
+        if status.is_success() {
+            return Ok(Answer { body });
         }
         let wait =
             headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok()).map(Duration::from_secs);
@@ -179,7 +167,7 @@ impl Api {
 
     /// Makes a call that does no harm when it is made twice, and repeats it while the server cannot be reached or
     /// asks to wait.
-    pub(crate) async fn call(&self, call: &Call<'_>) -> Result<Answer, ApiError> {
+    pub(crate) async fn call(&self, call: &Call) -> Result<Answer, ApiError> {
         let mut wait = FIRST_WAIT;
         for tried in 1..TRIES {
             match self.once(call).await {

@@ -52,8 +52,8 @@ pub(crate) async fn run(devices: usize, port: Option<u16>) -> Result<Verdict> {
     };
     board.waits(&format!("enrolling {devices} devices"));
     let enrolled = enrol(&api, &kind, 0..devices, CONCURRENCY, || {}).await?;
-    let world = World { fate_of: Arc::new(scene.fates()), seed: 1, offline_rate: 0.0, concurrency: CONCURRENCY };
-    let fleet = Fleet::start(&api, enrolled, &world);
+    let world = World { profile_of: Arc::new(scene.profiles()), seed: 1, offline_rate: 0.0, concurrency: CONCURRENCY };
+    let fleet = Fleet::start(&api, enrolled, &world)?;
     let (events, alerts) = (bus::Captured::events(&access)?, bus::Captured::alerts(&access)?);
     let story = Story { watch: Watch { api: &api, events, alerts, board }, scene: &scene, fleet: &fleet };
     story.tell().await

@@ -7,18 +7,23 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::{Context as _, Result};
 use jiff::Timestamp;
 use tidegate_agent::agent::{Agent, Ended, Ports, Setting};
 use tidegate_agent::image::Image;
-use tidegate_agent::memory::{Memory, Running};
-use tidegate_agent::pretended::{Containers, Durations, Fate, Forgetful, PretendedEngine, Quiet};
-use tidegate_agent::seen::{Doing, Seen, Tally};
+use tidegate_agent::server::http::{Client, HttpLink};
+use tidegate_agent::server::secret::Secret;
+use tidegate_agent::simulated::{
+    Durations, FaultProfile, NoStore, SimulatedContainers, SimulatedHost, SimulatedRuntime,
+};
+use tidegate_agent::state::memory::{Memory, Running};
+use tidegate_agent::state::snapshot::{Doing, Snapshot, Tally};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::api::Api;
-use crate::device::fate::Lot;
-use crate::device::link::HttpLink;
+use crate::device::faults::Lot;
+use crate::device::link::LinkInTurns;
 
 pub(crate) use enrol::{Kind, enrol};
 pub(crate) use saved::{SavedDevice, SavedFleet};
@@ -27,13 +32,13 @@ pub(crate) use saved::{SavedDevice, SavedFleet};
 const FIRST_POLLS_PER_SECOND: f64 = 60.0;
 
 /// Tells what happens on the device of this number with this image.
-pub(crate) type FateOf = Arc<dyn Fn(usize, &Image) -> Fate + Send + Sync>;
+pub(crate) type ProfileOf = Arc<dyn Fn(usize, &Image) -> FaultProfile + Send + Sync>;
 
 /// What the devices of a fleet share.
 #[derive(Clone)]
 pub(crate) struct World {
     /// Their fates.
-    pub(crate) fate_of: FateOf,
+    pub(crate) profile_of: ProfileOf,
     /// Draws what is drawn.
     pub(crate) seed: u64,
     /// The share of devices that never call, from 0 to 1.
@@ -60,23 +65,23 @@ struct Member {
     uuid: String,
     token: String,
     offline: bool,
-    seen: watch::Sender<Seen>,
-    engine: Arc<PretendedEngine<FateOnDevice>>,
+    seen: watch::Sender<Snapshot>,
+    runtime: Arc<SimulatedRuntime<ProfileOnDevice>>,
 }
 
 /// What happens on one device with an image.
-type FateOnDevice = Box<dyn Fn(&Image) -> Fate + Send + Sync>;
+type ProfileOnDevice = Box<dyn Fn(&Image) -> FaultProfile + Send + Sync>;
 
 /// A device's life: until the server knows it no more, or it goes silent.
 async fn live(
-    agent: Agent<HttpLink, PretendedEngine<FateOnDevice>, Quiet, Forgetful>,
-    engine: Arc<PretendedEngine<FateOnDevice>>,
-    seen: watch::Sender<Seen>,
+    agent: Agent<LinkInTurns, SimulatedRuntime<ProfileOnDevice>, SimulatedHost, NoStore>,
+    runtime: Arc<SimulatedRuntime<ProfileOnDevice>>,
+    seen: watch::Sender<Snapshot>,
     first: Duration,
 ) {
     tokio::select! {
         Ended::Deleted = agent.run(first) => {}
-        () = engine.gone() => seen.send_modify(|seen| seen.doing = Doing::Vanished),
+        () = runtime.gone() => seen.send_modify(|seen| seen.doing = Doing::Vanished),
     }
 }
 
@@ -99,21 +104,28 @@ pub(crate) struct Standing {
 
 impl Fleet {
     /// Lets the devices run.
-    pub(crate) fn start(api: &Api, devices: Vec<SavedDevice>, world: &World) -> Self {
-        let turns = Arc::new(Semaphore::new(world.concurrency.max(1)));
+    pub(crate) fn start(api: &Api, devices: Vec<SavedDevice>, world: &World) -> Result<Self> {
+        let concurrency = world.concurrency.max(1);
+        let turns = Arc::new(Semaphore::new(concurrency));
+        let url = api.connection().url.trim_end_matches('/');
+        let client = Client::keeping(concurrency, url)?;
         let spread = devices.len() as f64 / FIRST_POLLS_PER_SECOND;
         let mut tasks = JoinSet::new();
-        let members = devices.into_iter().map(|device| {
+        let mut members = Vec::new();
+        for device in devices {
             let SavedDevice { number, uuid, token, memory, containers } = device;
             let lot = Lot::draw(world.seed, number, "device");
-            let seen = watch::Sender::new(Seen { memory: memory.clone(), ..Seen::default() });
+            let seen = watch::Sender::new(Snapshot { memory: memory.clone(), ..Snapshot::default() });
             let offline = world.is_offline(number);
-            let fate_of = Arc::clone(&world.fate_of);
-            let fate_of: FateOnDevice = Box::new(move |image| fate_of(number, image));
-            let engine = Arc::new(PretendedEngine::new(containers, fate_of, durations(lot)));
+            let profile_of = Arc::clone(&world.profile_of);
+            let profile_of: ProfileOnDevice = Box::new(move |image| profile_of(number, image));
+            let runtime = Arc::new(SimulatedRuntime::new(containers, profile_of, durations(lot)));
             if !offline {
-                let link = HttpLink::new(api.clone(), &uuid, &token, Arc::clone(&turns));
-                let ports = Ports { link, engine: Arc::clone(&engine), host: Arc::new(Quiet), journal: Forgetful };
+                let known = uuid.parse().with_context(|| format!("device {number} has no uuid: {uuid}"))?;
+                let link = HttpLink::new(client.clone(), url, known, Secret::new(&token));
+                let link = LinkInTurns { link, turns: Arc::clone(&turns) };
+                let ports =
+                    Ports { link, runtime: Arc::clone(&runtime), host: Arc::new(SimulatedHost), store: NoStore };
                 let setting = Setting {
                     draw: lot.seed(),
                     clock: Timestamp::now,
@@ -122,11 +134,11 @@ impl Fleet {
                 };
                 let agent = Agent::new(ports, memory, setting);
                 let first = Duration::from_secs_f64(lot.share() * spread);
-                tasks.spawn(live(agent, Arc::clone(&engine), seen.clone(), first));
+                tasks.spawn(live(agent, Arc::clone(&runtime), seen.clone(), first));
             }
-            Member { number, uuid, token, offline, seen, engine }
-        });
-        Self { members: members.collect(), tasks }
+            members.push(Member { number, uuid, token, offline, seen, runtime });
+        }
+        Ok(Self { members, tasks })
     }
 
     /// How many devices there are.
@@ -162,7 +174,7 @@ impl Fleet {
                 uuid: member.uuid.clone(),
                 token: member.token.clone(),
                 memory: member.look(|seen| seen.memory.clone()),
-                containers: member.engine.containers_now(),
+                containers: member.runtime.containers_now(),
             })
             .collect()
     }
@@ -174,7 +186,7 @@ impl Fleet {
 }
 
 impl Member {
-    fn look<T>(&self, at: impl FnOnce(&Seen) -> T) -> T {
+    fn look<T>(&self, at: impl FnOnce(&Snapshot) -> T) -> T {
         at(&self.seen.borrow())
     }
 
@@ -201,7 +213,50 @@ fn durations(lot: Lot) -> Durations {
 }
 
 /// A device that runs this and has told nobody anything yet.
-pub(crate) fn fresh(service: &str, image: &Image) -> (Memory, Containers) {
+pub(crate) fn fresh(service: &str, image: &Image) -> (Memory, SimulatedContainers) {
     let services = || [(service.to_owned(), image.clone())];
-    (Memory::running(services()), Containers::running(services()))
+    (Memory::running(services()), SimulatedContainers::running(services()))
+}
+
+#[cfg(test)]
+mod tests {
+    use tidegate_agent::server::link::Link as _;
+    use tidegate_agent::server::report::StateReport;
+
+    use super::*;
+    use crate::api::{Call, Caller};
+    use crate::routes_in_memory::host;
+
+    #[tokio::test]
+    async fn a_device_whose_token_was_revoked_is_denied_and_runs_on() {
+        let api = host().await;
+        let image = Image { image: "docker.io/x/a:v1".to_owned(), digest: None };
+        let kind = Kind { fleet: "f".to_owned(), service: "app".to_owned(), image, tags: BTreeMap::new() };
+        let devices = enrol(&api, &kind, 0..2, 2, || {}).await.expect("enrolled");
+        let uuid = devices[0].uuid.clone();
+        // Somebody enrols as this device, and uses the token: that revokes the one from before.
+        let allow = format!("/api/v1/devices/{uuid}/allow-reenrolment");
+        api.post(allow, &serde_json::Value::Null).await.expect("allowed");
+        let again = serde_json::json!({"uuid": uuid, "fleet_id": "f", "services": {}});
+        let again = Call::new(reqwest::Method::POST, "/api/v1/devices", Caller::Provisioning).json(&again);
+        let enrolled: serde_json::Value = api.once(&again).await.expect("taken").read().expect("JSON");
+        let token = Secret::new(enrolled["token"].as_str().expect("a token"));
+        let url = &api.connection().url;
+        let client = Client::keeping(1, url).expect("a client");
+        let nothing = StateReport { services: BTreeMap::new(), reports: Vec::new() };
+        let mut link = HttpLink::new(client, url, uuid.parse().expect("a uuid"), token);
+        link.report(&nothing).await.expect("taken");
+
+        let profile_of: ProfileOf = Arc::new(|_, _| FaultProfile::Healthy);
+        let world = World { profile_of, seed: 1, offline_rate: 0.0, concurrency: 2 };
+        let fleet = Fleet::start(&api, devices, &world).expect("started");
+        let both = async {
+            while fleet.census() != BTreeMap::from([(Doing::Denied, 1), (Doing::Idle, 1)]) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), both).await.unwrap_or_else(|_| panic!("{:?}", fleet.census()));
+        let denied = fleet.standings().into_iter().find(|one| one.uuid == uuid).expect("it is there");
+        assert!(denied.running["app"].healthy && denied.tally.last_error.is_some_and(|why| why.contains("401")));
+    }
 }

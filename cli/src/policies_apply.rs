@@ -14,9 +14,8 @@ use tidegate_domain::policy::file::{FileError, PolicyDocument, in_order};
 use tidegate_domain::policy::{FieldError, PolicyDefaults};
 
 use crate::api::{Api, ApiError, Call, Caller};
-use crate::confirm;
 use crate::policies_delete::{Rollouts, Touched};
-use crate::stderr;
+use crate::{confirm, stderr};
 
 /// The route that takes a whole set.
 const ROUTE: &str = "/api/v1/image-policies/apply";

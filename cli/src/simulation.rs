@@ -15,8 +15,8 @@ use crate::fleet::{Fleet, SavedDevice};
 use crate::push::{begun, push};
 use crate::table::{Table, cell};
 use crate::verify;
-use tidegate_agent::pretended::digest_of;
-use tidegate_agent::seen::Doing;
+use tidegate_agent::simulated::digest_of;
+use tidegate_agent::state::snapshot::Doing;
 
 /// Between two looks at the rollouts.
 const LOOK_EVERY: Duration = Duration::from_secs(2);

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use crate::api::{Rollout, Row};
 use crate::fleet::Standing;
 use tidegate_agent::image::Image;
-use tidegate_agent::memory::Running;
-use tidegate_agent::seen::Doing;
+use tidegate_agent::state::memory::Running;
+use tidegate_agent::state::snapshot::Doing;
 
 /// The rows of a rollout, counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -118,7 +118,7 @@ pub(crate) fn targets(devices: &[Standing]) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::api::Batch;
-    use tidegate_agent::pretended::digest_of;
+    use tidegate_agent::simulated::digest_of;
 
     fn image(tag: &str) -> Image {
         let image = format!("docker.io/a/b:{tag}");
@@ -157,7 +157,7 @@ mod tests {
             offline: false,
             running: [("app".to_owned(), Running::new(image(runs), true))].into(),
             wanted: [("app".to_owned(), image(wanted))].into(),
-            tally: tidegate_agent::seen::Tally::default(),
+            tally: tidegate_agent::state::snapshot::Tally::default(),
         }
     }
 

@@ -1,36 +1,37 @@
-//! Looking at what really runs, and putting right what no journal tells of.
+//! Looking at what really runs, and bringing up what is down.
 
 use std::collections::BTreeMap;
 
 use super::Agent;
-use crate::engine::{Container, Engine, Fault, Place, State};
+use crate::fault::Fault;
 use crate::host::Host;
-use crate::journal::Journal;
-use crate::link::Link;
-use crate::memory::Running;
+use crate::runtime::{Place, Runtime, State};
+use crate::server::link::Link;
+use crate::state::memory::Running;
+use crate::state::store::StateStore;
 
-impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
-    /// Brings what is remembered of the containers up to what is so. An engine that does not answer changes nothing.
+impl<L: Link, R: Runtime, H: Host, S: StateStore> Agent<L, R, H, S> {
+    /// Takes over what the container runtime shows. One that does not answer changes nothing.
     pub(super) async fn observe(&mut self) {
         match self.look().await {
             Ok((running, order)) => (self.memory.running, self.memory.order) = (running, order),
             Err(fault) => self.count(|tally| tally.failed(format!("the container engine: {fault}"))),
         }
-        self.watch(|_| {});
+        self.publish(|_| {});
     }
 
     /// What every service runs, and the order in which they are started.
     async fn look(&self) -> Result<(BTreeMap<String, Running>, Vec<String>), Fault> {
-        let engine = &self.engine.0;
+        let runtime = &self.executor.runtime.0;
         let mut seen = BTreeMap::new();
-        let services = engine.services().await?;
+        let services = runtime.services().await?;
         let mut order: Vec<String> = services.keys().cloned().collect();
         order.sort_by_key(|name| services[name].rank);
         for name in services.into_keys() {
-            let containers = engine.containers(&name).await?;
+            let containers = runtime.containers(&name).await?;
             let Some(live) = containers.into_iter().find(|c| c.ours && c.place == Place::Live) else { continue };
             let known = self.memory.running.get(&name);
-            // A content that only the first report after the pull knew is not forgotten.
+            // A digest that is known from the pull alone is kept.
             let mut image = live.image;
             if let Some(known) = known
                 && image.digest.is_none()
@@ -52,42 +53,20 @@ impl<L: Link, E: Engine, H: Host, J: Journal> Agent<L, E, H, J> {
         Ok((seen, order))
     }
 
-    /// Brings every service that is not being replaced to one container, the one that serves.
-    pub(super) async fn tidy_all(&mut self) -> Result<(), Fault> {
-        for name in self.engine.services().await?.into_keys() {
-            self.tidy(&name).await?;
-        }
-        Ok(())
-    }
-
-    /// Leaves a service one container. Without a journal that says more, what runs in the service's name stays; where
-    /// that does not run, and one that was kept for the way back is there, the kept one comes back.
-    pub(super) async fn tidy(&mut self, service: &str) -> Result<(), Fault> {
-        let containers = self.engine.containers(service).await?;
-        let ours = |place: Place| containers.iter().find(|c: &&Container| c.ours && c.place == place);
-        let (live, next, kept) = (ours(Place::Live), ours(Place::Next), ours(Place::Kept));
-        let live_runs = live.is_some_and(|c| matches!(c.state, State::Running | State::Restarting(_)));
-        if let (Some(kept), false) = (kept, live_runs) {
-            tracing::warn!(service, "the container that was kept comes back");
-            if let Some(live) = live {
-                self.engine.remove(&live.id).await?;
+    /// Tries to bring up every service that the agent took down and could not start again.
+    pub(super) async fn restore_down_services(&mut self) {
+        for service in self.memory.down_services.clone() {
+            match self.executor.restore(&service).await {
+                Ok(()) => {
+                    tracing::info!(service, "it runs again");
+                    self.memory.down_services.remove(&service);
+                    self.save_if_possible();
+                }
+                Err(fault) => {
+                    tracing::error!(service, "it is down, and cannot be brought up: {fault}");
+                    self.count(|tally| tally.failed(format!("{service} is down: {fault}")));
+                }
             }
-            // It gets the name last: a cut, or an engine that refuses, leaves one that is kept and comes back again.
-            self.engine.start(&kept.id).await?;
-            self.engine.hold(&kept.id, false).await?;
-            self.engine.rename(&kept.id, service, Place::Live).await?;
-        } else if let Some(kept) = kept {
-            self.engine.remove(&kept.id).await?;
         }
-        if let Some(next) = next {
-            self.engine.remove(&next.id).await?;
-        }
-        // Made and never started: a cut between the two.
-        if let (Some(live), None) = (live, kept)
-            && live.state == State::Created
-        {
-            self.engine.start(&live.id).await?;
-        }
-        Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! The agent against a scripted server, in virtual time.
 
-mod cuts;
-mod owed;
+mod crash_points;
+mod down_services;
 mod stories;
 
 use std::collections::VecDeque;
@@ -13,15 +13,15 @@ use serde_json::{Value, json};
 use tokio::sync::{Notify, watch};
 
 use super::{Agent, Ports, Setting};
-use crate::engine::Engine;
 use crate::host::Host;
 use crate::image::Image;
-use crate::journal::Journal;
-use crate::link::{Link, LinkError, Polled, Reported};
-use crate::memory::Memory;
-use crate::pretended::digest_of;
-use crate::report::StateReport;
-use crate::seen::Seen;
+use crate::runtime::Runtime;
+use crate::server::link::{Link, LinkError, Polled, Reported};
+use crate::server::report::StateReport;
+use crate::simulated::digest_of;
+use crate::state::memory::Memory;
+use crate::state::snapshot::Snapshot;
+use crate::state::store::StateStore;
 
 /// What the server answers to one poll.
 #[derive(Clone)]
@@ -102,11 +102,11 @@ fn clock() -> Timestamp {
 }
 
 /// An agent over these ports.
-fn agent<L: Link, E: Engine, H: Host, J: Journal>(
-    ports: Ports<L, E, H, J>,
+fn agent<L: Link, R: Runtime, H: Host, S: StateStore>(
+    ports: Ports<L, R, H, S>,
     memory: Memory,
-) -> (Agent<L, E, H, J>, watch::Receiver<Seen>) {
-    let (sender, receiver) = watch::channel(Seen::default());
+) -> (Agent<L, R, H, S>, watch::Receiver<Snapshot>) {
+    let (sender, receiver) = watch::channel(Snapshot::default());
     let setting = Setting { draw: 1, clock, seen: sender, wake: Arc::new(Notify::new()) };
     (Agent::new(ports, memory, setting), receiver)
 }

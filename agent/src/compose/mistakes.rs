@@ -10,28 +10,20 @@ use std::path::PathBuf;
 pub enum ComposeError {
     /// A file cannot be read.
     #[error("{}: {source}", .file.display())]
-    Unreadable {
-        /// The file.
-        file: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Unreadable { file: PathBuf, source: io::Error },
     /// It is no YAML.
     #[error("{}:{line}:{column}: {detail}", .file.display())]
     NotYaml {
-        /// The file.
         file: PathBuf,
         /// From 1.
         line: u64,
         /// From 1.
         column: u64,
-        /// What was expected.
         detail: String,
     },
     /// It says what cannot be done, or is wrong. Every mistake, one a line.
     #[error("{}", Listed(.file, .mistakes))]
     Mistakes {
-        /// The file.
         file: PathBuf,
         /// Each begins with the field: `services.web.build: …`.
         mistakes: Vec<String>,

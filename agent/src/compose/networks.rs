@@ -7,9 +7,10 @@ use docker_compose_types::{AdvancedNetworkSettings, Ipam as DeclaredIpam, MapOrE
 use serde_json::Value;
 
 use super::fields::{self, Fields, scalar};
+use super::process;
 use super::volumes::external;
-use super::{Needed, process};
-use crate::docker::{Attachment, COMPOSE_PROJECT};
+use crate::container_spec::labels::COMPOSE_PROJECT;
+use crate::container_spec::{Attachment, Needed};
 
 /// What `docker compose` finds a project's network by.
 const COMPOSE_NETWORK: &str = "com.docker.compose.network";

@@ -11,18 +11,16 @@ use super::mistakes::{ComposeError, Mistakes};
 use super::networks::Networks;
 use super::service::{self, Surroundings};
 use super::volumes::Volumes;
-use super::{Project, Variables, environment, folder, interpolate, order};
-use crate::docker::ENABLE;
+use super::{Variables, environment, folder, interpolate, order};
+use crate::container_spec::labels::ENABLE;
+use crate::container_spec::{Declared, Project};
 
 /// What takes precedence over a file's own name of the project.
 const PROJECT_NAME: &str = "COMPOSE_PROJECT_NAME";
 
-pub(super) fn parse(
-    file: &Path,
-    text: &str,
-    dotenv: Option<&str>,
-    variables: &Variables,
-) -> Result<Project, ComposeError> {
+/// Reads the text of a Compose file. `file` says where relative paths start and what messages are about; files that
+/// `env_file` names are read.
+pub fn parse(file: &Path, text: &str, dotenv: Option<&str>, variables: &Variables) -> Result<Project, ComposeError> {
     let mut tree = yaml(file, text)?;
     let mistakes = Mistakes::default();
     let variables = with_dotenv(dotenv, variables, &mistakes);
@@ -146,7 +144,7 @@ fn of_folder(fields: &Fields<'_>, file: &Path) -> String {
 }
 
 /// No two services can have one container's name.
-fn same_names(services: &BTreeMap<String, super::Declared>, mistakes: &Mistakes) {
+fn same_names(services: &BTreeMap<String, Declared>, mistakes: &Mistakes) {
     let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
     for (service, declared) in services {
         if let Some(other) = seen.insert(&declared.container_name, service) {

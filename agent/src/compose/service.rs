@@ -12,12 +12,12 @@ use super::fields::Fields;
 use super::mistakes::Mistakes;
 use super::networks::{Networks, Taken};
 use super::volumes::Volumes;
-use super::{Declared, Variables, healthcheck, ports, process, resources, units};
-use crate::docker::{
+use super::{Variables, healthcheck, ports, process, resources, units};
+use crate::container_spec::labels::{
     COMPOSE_FILES, COMPOSE_FOLDER, COMPOSE_HASH, COMPOSE_NUMBER, COMPOSE_ONE_OFF, COMPOSE_PROJECT, COMPOSE_SERVICE,
-    Configuration, ENABLE, SERVICE, STRATEGY,
+    ENABLE, SERVICE, STRATEGY,
 };
-use crate::engine::Strategy;
+use crate::container_spec::{Configuration, Declared, Strategy};
 
 /// The engine's own time to end.
 const STOP_GRACE: Duration = Duration::from_secs(10);

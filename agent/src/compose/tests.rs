@@ -2,20 +2,22 @@ mod refused;
 
 use serde_json::{Value, json};
 
+use std::time::Duration;
+
 use super::*;
+use crate::container_spec::{Needed, Strategy};
 
 const FILE: &str = "/srv/shop/compose.yaml";
 
 fn parse_with(text: &str, dotenv: &str, variables: &[(&str, &str)]) -> Result<Project, ComposeError> {
     let variables = variables.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
-    Project::parse(Path::new(FILE), text, Some(dotenv), &variables)
+    super::parse(Path::new(FILE), text, Some(dotenv), &variables)
 }
 
 fn parse(text: &str) -> Project {
     parse_with(text, "", &[]).expect("the file is well formed")
 }
 
-/// A service with these lines.
 fn service(lines: &str) -> String {
     let lines: Vec<String> = lines.lines().map(|line| format!("    {line}\n")).collect();
     format!("services:\n  web:\n    image: app:1\n{}", lines.concat())
@@ -249,11 +251,11 @@ fn files_beside_it_are_read() {
     write(".env", "TAG=3\n");
     write("web.env", "A=file\nB=file\n");
     write("compose.yaml", "services: {web: {image: 'app:$TAG', env_file: web.env, environment: {B: own}}}");
-    let project = Project::read(&folder.join("compose.yaml"), &Variables::new()).expect("it is well formed");
+    let project = read(&folder.join("compose.yaml"), &Variables::new()).expect("it is well formed");
     let web = &project.services["web"];
     assert_eq!(web.image, "app:3");
     assert_eq!(web.configuration.container.env, Some(vec!["A=file".to_owned(), "B=own".to_owned()]));
-    let missing = Project::read(&folder.join("none.yaml"), &Variables::new()).expect_err("it is not there");
+    let missing = read(&folder.join("none.yaml"), &Variables::new()).expect_err("it is not there");
     assert!(missing.to_string().contains("none.yaml"), "{missing}");
     std::fs::remove_dir_all(folder).expect("it is there");
 }

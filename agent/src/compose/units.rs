@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
 /// A size in bytes: `64m`, `1.5g`, `512kb`, `1024`.
 pub(super) fn bytes(text: &str) -> Result<i64, String> {
     let expected = || format!("expected a size such as 512m or 1g, got {text:?}");
@@ -27,33 +29,9 @@ pub(super) fn bytes_or_unlimited(text: &str) -> Result<i64, String> {
 
 /// A duration: `1m30s`, `500ms`, `1.5h`.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let expected = || format!("expected a duration such as 10s or 1m30s, got {text:?}");
-    let mut rest = text.trim();
-    if rest == "0" {
-        return Ok(Duration::ZERO);
-    }
-    if rest.is_empty() {
-        return Err(expected());
-    }
-    let mut total = Duration::ZERO;
-    while !rest.is_empty() {
-        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(expected)?;
-        let number: f64 = rest[..end].parse().map_err(|_| expected())?;
-        let unit_end = rest[end..].find(|c: char| c.is_ascii_digit()).map_or(rest.len(), |at| end + at);
-        let seconds = match &rest[end..unit_end] {
-            "h" => 3600.0,
-            "m" => 60.0,
-            "s" => 1.0,
-            "ms" => 1e-3,
-            "us" | "µs" => 1e-6,
-            "ns" => 1e-9,
-            _ => return Err(expected()),
-        };
-        let part = Duration::try_from_secs_f64(number * seconds).map_err(|_| expected())?;
-        total = total.checked_add(part).ok_or_else(expected)?;
-        rest = &rest[unit_end..];
-    }
-    Ok(total)
+    let read = if text.trim() == "0" { Ok(SignedDuration::ZERO) } else { text.trim().parse() };
+    let duration = read.ok().and_then(|duration: SignedDuration| Duration::try_from(duration).ok());
+    duration.ok_or_else(|| format!("expected a duration such as 10s or 1m30s, got {text:?}"))
 }
 
 /// A duration in the engine's nanoseconds.

@@ -10,8 +10,9 @@ use docker_compose_types::AdvancedVolumes;
 use serde_json::Value;
 
 use super::fields::{self, Fields, scalar};
-use super::{Needed, process};
-use crate::docker::COMPOSE_PROJECT;
+use super::process;
+use crate::container_spec::Needed;
+use crate::container_spec::labels::COMPOSE_PROJECT;
 
 /// What `docker compose` finds a project's volume by.
 const COMPOSE_VOLUME: &str = "com.docker.compose.volume";

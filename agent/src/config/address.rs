@@ -13,7 +13,6 @@ pub enum EngineAddress {
 }
 
 impl EngineAddress {
-    /// Reads an address.
     pub fn parse(text: &str) -> Result<Self, String> {
         let path = text.strip_prefix("unix://").unwrap_or(text);
         if path.starts_with('/') {

@@ -95,7 +95,6 @@ pub(super) fn check(raw: RawConfig, environment: Environment<'_>) -> Result<Conf
     if mistakes.0.is_empty() { Ok(config) } else { Err(mistakes.0) }
 }
 
-/// What is wrong, so far.
 #[derive(Default)]
 struct Mistakes(Vec<Mistake>);
 

@@ -9,9 +9,7 @@ use serde::Deserialize;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(untagged, expecting = "expected a number, or a text with a unit such as \"512MiB\" or \"30s\"")]
 pub(super) enum Quantity {
-    /// Bytes or seconds.
     Bare(u64),
-    /// With its unit.
     Text(String),
 }
 
@@ -32,7 +30,6 @@ const RATE: &str = "expected bytes per second such as 2MB/s or 500kB/s";
 const TIME: &str = "expected a length of time such as 30s, 10m or 1h 30m";
 
 impl Quantity {
-    /// As bytes.
     pub(super) fn bytes(&self) -> Result<u64, String> {
         match self {
             Self::Bare(bytes) => Ok(*bytes),

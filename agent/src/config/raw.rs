@@ -7,7 +7,6 @@ use serde::Deserialize;
 
 use super::quantity::Quantity;
 
-/// The whole file.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RawConfig {
@@ -27,7 +26,6 @@ pub(super) struct RawConfig {
     pub(super) hooks: RawHooks,
 }
 
-/// `[engine]`
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RawEngine {
@@ -35,7 +33,6 @@ pub(super) struct RawEngine {
     pub(super) compose_file: Option<PathBuf>,
 }
 
-/// `[pull]`
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RawPull {
@@ -45,14 +42,12 @@ pub(super) struct RawPull {
     pub(super) keep_free: Option<Quantity>,
 }
 
-/// `[health]`
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RawHealth {
     pub(super) allowed_commands: Vec<PathBuf>,
 }
 
-/// `[hooks]`
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RawHooks {

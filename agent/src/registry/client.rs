@@ -8,12 +8,12 @@ use tidegate_domain::image::{Digest, ImageRef};
 use tidegate_domain::registry::{DIGEST_HEADER, content_digest};
 
 use super::credentials::Credentials;
-use super::looked::{Document, Looked, distinct};
 use super::manifest::{self, Content, Descriptor, Entry, NotAnImage};
 use super::platform::Platform;
+use super::resolved_image::{Document, ResolvedImage, distinct};
 use super::source::Source;
 use super::wire::{BODY_MAX_BYTES, Patience, Wire};
-use crate::engine::{Fault, Reason};
+use crate::fault::{Fault, Reason};
 use crate::image::Image;
 
 /// Asks registries, as whoever the logins say.
@@ -30,7 +30,7 @@ impl RegistryClient {
     }
 
     /// What the image is on this platform: by its digest where that is known, else by its tag.
-    pub async fn look(&self, image: &Image, platform: &Platform) -> Result<Looked, Fault> {
+    pub async fn look(&self, image: &Image, platform: &Platform) -> Result<ResolvedImage, Fault> {
         let (source, reference) = self.source(image)?;
         let asked = fetch(&source, &reference).await?;
         let digest = asked.document.digest.clone();
@@ -50,10 +50,9 @@ impl RegistryClient {
         let manifest = chosen.document.digest.clone();
         documents.push(chosen.document);
         let total_bytes = distinct(&config, &layers).iter().fold(0, |sum: u64, blob| sum.saturating_add(blob.size));
-        Ok(Looked { digest, manifest, config, layers, total_bytes, documents, config_bytes })
+        Ok(ResolvedImage { digest, manifest, config, layers, total_bytes, documents, config_bytes })
     }
 
-    /// Where the image is.
     pub(super) fn source(&self, image: &Image) -> Result<(Source, Reference), Fault> {
         let parsed = ImageRef::parse(&image.image)
             .map_err(|error| Fault::new(Reason::Configuration, format!("the image {:?}: {error}", image.image)))?;
@@ -66,7 +65,6 @@ impl RegistryClient {
     }
 }
 
-/// What is asked for.
 #[derive(Debug)]
 pub(super) enum Reference {
     Tag(String),

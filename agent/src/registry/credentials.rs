@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use tidegate_domain::image::AllowedRegistries;
 
-use crate::engine::{Fault, Reason};
+use crate::fault::{Fault, Reason};
 
 /// A login to one registry.
 #[derive(Clone, PartialEq, Eq)]

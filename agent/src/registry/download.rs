@@ -16,7 +16,7 @@ use super::source::Source;
 use super::spool::{Blob, Fetching, file_fault};
 use super::throttle::Throttle;
 use super::wire::{Patience, broken, host, unavailable};
-use crate::engine::{Fault, Reason};
+use crate::fault::{Fault, Reason};
 
 /// Tries in a row that get no further before a download is given up; the caller decides what then.
 const TRIES: u32 = 3;
@@ -43,7 +43,7 @@ pub(super) async fn run(blob: Arc<Blob>, source: Arc<Source>, shared: Arc<Shared
 }
 
 async fn fetch(fetching: &Fetching, source: &Source, shared: &Shared) -> Result<(), Fault> {
-    let mut part = Part::open(fetching).await?;
+    let mut part = ServiceSwap::open(fetching).await?;
     let mut fresh = part.here == 0;
     let mut tries = 0;
     loop {
@@ -93,14 +93,14 @@ impl From<Fault> for Broken {
 }
 
 /// The file of a blob, and the hash of what is in it.
-struct Part<'f> {
+struct ServiceSwap<'f> {
     fetching: &'f Fetching,
     file: File,
     here: u64,
     hash: Hash,
 }
 
-impl<'f> Part<'f> {
+impl<'f> ServiceSwap<'f> {
     /// Opens it, and reads what is there to hash it.
     async fn open(fetching: &'f Fetching) -> Result<Self, Fault> {
         let blob = &fetching.blob;
@@ -163,7 +163,6 @@ impl<'f> Part<'f> {
         Ok(())
     }
 
-    /// Drops what is here.
     async fn restart(&mut self) -> Result<(), Fault> {
         let fault = |error| file_fault(&self.fetching.blob.path, &error);
         self.file.set_len(0).await.map_err(fault)?;
@@ -218,7 +217,6 @@ impl Pace {
     }
 }
 
-/// A hash on its way.
 #[derive(Clone)]
 enum Hash {
     Sha256(Sha256),

@@ -23,12 +23,12 @@ use tokio::task::JoinSet;
 use self::serve::Served;
 use super::client::RegistryClient;
 use super::download::Shared;
-use super::looked::Looked;
+use super::resolved_image::ResolvedImage;
 use super::spool::{Lease, Spool};
 use super::throttle::Throttle;
-use crate::disk;
-use crate::engine::{Fault, Pulled, Reason};
-use crate::image::Image;
+use crate::fault::{Fault, Reason};
+use crate::image::{Image, Pulled};
+use crate::registry::disk;
 
 /// The longest name that every engine takes, with its host.
 const NAME_MAX: usize = 255;
@@ -38,7 +38,6 @@ const NAME_MAX: usize = 255;
 pub struct Limits {
     /// In bytes per second; without it, what the network gives.
     pub bandwidth: Option<NonZeroU64>,
-    /// How many run at once.
     pub downloads: NonZeroU32,
     /// Bytes that stay free on the disk that they are spooled to.
     pub keep_free: u64,
@@ -67,7 +66,7 @@ impl Relays {
     }
 
     /// Starts a relay for an image that was looked up. What is spooled of images that no relay is for is removed.
-    pub async fn start(&self, image: &Image, looked: &Looked) -> Result<Relay, Fault> {
+    pub async fn start(&self, image: &Image, looked: &ResolvedImage) -> Result<Relay, Fault> {
         let (source, _) = self.client.source(image)?;
         let lease = self.spool.take(&looked.blobs())?;
         let missing = lease.blobs().iter().map(|blob| blob.size - blob.here()).fold(0, u64::saturating_add);

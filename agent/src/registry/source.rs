@@ -12,7 +12,7 @@ use tidegate_domain::registry::{ACCEPTED, BadRealm, Bearer, Challenge, api_host,
 
 use super::credentials::{Credential, Credentials};
 use super::wire::{Ask, Redirects, Wire, host, refused, sensitive, told, unavailable};
-use crate::engine::{Fault, Reason};
+use crate::fault::{Fault, Reason};
 
 /// How this program names itself to issuers of tokens.
 const CLIENT_ID: &str = "tidegate-agent";
@@ -161,7 +161,6 @@ impl Source {
     }
 }
 
-/// The header of a login.
 fn basic(login: &Credential) -> Option<HeaderValue> {
     if login.username.is_empty() {
         return None;

@@ -13,7 +13,7 @@ use tidegate_domain::image::Digest;
 use tokio::sync::watch;
 
 use super::manifest::Descriptor;
-use crate::engine::{Fault, Reason};
+use crate::fault::{Fault, Reason};
 
 /// The folder. All relays of a process share one, and with it the downloads of blobs that they have in common.
 #[derive(Debug)]
@@ -40,24 +40,19 @@ pub(super) struct Blob {
     state: watch::Sender<State>,
 }
 
-/// How far a blob is.
 #[derive(Debug, Clone)]
 pub(super) struct State {
-    /// Bytes in the file.
     pub(super) here: u64,
     pub(super) phase: Phase,
 }
 
-/// What happens to a blob.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// Nobody fetches it.
     Idle,
     /// A download is under way, or waits for its turn.
     Fetching,
     /// All of it is here, and is what the digest says.
     Whole,
-    /// It could not be fetched.
     Failed(Fault),
 }
 
@@ -109,7 +104,6 @@ impl Spool {
 }
 
 impl Lease {
-    /// The blobs.
     pub(super) fn blobs(&self) -> &[Arc<Blob>] {
         &self.blobs
     }
@@ -137,17 +131,14 @@ impl Blob {
         Self { digest: descriptor.digest.clone(), size: descriptor.size, path, state }
     }
 
-    /// Follows what happens to it.
     pub(super) fn follow(&self) -> watch::Receiver<State> {
         self.state.subscribe()
     }
 
-    /// Bytes that are here.
     pub(super) fn here(&self) -> u64 {
         self.state.borrow().here
     }
 
-    /// Why it could not be fetched.
     pub(super) fn fault(&self) -> Option<Fault> {
         match &self.state.borrow().phase {
             Phase::Failed(fault) => Some(fault.clone()),
@@ -191,7 +182,6 @@ impl Fetching {
         self.blob.state.send_modify(|state| state.here = here);
     }
 
-    /// How it ended.
     pub(super) fn ended(self, result: Result<(), Fault>) {
         let phase = result.map_or_else(Phase::Failed, |()| Phase::Whole);
         self.blob.state.send_modify(|state| state.phase = phase);

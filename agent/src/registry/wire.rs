@@ -10,7 +10,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, Method, Response, StatusCode, Url};
 use tokio::time::timeout;
 
-use crate::engine::{Fault, Reason};
+use crate::fault::{Fault, Reason};
 
 /// The specification's limit of a manifest: 4 MiB. Configs and tokens are far smaller.
 pub(super) const BODY_MAX_BYTES: u64 = 4 * 1024 * 1024;
@@ -22,7 +22,6 @@ const TOLD_CHARACTERS: usize = 60;
 /// How long a registry may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
-    /// To be connected to.
     pub connect: Duration,
     /// For the whole of a small answer: a token, a manifest, a config.
     pub answer: Duration,
@@ -61,7 +60,6 @@ pub(super) enum Redirects {
     Leave,
 }
 
-/// A request.
 #[derive(Debug, Clone)]
 pub(super) struct Ask {
     pub(super) method: Method,
@@ -236,7 +234,6 @@ pub(super) fn told(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(TOLD_CHARACTERS).collect()
 }
 
-/// Host and port of an address.
 pub(super) fn host(url: &Url) -> String {
     let name = url.host_str().unwrap_or_default();
     url.port().map_or_else(|| name.to_owned(), |port| format!("{name}:{port}"))

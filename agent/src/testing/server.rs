@@ -49,9 +49,9 @@ impl Server {
 async fn read_request(stream: &mut TcpStream) -> String {
     let mut read = Vec::new();
     loop {
-        let mut part = [0; 4096];
-        let count = stream.read(&mut part).await.unwrap_or(0);
-        read.extend_from_slice(&part[..count]);
+        let mut service_swap = [0; 4096];
+        let count = stream.read(&mut service_swap).await.unwrap_or(0);
+        read.extend_from_slice(&service_swap[..count]);
         let text = String::from_utf8_lossy(&read);
         let length = text.lines().find_map(|line| {
             let (name, value) = line.split_once(':')?;

@@ -2,7 +2,7 @@
 
 use bollard::models::{EndpointSettings, NetworkCreateRequest, NetworkingConfig};
 use serde_json::json;
-use tidegate_agent::engine::{Create, Engine, Place};
+use tidegate_agent::runtime::{Containers as _, Create, Place, Services as _};
 
 use super::bench::{GRACE, at, sleeper, with_engine};
 
@@ -32,26 +32,26 @@ async fn everything_goes_along_even_when_the_original_is_gone() {
         let original = bench.run_by_hand(&format!("{}-by-hand", bench.name), body).await;
         let before = bench.inspect(&original).await;
 
-        let engine = bench.adopting();
-        let services = engine.services().await.expect("it answers");
+        let runtime = bench.adopting();
+        let services = runtime.services().await.expect("it answers");
         assert_eq!(services[&service].image.image, old.image);
-        let containers = engine.containers(&service).await.expect("it answers");
+        let containers = runtime.containers(&service).await.expect("it answers");
         assert_eq!((containers[0].place, containers[0].ours), (Place::Live, true));
 
         // The original makes room, as an update has it.
-        assert_eq!(engine.stop(&original, GRACE).await, Ok(()));
-        assert_eq!(engine.hold(&original, true).await, Ok(()));
-        assert_eq!(engine.rename(&original, &service, Place::Kept).await, Ok(()));
-        let create = |image, made_for, like| Create {
+        assert_eq!(runtime.stop(&original, GRACE).await, Ok(()));
+        assert_eq!(runtime.suspend_restart_policy(&original).await, Ok(()));
+        assert_eq!(runtime.rename(&original, &service, Place::Fallback).await, Ok(()));
+        let create = |image, created_for, like| Create {
             service: &service,
             image,
             place: Place::Live,
             like,
-            made_for,
+            created_for,
             serves: true,
         };
-        let next = engine.create(&create(&new, "a", Some(&original))).await.expect("it can be made");
-        assert_eq!(engine.start(&next).await, Ok(()));
+        let next = runtime.create(&create(&new, "a", Some(&original))).await.expect("it can be made");
+        assert_eq!(runtime.start(&next).await, Ok(()));
         let after = bench.inspect(&next).await;
         assert_eq!(after["Name"], before["Name"], "the name that others know it by");
         for pointer in [
@@ -79,18 +79,18 @@ async fn everything_goes_along_even_when_the_original_is_gone() {
         assert_eq!(anonymous(&after), anonymous(&before), "what is in it stays");
 
         // The original is removed; the configuration is not, not even what a later image happens to have as well.
-        assert_eq!(engine.remove(&original).await, Ok(()));
-        assert_eq!(engine.stop(&next, GRACE).await, Ok(()));
-        assert_eq!(engine.rename(&next, &service, Place::Kept).await, Ok(()));
-        let last = engine.create(&create(&old, "b", Some(&original))).await.expect("the engine remembers");
+        assert_eq!(runtime.remove(&original).await, Ok(()));
+        assert_eq!(runtime.stop(&next, GRACE).await, Ok(()));
+        assert_eq!(runtime.rename(&next, &service, Place::Fallback).await, Ok(()));
+        let last = runtime.create(&create(&old, "b", Some(&original))).await.expect("the engine remembers");
         let last = bench.inspect(&last).await;
         assert_eq!(last["HostConfig"]["Binds"], before["HostConfig"]["Binds"]);
         assert_eq!(last["HostConfig"]["RestartPolicy"], before["HostConfig"]["RestartPolicy"]);
         assert!(last["Config"]["Env"].to_string().contains("KEY=value"));
-        let containers = engine.containers(&service).await.expect("it answers");
-        assert_eq!(at(&containers, Place::Kept).map(|one| &one.id), Some(&next));
-        assert_eq!(engine.services().await.map(|services| services.contains_key(&service)), Ok(true));
-        let _ = engine.remove(&next).await;
+        let containers = runtime.containers(&service).await.expect("it answers");
+        assert_eq!(at(&containers, Place::Fallback).map(|one| &one.id), Some(&next));
+        assert_eq!(runtime.services().await.map(|services| services.contains_key(&service)), Ok(true));
+        let _ = runtime.remove(&next).await;
     })
     .await;
 }

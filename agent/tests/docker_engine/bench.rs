@@ -16,11 +16,12 @@ use bollard::query_parameters::{
 };
 use futures::future::LocalBoxFuture;
 use futures::{FutureExt, StreamExt};
-use tidegate_agent::compose::Project;
-use tidegate_agent::docker::{DockerEngine, Setup};
-use tidegate_agent::engine::{Container, ContainerId, Create, Engine, Place};
+use tidegate_agent::compose;
+use tidegate_agent::container_spec::Project;
 use tidegate_agent::image::Image;
 use tidegate_agent::registry::Credentials;
+use tidegate_agent::runtime::docker::{DockerRuntime, Setup};
+use tidegate_agent::runtime::{Checks as _, Container, ContainerId, Containers as _, Create, Place};
 use tidegate_domain::health::{HealthCheck, Probe};
 use tokio::sync::RwLock;
 
@@ -93,20 +94,20 @@ async fn run<F: Future<Output = ()>>(name: &str, test: impl FnOnce(Arc<Bench>) -
 
 impl Bench {
     /// An engine that adopts only.
-    pub(crate) fn adopting(&self) -> DockerEngine {
-        self.engine(None, &[])
+    pub(crate) fn adopting(&self) -> DockerRuntime {
+        self.runtime(None, &[])
     }
 
     /// An engine with a Compose file, whose project is the test's name.
-    pub(crate) fn declaring(&self, services: &str) -> DockerEngine {
+    pub(crate) fn declaring(&self, services: &str) -> DockerRuntime {
         let text = format!("name: {}\n{services}", self.name);
         let file = self.folder.join("compose.yaml");
-        let project = Project::parse(&file, &text, None, &BTreeMap::new());
-        self.engine(Some(project.unwrap_or_else(|error| panic!("{error}"))), &[])
+        let project = compose::parse(&file, &text, None, &BTreeMap::new());
+        self.runtime(Some(project.unwrap_or_else(|error| panic!("{error}"))), &[])
     }
 
-    pub(crate) fn engine(&self, project: Option<Project>, programs: &[&str]) -> DockerEngine {
-        DockerEngine::new(Setup {
+    pub(crate) fn runtime(&self, project: Option<Project>, programs: &[&str]) -> DockerRuntime {
+        DockerRuntime::new(Setup {
             address: &self.socket,
             project,
             credentials: Arc::new(Credentials::new(None)),
@@ -151,13 +152,13 @@ impl Bench {
     /// Makes a container in a place, for a piece of work of that name.
     pub(crate) async fn create(
         &self,
-        engine: &DockerEngine,
+        runtime: &DockerRuntime,
         service: &str,
         image: &Image,
         place: Place,
-        made_for: &str,
-    ) -> Result<ContainerId, tidegate_agent::engine::Fault> {
-        engine.create(&Create { service, image, place, like: None, made_for, serves: true }).await
+        created_for: &str,
+    ) -> Result<ContainerId, tidegate_agent::fault::Fault> {
+        runtime.create(&Create { service, image, place, like: None, created_for, serves: true }).await
     }
 
     async fn clean(&self) {
@@ -221,17 +222,16 @@ pub(crate) fn check(probe: Probe) -> HealthCheck {
     HealthCheck { probe, timeout_seconds: 20, retry_count: 0, interval_seconds: 1 }
 }
 
-/// The container in a place.
 pub(crate) fn at(containers: &[Container], place: Place) -> Option<&Container> {
     containers.iter().find(|container| container.place == place)
 }
 
 /// Tries until it is well, for a minute at most: a container needs time to begin.
-pub(crate) async fn until_well(engine: &DockerEngine, service: &str, id: &ContainerId, probe: Probe) {
+pub(crate) async fn until_well(runtime: &DockerRuntime, service: &str, id: &ContainerId, probe: Probe) {
     let check = check(probe);
     let mut last = String::new();
     for _ in 0..120 {
-        match engine.probe(service, id, &check).await {
+        match runtime.probe(service, id, &check).await {
             Ok(()) => return,
             Err(fault) => last = fault.why,
         }

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use std::sync::Arc;
 
-use tidegate_agent::docker::{DockerEngine, Setup};
-use tidegate_agent::engine::{Engine, Place, Reason, State};
+use tidegate_agent::fault::Reason;
 use tidegate_agent::registry::Credentials;
+use tidegate_agent::runtime::docker::{DockerRuntime, Setup};
+use tidegate_agent::runtime::{Checks as _, Containers as _, Images as _, Place, Services as _, State};
 use tidegate_domain::health::Probe;
 
 use super::bench::{at, check, sleeper, with_engine};
@@ -16,18 +17,18 @@ use super::bench::{at, check, sleeper, with_engine};
 async fn a_stranger_has_the_name() {
     with_engine("stranger", |bench| async move {
         let image = bench.image("1", &[]).await;
-        let engine =
+        let runtime =
             bench.declaring(&format!("services: {{web: {{image: '{}', command: /bin/sleep 600}}}}", image.image));
         let name = format!("{}-web-1", bench.name);
         let stranger = bench.run_by_hand(&name, sleeper(&image, None)).await;
-        let containers = engine.containers("web").await.expect("it answers");
+        let containers = runtime.containers("web").await.expect("it answers");
         assert_eq!((containers[0].place, containers[0].ours), (Place::Live, false));
-        let fault = bench.create(&engine, "web", &image, Place::Live, "a").await.expect_err("the name is taken");
+        let fault = bench.create(&runtime, "web", &image, Place::Live, "a").await.expect_err("the name is taken");
         assert_eq!(fault.reason, Reason::NameTaken);
         assert!(fault.why.contains(&name) && fault.why.contains(&stranger.0[..12]), "{fault}");
         // A name is taken also for one that moves.
-        let next = bench.create(&engine, "web", &image, Place::Next, "a").await.expect("that name is free");
-        let fault = engine.rename(&next, "web", Place::Live).await.expect_err("the name is taken");
+        let next = bench.create(&runtime, "web", &image, Place::Next, "a").await.expect("that name is free");
+        let fault = runtime.rename(&next, "web", Place::Live).await.expect_err("the name is taken");
         assert_eq!(fault.reason, Reason::NameTaken, "{fault}");
         assert_eq!(bench.inspect(&stranger).await["State"]["Status"], "running", "never touched");
     })
@@ -40,12 +41,13 @@ async fn the_port_is_taken() {
         let image = bench.image("1", &["CMD [\"/bin/sleep\",\"600\"]"]).await;
         let taken = std::net::TcpListener::bind("0.0.0.0:0").expect("there is a free port");
         let port = taken.local_addr().expect("it has one").port();
-        let engine = bench.declaring(&format!("services: {{web: {{image: '{}', ports: ['{port}:80']}}}}", image.image));
-        let id = bench.create(&engine, "web", &image, Place::Live, "a").await.expect("it can be made");
-        let fault = engine.start(&id).await.expect_err("the port is taken");
+        let runtime =
+            bench.declaring(&format!("services: {{web: {{image: '{}', ports: ['{port}:80']}}}}", image.image));
+        let id = bench.create(&runtime, "web", &image, Place::Live, "a").await.expect("it can be made");
+        let fault = runtime.start(&id).await.expect_err("the port is taken");
         assert_eq!(fault.reason, Reason::PortTaken, "{fault}");
         drop(taken);
-        assert_eq!(engine.start(&id).await, Ok(()), "it heals when the port is free");
+        assert_eq!(runtime.start(&id).await, Ok(()), "it heals when the port is free");
     })
     .await;
 }
@@ -58,19 +60,19 @@ async fn it_ends_at_once() {
             "services: {{none: {{image: '{0}', command: [/bin/none]}}, three: {{image: '{0}', command: [/bin/sh, -c, 'echo the pump is cold; exit 3']}}}}",
             image.image
         );
-        let engine = bench.declaring(&text);
-        let none = bench.create(&engine, "none", &image, Place::Live, "a").await.expect("it can be made");
-        let fault = engine.start(&none).await.expect_err("there is no such program");
+        let runtime = bench.declaring(&text);
+        let none = bench.create(&runtime, "none", &image, Place::Live, "a").await.expect("it can be made");
+        let fault = runtime.start(&none).await.expect_err("there is no such program");
         assert_eq!(fault.reason, Reason::ExitsAtOnce, "{fault}");
         assert!(fault.why.contains("/bin/none"), "{fault}");
 
-        let three = bench.create(&engine, "three", &image, Place::Live, "a").await.expect("it can be made");
-        assert_eq!(engine.start(&three).await, Ok(()));
-        let fault = engine.probe("three", &three, &check(Probe::ContainerRunning)).await.expect_err("it ended");
+        let three = bench.create(&runtime, "three", &image, Place::Live, "a").await.expect("it can be made");
+        assert_eq!(runtime.start(&three).await, Ok(()));
+        let fault = runtime.probe("three", &three, &check(Probe::ContainerRunning)).await.expect_err("it ended");
         assert_eq!(fault.reason, Reason::ExitsAtOnce);
         assert!(fault.why.contains("ended with 3"), "{fault}");
-        assert_eq!(engine.last_words(&three).await, "the pump is cold");
-        let containers = engine.containers("three").await.expect("it answers");
+        assert_eq!(runtime.last_words(&three).await, "the pump is cold");
+        let containers = runtime.containers("three").await.expect("it answers");
         assert_eq!(at(&containers, Place::Live).map(|one| one.state.clone()), Some(State::Exited(3)));
     })
     .await;
@@ -81,13 +83,13 @@ async fn it_hangs_on_stop() {
     with_engine("hangs", |bench| async move {
         let image =
             bench.image("1", &["CMD [\"/bin/sh\",\"-c\",\"trap '' TERM; while true; do sleep 1; done\"]"]).await;
-        let engine = bench.declaring(&format!("services: {{web: {{image: '{}'}}}}", image.image));
-        let id = bench.create(&engine, "web", &image, Place::Live, "a").await.expect("it can be made");
-        assert_eq!(engine.start(&id).await, Ok(()));
+        let runtime = bench.declaring(&format!("services: {{web: {{image: '{}'}}}}", image.image));
+        let id = bench.create(&runtime, "web", &image, Place::Live, "a").await.expect("it can be made");
+        assert_eq!(runtime.start(&id).await, Ok(()));
         let begun = Instant::now();
-        assert_eq!(engine.stop(&id, Duration::from_secs(1)).await, Ok(()));
+        assert_eq!(runtime.stop(&id, Duration::from_secs(1)).await, Ok(()));
         assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
-        let containers = engine.containers("web").await.expect("it answers");
+        let containers = runtime.containers("web").await.expect("it answers");
         assert_eq!(containers[0].state, State::Exited(137), "it was killed");
     })
     .await;
@@ -97,25 +99,25 @@ async fn it_hangs_on_stop() {
 async fn the_image_is_not_here() {
     with_engine("absent", |bench| async move {
         let image = bench.image("1", &[]).await;
-        let engine =
+        let runtime =
             bench.declaring(&format!("services: {{web: {{image: '{}', command: /bin/sleep 600}}}}", image.image));
         let other = tidegate_agent::image::Image { image: format!("{}:none", bench.name), digest: None };
-        assert_eq!(engine.present(&other).await, Ok(None));
-        let fault = bench.create(&engine, "web", &other, Place::Live, "a").await.expect_err("it is not here");
+        assert_eq!(runtime.present(&other).await, Ok(None));
+        let fault = bench.create(&runtime, "web", &other, Place::Live, "a").await.expect_err("it is not here");
         assert_eq!(fault.reason, Reason::ImageNotFound, "{fault}");
-        let content = engine.present(&image).await.expect("it answers");
+        let content = runtime.present(&image).await.expect("it answers");
         assert!(content.is_some(), "an image that no registry knows has its id");
         let pinned = tidegate_agent::image::Image { digest: content.clone(), ..image.clone() };
-        assert_eq!(engine.present(&pinned).await, Ok(content));
+        assert_eq!(runtime.present(&pinned).await, Ok(content));
         let nowhere = tidegate_agent::image::Image { image: "127.0.0.1:1/app:1".to_owned(), digest: None };
-        let fault = engine.pull(&nowhere, &|_| ()).await.expect_err("nobody is there");
+        let fault = runtime.pull(&nowhere, &|_| ()).await.expect_err("nobody is there");
         assert_eq!(fault.reason, Reason::RegistryUnavailable, "{fault}");
     })
     .await;
 }
 
-fn engine_at(socket: &str) -> DockerEngine {
-    DockerEngine::new(Setup {
+fn engine_at(socket: &str) -> DockerRuntime {
+    DockerRuntime::new(Setup {
         address: socket,
         project: None,
         credentials: Arc::new(Credentials::new(None)),

@@ -1,7 +1,8 @@
 //! Every kind of health check, on a container that is well and on one that is not.
 
-use tidegate_agent::compose::Project;
-use tidegate_agent::engine::{Engine, Place, Reason};
+use tidegate_agent::compose;
+use tidegate_agent::fault::Reason;
+use tidegate_agent::runtime::{Checks as _, Containers as _, Place};
 use tidegate_domain::health::{Place as Where, Probe};
 
 use super::bench::{check, until_well, with_engine};
@@ -31,12 +32,12 @@ async fn what_each_kind_says() {
         let image = bench.image("1", &[]).await;
         let text = TEXT.replace("NAME", &bench.name).replace("IMAGE", &image.image);
         let project =
-            Project::parse(&bench.folder.join("compose.yaml"), &text, None, &std::collections::BTreeMap::new());
-        let engine = bench.engine(Some(project.expect("it is well formed")), &["/bin/sh"]);
+            compose::parse(&bench.folder.join("compose.yaml"), &text, None, &std::collections::BTreeMap::new());
+        let runtime = bench.runtime(Some(project.expect("it is well formed")), &["/bin/sh"]);
         let mut ids = std::collections::BTreeMap::new();
         for service in ["web", "sick", "looping"] {
-            let id = bench.create(&engine, service, &image, Place::Live, "a").await.expect("it can be made");
-            assert_eq!(engine.start(&id).await, Ok(()));
+            let id = bench.create(&runtime, service, &image, Place::Live, "a").await.expect("it can be made");
+            assert_eq!(runtime.start(&id).await, Ok(()));
             ids.insert(service, id);
         }
         let http =
@@ -56,7 +57,7 @@ async fn what_each_kind_says() {
             custom(Where::Container, &["/bin/test", "-e", "/www/index.html"]),
             custom(Where::Host, &["/bin/sh", "-c", "test $TIDEGATE_SERVICE = web"]),
         ] {
-            until_well(&engine, "web", &ids["web"], probe).await;
+            until_well(&runtime, "web", &ids["web"], probe).await;
         }
         let wrong = [
             ("web", http("/none", 200), Reason::Unhealthy, "expected status 200, got 404"),
@@ -71,13 +72,13 @@ async fn what_each_kind_says() {
             ("web", custom(Where::Host, &["/bin/cat", "/etc/shadow"]), Reason::Configuration, "/bin/cat is not among"),
         ];
         for (service, probe, reason, expected) in wrong {
-            let fault = engine.probe(service, &ids[service], &check(probe)).await.expect_err(expected);
+            let fault = runtime.probe(service, &ids[service], &check(probe)).await.expect_err(expected);
             assert_eq!(fault.reason, reason, "{fault}");
             assert!(fault.why.contains(expected), "{expected}: {fault}");
         }
         let mut last = String::new();
         for _ in 0..60 {
-            last = engine.probe("sick", &ids["sick"], &check(Probe::Image)).await.expect_err("it is never well").why;
+            last = runtime.probe("sick", &ids["sick"], &check(Probe::Image)).await.expect_err("it is never well").why;
             if last.contains("unhealthy: no pump") {
                 break;
             }
@@ -85,10 +86,10 @@ async fn what_each_kind_says() {
         }
         assert!(last.contains("unhealthy: no pump"), "{last}");
         let fault =
-            engine.probe("looping", &ids["looping"], &check(Probe::ContainerRunning)).await.expect_err("it loops");
+            runtime.probe("looping", &ids["looping"], &check(Probe::ContainerRunning)).await.expect_err("it loops");
         assert_eq!(fault.reason, Reason::ExitsAtOnce, "{fault}");
         let fault =
-            engine.probe("looping", &ids["looping"], &check(Probe::Image)).await.expect_err("it has none, and loops");
+            runtime.probe("looping", &ids["looping"], &check(Probe::Image)).await.expect_err("it has none, and loops");
         assert!(matches!(fault.reason, Reason::ExitsAtOnce | Reason::Unhealthy), "{fault}");
     })
     .await;

@@ -4,8 +4,9 @@ use std::sync::Mutex;
 
 use bollard::query_parameters::{PushImageOptionsBuilder, RemoveImageOptionsBuilder};
 use futures::StreamExt;
-use tidegate_agent::engine::{Engine, Place, Pulled, Reason};
-use tidegate_agent::image::Image;
+use tidegate_agent::fault::Reason;
+use tidegate_agent::image::{Image, Pulled};
+use tidegate_agent::runtime::{Containers as _, Images as _, Place, Services as _};
 use tidegate_domain::image::Digest;
 
 use super::bench::{Bench, needed, with_engine};
@@ -35,42 +36,42 @@ async fn by_tag_by_digest_and_by_another_way() {
         let repository = format!("127.0.0.1:{port}/{}", bench.name);
         let image = bench.image_as(&repository, "1", &[]).await;
         bench.push(&image).await;
-        let engine =
+        let runtime =
             bench.declaring(&format!("services: {{web: {{image: '{}', command: /bin/sleep 600}}}}", image.image));
-        assert_eq!(engine.present(&image).await, Ok(None));
+        assert_eq!(runtime.present(&image).await, Ok(None));
 
         // By tag: what it chose is told, and so is the way there.
         let told: Mutex<Vec<Pulled>> = Mutex::default();
-        let digest = engine.pull(&image, &|pulled| told.lock().expect("nobody panicked").push(pulled)).await;
+        let digest = runtime.pull(&image, &|pulled| told.lock().expect("nobody panicked").push(pulled)).await;
         let digest = digest.expect("it is there");
         let told = told.into_inner().expect("nobody panicked");
         assert!(told.windows(2).all(|two| two[0].done <= two[1].done && two[0].total <= two[1].total), "{told:?}");
         assert!(told.last().is_some_and(|last| last.done == last.total && last.total > 100_000), "{told:?}");
         let pinned = Image { digest: Some(digest.clone()), ..image.clone() };
         for one in [&image, &pinned] {
-            assert_eq!(engine.present(one).await, Ok(Some(digest.clone())));
+            assert_eq!(runtime.present(one).await, Ok(Some(digest.clone())));
         }
 
         // By digest, also when the tag went on to other content; it is named by its tag.
         bench.forget(&image.image).await;
         let other = bench.image_as(&repository, "1", &["ENV OTHER=1"]).await;
         bench.push(&other).await;
-        assert_eq!(engine.pull(&pinned, &|_| ()).await, Ok(digest.clone()));
-        assert_eq!(engine.present(&image).await, Ok(Some(digest.clone())), "the tag here names it");
-        let id = bench.create(&engine, "web", &pinned, Place::Live, "a").await.expect("it can be made");
-        let containers = engine.containers("web").await.expect("it answers");
+        assert_eq!(runtime.pull(&pinned, &|_| ()).await, Ok(digest.clone()));
+        assert_eq!(runtime.present(&image).await, Ok(Some(digest.clone())), "the tag here names it");
+        let id = bench.create(&runtime, "web", &pinned, Place::Live, "a").await.expect("it can be made");
+        let containers = runtime.containers("web").await.expect("it answers");
         assert_eq!(containers[0].image, pinned);
-        assert_eq!(engine.remove(&id).await, Ok(()));
+        assert_eq!(runtime.remove(&id).await, Ok(()));
 
         // By another way to the same content, such as a relay: it is known by its own name.
         bench.forget(&image.image).await;
         let relay = format!("localhost:{port}/{}@{digest}", bench.name);
-        assert_eq!(engine.pull_from(&relay, &pinned, &|_| ()).await, Ok(digest.clone()));
-        assert_eq!(engine.present(&pinned).await, Ok(Some(digest.clone())));
-        let id = bench.create(&engine, "web", &pinned, Place::Live, "b").await.expect("it can be made");
-        let containers = engine.containers("web").await.expect("it answers");
+        assert_eq!(runtime.pull_from(&relay, &pinned, &|_| ()).await, Ok(digest.clone()));
+        assert_eq!(runtime.present(&pinned).await, Ok(Some(digest.clone())));
+        let id = bench.create(&runtime, "web", &pinned, Place::Live, "b").await.expect("it can be made");
+        let containers = runtime.containers("web").await.expect("it answers");
         assert_eq!(containers[0].image, pinned);
-        assert_eq!(engine.remove(&id).await, Ok(()));
+        assert_eq!(runtime.remove(&id).await, Ok(()));
 
         // What is not there.
         let none = Digest::parse(&format!("sha256:{}", "0".repeat(64))).expect("it is one");
@@ -79,7 +80,7 @@ async fn by_tag_by_digest_and_by_another_way() {
             Image { image: image.image.clone(), digest: Some(none) },
             Image { image: format!("127.0.0.1:{port}/{}-none:1", bench.name), digest: None },
         ] {
-            let fault = engine.pull(&missing, &|_| ()).await.expect_err("it is not there");
+            let fault = runtime.pull(&missing, &|_| ()).await.expect_err("it is not there");
             assert_eq!(fault.reason, Reason::ImageNotFound, "{missing:?}: {fault}");
         }
     })

@@ -28,7 +28,6 @@ impl Case {
     }
 }
 
-/// An image as it is.
 pub(super) fn good(image: Image) -> Image {
     image
 }

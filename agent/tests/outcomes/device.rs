@@ -27,7 +27,6 @@ const TAIL: usize = 12;
 /// How long an agent may take to end in peace.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The device.
 pub(super) struct Device<'a> {
     pub(super) stage: &'a Stage,
     pub(super) label: &'static str,
@@ -244,7 +243,6 @@ impl<'a> Device<'a> {
     }
 }
 
-/// Pushes an image.
 pub(super) async fn push(stage: &Stage, repository: &str, tag: &str, image: &Image) -> Result<Pushed> {
     Ok(stage.rig.registry.push(repository, tag, image).await?)
 }

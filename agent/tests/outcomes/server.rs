@@ -17,7 +17,6 @@ use uuid::Uuid;
 
 /// The token of every device here.
 pub(super) const TOKEN: &str = "made-for-a-test-and-known-to-all";
-/// Of the one rollout.
 const ROLLOUT: &str = "0193d0a0-0000-7000-8000-000000000001";
 
 /// How far the device is, as the server sees it.

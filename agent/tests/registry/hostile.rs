@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use tidegate_agent::engine::Reason;
+use tidegate_agent::fault::Reason;
 use tidegate_domain::registry::ACCEPTED;
 
 use crate::made_up::{Answer, Asked, MadeUp, Then};

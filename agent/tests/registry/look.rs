@@ -1,7 +1,7 @@
 //! What a reference means, at a real registry.
 
 use serde_json::json;
-use tidegate_agent::engine::Reason;
+use tidegate_agent::fault::Reason;
 use tidegate_agent::image::Image;
 
 use crate::push;

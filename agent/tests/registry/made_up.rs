@@ -18,7 +18,6 @@ pub(crate) struct Asked {
     pub(crate) body: String,
 }
 
-/// An answer.
 pub(crate) struct Answer {
     status: u16,
     headers: String,
@@ -30,7 +29,6 @@ pub(crate) struct Answer {
 /// What comes after the body.
 #[derive(Clone, Copy)]
 pub(crate) enum Then {
-    /// The end.
     End,
     /// Zeroes without end.
     Flood,

@@ -2,7 +2,7 @@
 
 use reqwest::header::RANGE;
 use reqwest::{Client, Response};
-use tidegate_agent::engine::{Fault, Reason};
+use tidegate_agent::fault::{Fault, Reason};
 use tidegate_agent::registry::Relay;
 use tidegate_domain::image::Digest;
 use tidegate_domain::registry::content_digest;

@@ -64,7 +64,6 @@ pub(crate) async fn image(registry: &RealRegistry, name: &str, tag: &str, platfo
     Pushed { digest, config: digest_of(&config), layer: digest_of(&layer_bytes), layer_bytes, size: manifest.len() }
 }
 
-/// Pushes an index of images that are there.
 pub(crate) async fn index(registry: &RealRegistry, name: &str, tag: &str, images: &[(&str, &Pushed)]) -> Digest {
     let entries: Vec<Value> = images
         .iter()

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use futures::future::try_join;
 use reqwest::{Client, Method};
 use serde_json::json;
-use tidegate_agent::engine::{Pulled, Reason};
-use tidegate_agent::image::Image;
-use tidegate_agent::registry::{Looked, RegistryClient, Relay, Relays};
+use tidegate_agent::fault::Reason;
+use tidegate_agent::image::{Image, Pulled};
+use tidegate_agent::registry::{RegistryClient, Relay, Relays, ResolvedImage};
 use tidegate_domain::registry::DIGEST_HEADER;
 
 use crate::made_up::{Answer, Asked, MadeUp, Then};
@@ -25,7 +25,7 @@ const TALK: u64 = 16 * 1024;
 /// What a registry makes of a good layer.
 type Bad = fn(&'static [u8]) -> Answer;
 
-async fn look(client: &RegistryClient, image: &Image) -> Looked {
+async fn look(client: &RegistryClient, image: &Image) -> ResolvedImage {
     client.look(image, &platform("linux/amd64")).await.expect("it is there")
 }
 

@@ -50,14 +50,12 @@ pub(crate) fn anonymous() -> RegistryClient {
     RegistryClient::new(Arc::new(Credentials::new(None)), PATIENCE).expect("a client")
 }
 
-/// With this `config.json`.
 pub(crate) fn with_logins(folder: &Folder, config: &serde_json::Value) -> RegistryClient {
     let path = folder.path().join("config.json");
     std::fs::write(&path, config.to_string()).expect("a file");
     RegistryClient::new(Arc::new(Credentials::new(Some(path))), PATIENCE).expect("a client")
 }
 
-/// Relays with this spool.
 pub(crate) fn relays(client: RegistryClient, spool: &Folder, bandwidth: Option<u64>) -> Relays {
     let limits = Limits {
         bandwidth: bandwidth.and_then(NonZeroU64::new),
@@ -76,7 +74,6 @@ pub(crate) fn tagged(host: &str, name: &str) -> Image {
     Image { image: format!("{host}/{name}"), digest: None }
 }
 
-/// By digest.
 pub(crate) fn pinned(host: &str, name: &str, digest: &Digest) -> Image {
     Image { image: format!("{host}/{name}"), digest: Some(digest.clone()) }
 }

@@ -1,7 +1,7 @@
 //! Tokens that a registry wants and another place issues.
 
 use serde_json::json;
-use tidegate_agent::engine::Reason;
+use tidegate_agent::fault::Reason;
 
 use crate::made_up::{Answer, Asked, MadeUp};
 use crate::push;

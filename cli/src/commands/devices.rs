@@ -12,9 +12,8 @@ use tidegate_domain::ids::DeviceUuid;
 use tidegate_engine::queries::DeviceStatus;
 
 use crate::api::{Api, Call, Caller, Connection, Device, RunningService};
-use crate::arguments;
-use crate::stdout;
 use crate::table::{Table, cell};
+use crate::{arguments, stdout};
 
 /// What can be done with devices.
 #[derive(Subcommand)]

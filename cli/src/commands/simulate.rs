@@ -13,14 +13,13 @@ use tidegate_domain::policy::ImagePattern;
 
 use crate::api::{Api, Connection};
 use crate::board::Board;
-use crate::device::fate::Fates;
+use crate::device::faults::FaultProfiles;
 use crate::fleet::{Fleet, Kind, SavedDevice, SavedFleet, World, enrol};
 use crate::simulation::{End, Outcome, Simulation};
 use crate::stack::Project;
 use crate::stdout;
 use tidegate_agent::image::Image;
-use tidegate_agent::pretended::Fate;
-use tidegate_agent::pretended::digest_of;
+use tidegate_agent::simulated::{FaultProfile, digest_of};
 
 /// Enrolments that may be under way at once: the emulator takes no more at a time.
 const ENROL_AT_ONCE: usize = 12;
@@ -37,7 +36,7 @@ pub(crate) struct Arguments {
     fail_rate: f64,
     /// What failing means; several are drawn from alike
     #[arg(long, value_delimiter = ',', default_value = "unhealthy")]
-    failures: Vec<Fate>,
+    failures: Vec<FaultProfile>,
     /// Tags that are unhealthy on every device, such as v3 or "*-bad"; may be repeated
     #[arg(long, value_name = "GLOB")]
     bad_tag: Vec<String>,
@@ -95,13 +94,13 @@ impl Arguments {
         let kept = self.kept_in();
         let devices = self.enrolled(&api, kept.as_ref(), &mut board).await?;
         let world = World {
-            fate_of: self.fates()?,
+            profile_of: self.profiles()?,
             seed: self.seed,
             offline_rate: self.offline_rate,
             concurrency: self.concurrency,
         };
         let count = devices.len();
-        let fleet = Fleet::start(&api, devices, &world);
+        let fleet = Fleet::start(&api, devices, &world)?;
         board.say(&format!("{count} devices of the fleet {} are started", self.fleet));
         let mut simulation = Simulation {
             api: &api,
@@ -136,15 +135,16 @@ impl Arguments {
     }
 
     /// The fates of the fleet.
-    fn fates(&self) -> Result<crate::fleet::FateOf> {
+    fn profiles(&self) -> Result<crate::fleet::ProfileOf> {
         let repository = &self.image.repository;
         let bad = self
             .bad_tag
             .iter()
             .map(|glob| ImagePattern::parse(&format!("{repository}:{glob}")).context("--bad-tag is no pattern"))
             .collect::<Result<Vec<_>>>()?;
-        let fates = Fates { seed: self.seed, fail_rate: self.fail_rate, failures: self.failures.clone(), bad };
-        Ok(Arc::new(move |number, image: &Image| fates.of(number, image)))
+        let profiles =
+            FaultProfiles { seed: self.seed, fail_rate: self.fail_rate, failures: self.failures.clone(), bad };
+        Ok(Arc::new(move |number, image: &Image| profiles.of(number, image)))
     }
 
     /// The devices of an earlier run, and new ones for those that are missing.

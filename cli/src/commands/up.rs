@@ -6,9 +6,8 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::progress::Progress;
-use crate::seed;
 use crate::stack::{self, Access, Project, UpOptions};
-use crate::stdout;
+use crate::{seed, stdout};
 
 /// Arguments of `tidegate up`.
 #[derive(Args)]

@@ -10,8 +10,7 @@ use tidegate_domain::image::{Digest, ImageRef, Repository, Tag};
 
 use crate::api::{Api, Policy};
 use tidegate_agent::image::Image;
-use tidegate_agent::pretended::Fate;
-use tidegate_agent::pretended::digest_of;
+use tidegate_agent::simulated::{FaultProfile, digest_of};
 
 /// The registry of the image: one that the local stack allows beside the public ones.
 pub(super) const REGISTRY: &str = "localhost:5000";
@@ -92,15 +91,15 @@ impl Scene {
 
     /// Every version works but the bad one: the first device that wants it cannot fetch it, and it is unhealthy on all
     /// others.
-    pub(super) fn fates(&self) -> impl Fn(usize, &Image) -> Fate + Send + Sync + 'static {
+    pub(super) fn profiles(&self) -> impl Fn(usize, &Image) -> FaultProfile + Send + Sync + 'static {
         let bad = self.image(BAD);
         let first: Mutex<Option<usize>> = Mutex::new(None);
         move |number, image| {
             if !image.is_same(&bad) {
-                return Fate::Healthy;
+                return FaultProfile::Healthy;
             }
             let mut first = first.lock().unwrap_or_else(PoisonError::into_inner);
-            if *first.get_or_insert(number) == number { Fate::PullFails } else { Fate::Unhealthy }
+            if *first.get_or_insert(number) == number { FaultProfile::PullFails } else { FaultProfile::Unhealthy }
         }
     }
 }
@@ -128,10 +127,10 @@ mod tests {
     #[test]
     fn the_bad_version_fails_everywhere_in_two_ways() {
         let scene = Scene::named(&BTreeSet::new(), REGISTRY).expect("a name");
-        let fate = scene.fates();
-        assert_eq!(fate(7, &scene.image(GOOD)), Fate::Healthy);
-        assert_eq!(fate(7, &scene.image(BAD)), Fate::PullFails);
-        assert_eq!(fate(3, &scene.image(BAD)), Fate::Unhealthy);
-        assert_eq!(fate(7, &scene.image(BAD)), Fate::PullFails);
+        let profile = scene.profiles();
+        assert_eq!(profile(7, &scene.image(GOOD)), FaultProfile::Healthy);
+        assert_eq!(profile(7, &scene.image(BAD)), FaultProfile::PullFails);
+        assert_eq!(profile(3, &scene.image(BAD)), FaultProfile::Unhealthy);
+        assert_eq!(profile(7, &scene.image(BAD)), FaultProfile::PullFails);
     }
 }

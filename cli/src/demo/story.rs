@@ -13,7 +13,7 @@ use crate::api::Device;
 use crate::fleet::{Fleet, Standing};
 use crate::push::{begun, push};
 use tidegate_agent::image::Image;
-use tidegate_agent::seen::Doing;
+use tidegate_agent::state::snapshot::Doing;
 
 /// Everything that the acts need.
 pub(super) struct Story<'a> {

@@ -1,67 +1,27 @@
-//! A simulated device's two calls, over HTTP: some of a whole fleet's at a time.
+//! A simulated device's link: the agent's own, for which all devices of this program take turns.
 
-use std::time::Duration;
+use std::sync::Arc;
 
-use reqwest::header::IF_NONE_MATCH;
-use reqwest::{Method, StatusCode};
+use tidegate_agent::server::http::HttpLink;
+use tidegate_agent::server::link::{Link, LinkError, Polled, Reported};
+use tidegate_agent::server::report::StateReport;
+use tokio::sync::Semaphore;
 
-use tidegate_agent::link::{Link, LinkError, POLL_AFTER, Polled, Reported};
-use tidegate_agent::report::StateReport;
-
-use crate::api::{Api, ApiError, Call, Caller};
-
-/// The link over HTTP.
-pub(crate) struct HttpLink {
-    api: Api,
-    path: String,
-    token: String,
-    /// All devices of this program share so many calls at once.
-    turns: std::sync::Arc<tokio::sync::Semaphore>,
+/// The link, and the turns: so many calls may be under way at once.
+pub(crate) struct LinkInTurns {
+    pub(crate) link: HttpLink,
+    pub(crate) turns: Arc<Semaphore>,
 }
 
-impl HttpLink {
-    /// The link of a device.
-    pub(crate) fn new(api: Api, uuid: &str, token: &str, turns: std::sync::Arc<tokio::sync::Semaphore>) -> Self {
-        Self { api, path: format!("/api/v1/device/{uuid}/state"), token: token.to_owned(), turns }
-    }
-
-    async fn once(&self, call: Call<'_>) -> Result<crate::api::Answer, LinkError> {
-        // The semaphore is never closed; without a turn the call is made all the same.
-        let _turn = self.turns.acquire().await;
-        self.api.once(&call).await.map_err(|error| match error.status() {
-            Some(410) => LinkError::Deleted,
-            _ if error.may_pass() => LinkError::Later { after: error.wait(), why: error.to_string() },
-            // A token may be restored, a device be told of late: asked again, seldom.
-            Some(401 | 403 | 404) => LinkError::Later { after: Some(Duration::from_mins(1)), why: error.to_string() },
-            _ => LinkError::Refused(error.to_string()),
-        })
-    }
-}
-
-impl Link for HttpLink {
+// The semaphore is never closed; without a turn the call is made all the same.
+impl Link for LinkInTurns {
     async fn poll(&mut self, known: &[String]) -> Result<Polled, LinkError> {
-        let mut call = Call::new(Method::GET, &*self.path, Caller::Device(&self.token));
-        if !known.is_empty() {
-            call = call.header(IF_NONE_MATCH, &known.join(", "));
-        }
-        let answer = self.once(call).await?;
-        let after = answer.header("tidegate-poll-after").and_then(|seconds| seconds.parse().ok());
-        let after = after.map_or(POLL_AFTER, Duration::from_secs);
-        if answer.status == StatusCode::NOT_MODIFIED {
-            return Ok(Polled::Unchanged { after });
-        }
-        let target = answer.read().map_err(unreadable)?;
-        Ok(Polled::Target { target, etag: answer.header("etag").map(str::to_owned), after })
+        let _turn = self.turns.acquire().await;
+        self.link.poll(known).await
     }
 
     async fn report(&mut self, body: &StateReport) -> Result<Reported, LinkError> {
-        let call = Call::new(Method::PATCH, &*self.path, Caller::Device(&self.token)).json(body);
-        let answer = self.once(call).await?;
-        Ok(Reported { taken: answer.read().map_err(unreadable)?, etag: answer.header("etag").map(str::to_owned) })
+        let _turn = self.turns.acquire().await;
+        self.link.report(body).await
     }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
-fn unreadable(error: ApiError) -> LinkError {
-    LinkError::Later { after: None, why: error.to_string() }
 }

@@ -1,16 +1,15 @@
 //! A simulated fleet on disk, so that a second run goes on with the same devices. It holds their tokens: readable by
 //! its owner only.
 
-use std::fs::{self, File};
-use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use tidegate_agent::memory::Memory;
-use tidegate_agent::pretended::Containers;
+use tidegate_agent::durable;
+use tidegate_agent::simulated::SimulatedContainers;
+use tidegate_agent::state::memory::Memory;
 
 /// A device.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,7 +23,7 @@ pub(crate) struct SavedDevice {
     /// What it remembers.
     pub(crate) memory: Memory,
     /// Its containers.
-    pub(crate) containers: Containers,
+    pub(crate) containers: SimulatedContainers,
 }
 
 /// A fleet.
@@ -56,17 +55,10 @@ impl SavedFleet {
 
     /// Keeps it: as a whole or not at all.
     pub(crate) fn store(&self, path: &Path) -> Result<()> {
-        let write = || -> std::io::Result<()> {
-            if let Some(folder) = path.parent() {
-                fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-            }
-            let unfinished = path.with_extension("unfinished");
-            let _ = fs::remove_file(&unfinished);
-            let mut file = File::options().create_new(true).write(true).mode(0o600).open(&unfinished)?;
-            file.write_all(&serde_json::to_vec(self)?)?;
-            fs::rename(&unfinished, path)
-        };
-        write().with_context(|| format!("{} cannot be written", path.display()))
+        let folder = path.parent().context("expected a file in a folder")?;
+        let written =
+            durable::private_directory(folder).and_then(|()| durable::replace(path, &serde_json::to_vec(self)?, 0o600));
+        written.with_context(|| format!("{} cannot be written", path.display()))
     }
 }
 
@@ -77,7 +69,7 @@ mod tests {
     use super::*;
     use crate::fleet::fresh;
     use tidegate_agent::image::Image;
-    use tidegate_agent::pretended::digest_of;
+    use tidegate_agent::simulated::digest_of;
 
     #[test]
     fn is_found_again_by_its_owner_only() {

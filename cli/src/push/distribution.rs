@@ -33,7 +33,7 @@ pub(super) fn notification(image: &ImageRef, digest: &Digest, now: Timestamp, id
 
 #[cfg(test)]
 mod tests {
-    use tidegate_agent::pretended::digest_of;
+    use tidegate_agent::simulated::digest_of;
 
     use super::*;
 

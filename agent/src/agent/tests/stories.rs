@@ -5,20 +5,25 @@ use std::time::Duration;
 
 use super::*;
 use crate::agent::Ended;
-use crate::pretended::{Containers, Durations, Fate, Forgetful, PretendedEngine, Quiet};
-use crate::seen::Doing;
+use crate::simulated::{Durations, FaultProfile, NoStore, SimulatedContainers, SimulatedHost, SimulatedRuntime};
+use crate::state::snapshot::Doing;
 
-/// Lets a device with this fate (for v2 alone) live for as many turns as there are answers; tells what the server saw.
+/// Lets a device with this fault profile (for v2 alone) live for as many turns as there are answers; tells what the server saw.
 /// `None` for the end of a device that went silent.
-async fn story(fate: Fate, refuse_reports: u32, answers: Vec<Answer>) -> (Vec<String>, Seen, Option<Ended>) {
+async fn story(
+    profile: FaultProfile,
+    refuse_reports: u32,
+    answers: Vec<Answer>,
+) -> (Vec<String>, Snapshot, Option<Ended>) {
     let turns = answers.len() + refuse_reports as usize;
     let told = Arc::new(Mutex::new(Vec::new()));
     let link = Script { answers: answers.into(), refuse_reports, told: Arc::clone(&told) };
-    let fate_of = move |image: &Image| if image.image.ends_with(":v2") { fate } else { Fate::Healthy };
+    let profile_of = move |image: &Image| if image.image.ends_with(":v2") { profile } else { FaultProfile::Healthy };
     let services = || [("app".to_owned(), pinned("v1"))];
-    let engine = PretendedEngine::new(Containers::running(services()), fate_of, Durations::of_device(0.5));
-    let ports = Ports { link, engine: Arc::new(engine), host: Arc::new(Quiet), journal: Forgetful };
-    let engine = Arc::clone(&ports.engine);
+    let runtime =
+        SimulatedRuntime::new(SimulatedContainers::running(services()), profile_of, Durations::of_device(0.5));
+    let ports = Ports { link, runtime: Arc::new(runtime), host: Arc::new(SimulatedHost), store: NoStore };
+    let runtime = Arc::clone(&ports.runtime);
     let (mut agent, seen) = agent(ports, Memory::running(services()));
     let mut ended = None;
     for _ in 0..turns {
@@ -27,7 +32,7 @@ async fn story(fate: Fate, refuse_reports: u32, answers: Vec<Answer>) -> (Vec<St
                 ended = Some(end);
                 break;
             },
-            () = engine.gone() => break,
+            () = runtime.gone() => break,
         }
     }
     let told = told.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -35,7 +40,7 @@ async fn story(fate: Fate, refuse_reports: u32, answers: Vec<Answer>) -> (Vec<St
     (told, seen, ended)
 }
 
-fn runs(seen: &Seen) -> (String, bool) {
+fn runs(seen: &Snapshot) -> (String, bool) {
     let running = &seen.memory.running["app"];
     (running.image.image.rsplit(':').next().unwrap_or_default().to_owned(), running.healthy)
 }
@@ -47,7 +52,7 @@ async fn an_update_takes_two_reports_and_a_question_before_the_swap() {
         target("v2", Some(("update", "swap", 1))),
         target("v2", None),
     ];
-    let (told, seen, _) = story(Fate::Healthy, 0, answers).await;
+    let (told, seen, _) = story(FaultProfile::Healthy, 0, answers).await;
     assert_eq!(
         told[..6],
         [
@@ -70,7 +75,7 @@ async fn a_pause_holds_it_before_the_swap() {
         Answer::Unchanged,
         target("v2", Some(("update", "swap", 1))),
     ];
-    let (told, seen, _) = story(Fate::Healthy, 0, answers).await;
+    let (told, seen, _) = story(FaultProfile::Healthy, 0, answers).await;
     let before_swap = told.iter().position(|line| line.contains("container_updating")).expect("it swaps");
     assert_eq!(told[..before_swap].iter().filter(|line| line.starts_with("poll")).count(), 4);
     assert_eq!(told.iter().filter(|line| line.contains("image_pulling")).count(), 1);
@@ -80,28 +85,28 @@ async fn a_pause_holds_it_before_the_swap() {
 #[tokio::test(start_paused = true)]
 async fn what_fails_is_told_and_taken_back() {
     let offered = || vec![target("v2", Some(("update", "download", 1))), target("v2", Some(("update", "swap", 1)))];
-    for (label, fate, last, running) in [
+    for (label, profile, last, running) in [
         (
             "unhealthy",
-            Fate::Unhealthy,
+            FaultProfile::Unhealthy,
             "report 1.3 container_updating, 1.4 update_completed, 1.5 health_check_failed, 1.6 rolled_back",
             ("v1", true),
         ),
         (
             "does not start",
-            Fate::SwapFails,
+            FaultProfile::SwapFails,
             "report 1.3 container_updating, 1.4 update_failed, 1.5 rolled_back",
             ("v1", true),
         ),
-        ("cannot be fetched", Fate::PullFails, "report 1.1 image_pulling, 1.2 update_failed", ("v1", true)),
+        ("cannot be fetched", FaultProfile::PullFails, "report 1.1 image_pulling, 1.2 update_failed", ("v1", true)),
         (
             "cannot go back",
-            Fate::RollbackFails,
+            FaultProfile::RollbackFails,
             "report app=v2!, 1.3 container_updating, 1.4 update_completed, 1.5 health_check_failed, 1.6 rollback_failed",
             ("v2", false),
         ),
     ] {
-        let (told, seen, ended) = story(fate, 0, offered()).await;
+        let (told, seen, ended) = story(profile, 0, offered()).await;
         let report = told.iter().rfind(|line| line.starts_with("report")).expect("a report");
         assert_eq!((report.as_str(), ended), (last, None), "{label}");
         assert_eq!(runs(&seen), (running.0.to_owned(), running.1), "{label}");
@@ -116,7 +121,7 @@ async fn a_rollback_of_everything_takes_back_what_is_healthy() {
         target("v1", Some(("rollback", "swap", 1))),
         target("v1", Some(("rollback", "swap", 1))),
     ];
-    let (told, seen, _) = story(Fate::Healthy, 0, answers).await;
+    let (told, seen, _) = story(FaultProfile::Healthy, 0, answers).await;
     let back: Vec<_> = told.iter().filter(|line| line.contains("rolled_back")).collect();
     assert_eq!(back, ["report app=v1, 1.6 rolled_back"]);
     assert_eq!(runs(&seen), ("v1".to_owned(), true));
@@ -126,17 +131,17 @@ async fn a_rollback_of_everything_takes_back_what_is_healthy() {
 async fn a_way_back_is_tried_again_when_the_server_raises_the_attempt() {
     let mut answers = vec![target("v2", Some(("update", "download", 1))), target("v2", Some(("update", "swap", 1)))];
     answers.extend((2..=3).map(|attempt| target("v1", Some(("rollback", "swap", attempt)))));
-    let (told, ..) = story(Fate::RollbackFails, 0, answers).await;
+    let (told, ..) = story(FaultProfile::RollbackFails, 0, answers).await;
     let failed: Vec<_> = told.iter().filter(|line| line.contains("rollback_failed")).collect();
     assert_eq!(failed[1..], ["report 2.1 rollback_failed", "report 3.1 rollback_failed"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_joiner_converges_without_reports() {
-    let (told, seen, _) = story(Fate::Healthy, 0, vec![target("v2", None)]).await;
+    let (told, seen, _) = story(FaultProfile::Healthy, 0, vec![target("v2", None)]).await;
     assert_eq!(told, ["report app=v1", "poll [p]", "report app=v2", "poll [t0 p]"]);
     assert_eq!(runs(&seen), ("v2".to_owned(), true));
-    let (told, seen, _) = story(Fate::Unhealthy, 0, vec![target("v2", None), Answer::Unchanged]).await;
+    let (told, seen, _) = story(FaultProfile::Unhealthy, 0, vec![target("v2", None), Answer::Unchanged]).await;
     // It went back before it told anything, and does not try again at once.
     assert_eq!(told, ["report app=v1", "poll [p]", "poll [t1 p]", "poll [t1 p]"]);
     assert_eq!(runs(&seen), ("v1".to_owned(), true));
@@ -151,7 +156,7 @@ async fn errors_are_waited_out_and_nothing_is_lost() {
         later(),
         target("v2", Some(("update", "swap", 1))),
     ];
-    let (told, seen, _) = story(Fate::Healthy, 4, answers).await;
+    let (told, seen, _) = story(FaultProfile::Healthy, 4, answers).await;
     assert_eq!(told[..4], ["report fails"; 4]);
     assert!(told.iter().any(|line| line.ends_with("1.5 health_check_passed")));
     assert_eq!((runs(&seen).0.as_str(), seen.tally.errors), ("v2", 6));
@@ -160,10 +165,10 @@ async fn errors_are_waited_out_and_nothing_is_lost() {
 #[tokio::test(start_paused = true)]
 async fn ends_when_it_vanishes_or_is_deleted() {
     let answers = vec![target("v2", Some(("update", "download", 1))), target("v2", Some(("update", "swap", 1)))];
-    let (told, seen, ended) = story(Fate::VanishesAfterSwap, 0, answers).await;
+    let (told, seen, ended) = story(FaultProfile::VanishesAfterSwap, 0, answers).await;
     assert_eq!((ended, runs(&seen).0.as_str()), (None, "v2"));
     assert!(!told.iter().any(|line| line.contains("container_updating")));
-    let (_, seen, ended) = story(Fate::Healthy, 0, vec![Answer::Fails(LinkError::Deleted)]).await;
+    let (_, seen, ended) = story(FaultProfile::Healthy, 0, vec![Answer::Fails(LinkError::Deleted)]).await;
     assert_eq!((ended, runs(&seen).0.as_str()), (Some(Ended::Deleted), "v1"));
     assert_eq!(seen.doing, Doing::Deleted);
 }

@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 
 use super::reader;
 use crate::registry::download::{self, Shared};
-use crate::registry::looked::{Document, Looked};
+use crate::registry::resolved_image::{Document, ResolvedImage};
 use crate::registry::source::Source;
 use crate::registry::spool::Blob;
 
@@ -45,7 +45,7 @@ pub(super) struct Served {
 }
 
 impl Served {
-    pub(super) fn new(name: String, looked: &Looked, blobs: &[Arc<Blob>]) -> Self {
+    pub(super) fn new(name: String, looked: &ResolvedImage, blobs: &[Arc<Blob>]) -> Self {
         let documents = looked.documents.iter().map(|document| (document.digest.to_string(), document.clone()));
         let small = looked.config_bytes.iter().map(|bytes| (looked.config.digest.to_string(), bytes.clone()));
         let blobs = blobs.iter().map(|blob| (blob.digest.to_string(), Arc::clone(blob)));

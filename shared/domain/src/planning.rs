@@ -163,7 +163,9 @@ fn passed_over(
         return (drifted && new.plan.policy.on_drift == OnDrift::Hold).then_some(Reason::Pinned);
     };
     let astray = old.is_some_and(|old| {
-        old.is_target(runs, None) && !track.idle().is_some_and(|idle| idle.same_image(&old.rollout.target))
+        let rests_on_it = track.idle().is_some_and(|idle| idle.same_image(&old.rollout.target));
+        // Devices of one unpinned rollout may have had different contents: who had another goes to what it was pinned to.
+        old.rollout.target.digest.is_some() && old.is_target(runs, None) != rests_on_it
     });
     (!drifted && !astray).then_some(Reason::UpToDate)
 }

@@ -108,6 +108,7 @@ fn what_was_mended_stays_mended() {
         ("who failed on a content stayed with it by its tag when that was taken back", 120_012_017),
         ("who swapped and fell silent stayed so with what it had pulled", 120_019_379),
         ("the run was over before the second next day's window settled who was offered late", 120_019_703),
+        ("who was to go to what its rollout was pinned to was passed over with what it ran", 120_020_295),
         ("who went back, and was started anew by hand before it told, waited for ever", 9_013_674),
     ];
     for (what, seed) in seeds {

@@ -323,3 +323,14 @@ fn after_a_swap_that_nothing_was_heard_of_nobody_is_passed_over() {
         assert_eq!(row.class, class);
     }
 }
+
+/// Devices of an unpinned rollout had different contents, and a person went on with one: who had another goes to that.
+#[test]
+fn who_is_to_go_elsewhere_is_not_passed_over() {
+    for runs in [3, 2] {
+        let mut device = placed(Progress::Healthy);
+        device.services.insert("web".to_owned(), service(runs));
+        let (next, row) = assigned(placed_in(&device, &newer(json!({})), Status::Completed));
+        assert_eq!((row.class, progress(&next)), (Class::Pending, Progress::Waiting), "content {runs}");
+    }
+}

@@ -17,6 +17,7 @@ pub enum Phase {
 }
 
 impl Phase {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
     const fn is_swap(&self) -> bool {
         matches!(self, Self::Swap)
     }

@@ -303,7 +303,7 @@ impl From<View> for RolloutView {
             pushed_at: view.pushed_at.map(|at| at.to_string()),
         });
         let stages = view.stages.into_iter().map(StageView::from).collect();
-        Self { approval, stages, ..Self::new(&view.rollout, Some(view.waiting_for)) }
+        Self { stages, approval, ..Self::new(&view.rollout, Some(view.waiting_for)) }
     }
 }
 

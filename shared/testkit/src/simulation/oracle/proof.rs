@@ -39,6 +39,8 @@ impl Oracle {
             && rollout.status == Status::RolledBack
             && !matches!(place.progress, Progress::Stuck { .. } | Progress::NotSeen)
             && rollout.target.digest.as_ref() == runs
+            // Of one that tells no content nobody knows that the tag that it rests on brought the same.
+            && !(agent.terse.is_some() && track.idle().is_some_and(|pin| pin.digest.is_none()))
             // Of some the way back leads to a tag alone.
             && track.baseline.as_ref().is_none_or(|pin| !pin.same_image(&rollout.target))
         {

@@ -10,8 +10,9 @@ use anyhow::{Context, Result, bail};
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tidegate_domain::fields::FieldError;
+use tidegate_domain::policy::PolicyDefaults;
 use tidegate_domain::policy::file::{FileError, PolicyDocument, in_order};
-use tidegate_domain::policy::{FieldError, PolicyDefaults};
 
 use crate::api::{Api, ApiError, Call, Caller};
 use crate::policies_delete::{Rollouts, Touched};

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use tidegate_rig::{Engine, Notifications, Rig, Settings, Tools};
+use tidegate_rig::{Notifications, Rig, Settings, Tools};
 
 use super::scene::{BAD, GOOD, Scene};
 use super::watch::Watch;
@@ -32,7 +32,7 @@ const FIRST: &str = "v1";
 
 /// Runs the demo with so many devices.
 pub(crate) async fn run(devices: usize, port: Option<u16>) -> Result<Verdict> {
-    Engine::may_start()?;
+    Tools::may_start_an_engine()?;
     let project = Project::find()?;
     let progress = Progress::new();
     let program = stack::agent(&project, &progress).await?;

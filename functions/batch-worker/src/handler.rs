@@ -3,7 +3,7 @@
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use jiff::Timestamp;
 use lambda_runtime::Error;
-use tidegate_aws::{bootstrap, lambda};
+use tidegate_aws::{clock, lambda};
 use tidegate_engine::jobs;
 use tidegate_engine::memory::RolloutMemory;
 use tidegate_engine::ports::{Job, Ports, Queue};
@@ -16,7 +16,7 @@ pub(crate) async fn handle(
     memory: &RolloutMemory,
     event: SqsEvent,
 ) -> Result<SqsBatchResponse, Error> {
-    let now = bootstrap::now();
+    let now = clock::now();
     Ok(lambda::each_job(event, |job| run(ports, settings, memory, job, now)).await)
 }
 

@@ -5,6 +5,7 @@ mod handler;
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use tidegate_aws::bootstrap::{self, Started};
+use tidegate_aws::clock;
 use tidegate_aws::wiring::Wiring;
 use tidegate_engine::settings::Settings;
 
@@ -12,7 +13,7 @@ use tidegate_engine::settings::Settings;
 async fn main() -> Result<(), Error> {
     let started = bootstrap::start(Wiring::STORE.with_queues().with_registry())?;
     if let Some(secrets) = &started.secrets
-        && let Err(error) = secrets.current(bootstrap::now()).await
+        && let Err(error) = secrets.current(clock::now()).await
     {
         // Planning needs no secret; who asks a registry tries again.
         tracing::error!(error = &error as &dyn std::error::Error, "the access to registries could not be read");

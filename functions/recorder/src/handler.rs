@@ -3,7 +3,8 @@
 use aws_lambda_events::dynamodb::Event;
 use aws_lambda_events::streams::DynamoDbEventResponse;
 use lambda_runtime::Error;
-use tidegate_aws::bootstrap::{self, Started};
+use tidegate_aws::bootstrap::Started;
+use tidegate_aws::clock;
 use tidegate_aws::lambda;
 use tidegate_engine::entities::devices;
 use tidegate_engine::ports::{Change, Ports};
@@ -18,5 +19,5 @@ async fn run(ports: &Ports, changes: Vec<Change>) -> Result<(), EngineError> {
     // A removed item has no new image, and nothing to record.
     let images = changes.iter().filter_map(|change| change.new.as_deref());
     let images = images.map(|image| devices::parse(image.clone())).collect::<Result<Vec<_>, _>>()?;
-    record::record(ports, &images, bootstrap::now()).await
+    record::record(ports, &images, clock::now()).await
 }

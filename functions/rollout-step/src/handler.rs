@@ -5,19 +5,19 @@ use jiff::Timestamp;
 use lambda_runtime::Error;
 use serde_json::Value;
 use tidegate_aws::bootstrap::ALWAYS_LOGGED;
-use tidegate_aws::{bootstrap, lambda};
+use tidegate_aws::{clock, lambda};
 use tidegate_engine::ports::{Job, Ports};
 use tidegate_engine::step;
 
 /// Steps the rollouts that the messages name. What is no batch of messages is the sweep's schedule.
 pub(crate) async fn handle(ports: &Ports, payload: Value) -> Result<SqsBatchResponse, Error> {
     if payload.get("Records").is_none() {
-        let rollouts = step::sweep(ports, bootstrap::now()).await.map_err(|error| lambda::told(&error))?;
+        let rollouts = step::sweep(ports, clock::now()).await.map_err(|error| lambda::told(&error))?;
         // An alarm counts these lines.
         tracing::info!(target: ALWAYS_LOGGED, rollouts, "swept");
         return Ok(SqsBatchResponse::default());
     }
-    let now = bootstrap::now();
+    let now = clock::now();
     Ok(lambda::each_job(serde_json::from_value(payload)?, |job| run(ports, job, now)).await)
 }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use tidegate_domain::text::shown_json;
 use tidegate_engine::ports::{Meter, Ports};
 use tracing_subscriber::Layer;
@@ -80,11 +80,6 @@ impl<W: io::Write> io::Write for HarmlessLines<W> {
     fn flush(&mut self) -> io::Result<()> {
         self.0.flush()
     }
-}
-
-/// The time now: read once for each invocation and handed on.
-pub fn now() -> Timestamp {
-    Timestamp::now()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 pub mod bootstrap;
 pub mod bus;
+pub mod clock;
 pub mod config;
 pub mod entropy;
 mod failure;
@@ -11,6 +12,7 @@ pub mod lambda;
 pub mod local;
 pub mod queues;
 pub mod registry;
+pub mod registry_credentials;
 pub mod scheduler;
 pub mod sdk;
 pub mod secret;

@@ -6,7 +6,6 @@
 //! has none of the three (its client sets timeouts per read only), asks `/v2/` before every token, and brings a
 //! second set of date, pattern and hash libraries into every function.
 
-mod credentials;
 mod manifest;
 
 use std::sync::{Arc, OnceLock};
@@ -20,10 +19,9 @@ use tidegate_domain::image::{ImageRef, Repository};
 use tidegate_domain::registry::{ACCEPTED, BadRealm, Challenge, DIGEST_HEADER, Mismatch, api_host, issued_token};
 use tidegate_engine::ports::{Registry, ResolveError, Resolved};
 
-use self::credentials::{Access, sensitive};
-pub use self::credentials::{CredentialsError, RegistryCredentials};
+use crate::registry_credentials::{Access, RegistryCredentials, sensitive};
 use crate::secrets::Secrets;
-use crate::{bootstrap, tls};
+use crate::{clock, tls};
 
 /// The whole of one HTTP call.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -61,7 +59,7 @@ impl HttpRegistry {
         match &self.credentials {
             Credentials::Given(credentials) => Ok(credentials.of(host).cloned()),
             Credentials::Kept(secrets) => {
-                let values = secrets.current(bootstrap::now()).await.map_err(unavailable)?;
+                let values = secrets.current(clock::now()).await.map_err(unavailable)?;
                 Ok(values.registries.of(host).cloned())
             }
         }

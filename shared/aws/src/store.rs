@@ -30,7 +30,7 @@ use self::failure::{rejected, store_error, transaction_error, write_error};
 use self::item::{ItemError, from_attributes, key_attributes};
 use self::prepared::{Action, Prepared};
 use self::range::Range;
-use crate::bootstrap;
+use crate::clock;
 use crate::sdk::Sdk;
 use crate::tables::TableNames;
 
@@ -62,7 +62,7 @@ impl DynamoStore {
         match (self.retention_days, write) {
             (Some(days), Write::Put { table, item, condition }) if retention::expires(*table, item) => {
                 let mut item = item.clone();
-                item.insert(EXPIRES_AT.to_owned(), retention::expires_at(days, bootstrap::now()).into());
+                item.insert(EXPIRES_AT.to_owned(), retention::expires_at(days, clock::now()).into());
                 Cow::Owned(Write::Put { table: *table, item, condition: condition.clone() })
             }
             _ => Cow::Borrowed(write),

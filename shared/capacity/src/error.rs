@@ -1,6 +1,6 @@
 //! Why nothing could be measured.
 
-use tidegate_domain::policy::FieldError;
+use tidegate_domain::fields::FieldError;
 use tidegate_engine::EngineError;
 
 /// A measurement went wrong. None of these is about figures: those are reported, whatever they are.

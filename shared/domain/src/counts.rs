@@ -200,6 +200,24 @@ impl Counts {
     }
 }
 
+/// Devices that told no time zone that is known, under a policy whose window is in each device's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Zones {
+    /// The policy names no fallback: they wait until they tell one.
+    #[serde(rename = "m", default)]
+    pub missing: u32,
+    /// The policy's fallback counts for them.
+    #[serde(rename = "f", default)]
+    pub fallback: u32,
+}
+
+impl Zones {
+    /// Whether every device's zone is known, or no matter.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::policy::{FieldError, Reading, raw_object};
+use crate::fields::{FieldError, Reading, raw_object};
 
 /// One try's length where a check names none, in seconds.
 const TIMEOUT_SECONDS: u32 = 30;

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond::required as ms;
 use serde::{Deserialize, Serialize};
 
-use crate::counts::Counts;
+use crate::counts::{Counts, Zones};
 use crate::failure_rules::Outcome;
 use crate::image::{Digest, Tag};
 
@@ -27,24 +27,6 @@ pub struct Page {
     /// What devices of an unpinned rollout pulled, each content once.
     #[serde(rename = "p", default, skip_serializing_if = "Vec::is_empty")]
     pub pulled: Vec<Digest>,
-}
-
-/// Devices that told no time zone that is known, under a policy whose window is in each device's own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Zones {
-    /// The policy names no fallback: they wait until they tell one.
-    #[serde(rename = "m", default)]
-    pub missing: u32,
-    /// The policy's fallback counts for them.
-    #[serde(rename = "f", default)]
-    pub fallback: u32,
-}
-
-impl Zones {
-    /// Whether every device's zone is known, or no matter.
-    pub fn is_none(&self) -> bool {
-        *self == Self::default()
-    }
 }
 
 /// What a page adds to a batch's counts.

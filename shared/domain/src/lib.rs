@@ -12,6 +12,7 @@ pub mod device;
 pub mod device_tag;
 pub mod event;
 pub mod failure_rules;
+pub mod fields;
 pub mod fleet;
 pub mod head;
 pub mod health;

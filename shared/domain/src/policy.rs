@@ -6,12 +6,10 @@
 mod batches;
 mod choice;
 mod defaults;
-mod field;
 pub mod file;
 mod pattern;
 mod rate;
 mod raw;
-mod reader;
 mod safeguard;
 mod selector;
 mod share;
@@ -24,16 +22,15 @@ mod written;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::fields::FieldError;
 use crate::{health::HealthCheck, ids::PolicyId, window::Window};
 
 pub use batches::{BatchError, BatchStep, Batches};
 pub use choice::{OnDrift, OnFailure, OnNewer, Origin, Strategy};
 pub use defaults::PolicyDefaults;
-pub use field::FieldError;
 pub use pattern::{ImagePattern, PatternError};
 pub use rate::{Rate, RateError};
 pub use raw::RawPolicy;
-pub(crate) use reader::{Reading, raw_object, unknown};
 pub use safeguard::{Followed, Safeguard, Wish, names as safeguard_names};
 pub use selector::{Contest, Selector, winner};
 pub use share::{NoShare, Share};

@@ -6,11 +6,11 @@ use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond::{optional as ms_opt, required as ms};
 use serde::{Deserialize, Serialize};
 
+use crate::counts::Zones;
 use crate::counts::{Class, Counts};
 use crate::failure_rules::FailureRules;
 use crate::ids::{PolicyId, RolloutId};
 use crate::image::{Digest, Repository, Tag};
-use crate::journal::Zones;
 use crate::news::News;
 use crate::pin::Pin;
 use crate::policy::{Safeguard, Strategy};

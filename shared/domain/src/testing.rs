@@ -107,7 +107,7 @@ pub(crate) fn rollout(status: Status) -> Rollout {
         completed_at: None,
         asked_at: None,
         total: 10,
-        zones: crate::journal::Zones::default(),
+        zones: crate::counts::Zones::default(),
         open_to: 1,
         batch: 1,
         batches: vec![batch(1, Some(at(0)), 1), batch(5, None, 4), batch(10, None, 5)],

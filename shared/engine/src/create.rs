@@ -10,9 +10,8 @@ use tidegate_domain::image::{Digest, Repository, Tag};
 use tidegate_domain::news::News;
 use tidegate_domain::pin::Pin;
 use tidegate_domain::policy::{Policy, Safeguard};
-use tidegate_domain::rollout::{Override, Rollout, Status, Trigger};
+use tidegate_domain::rollout::{By, Override, Rollout, Status, Trigger};
 
-use crate::commands::OPERATOR;
 use crate::entities::events::{self, Event};
 use crate::entities::{heads, plans, rollouts, tags};
 use crate::error::EngineError;
@@ -424,7 +423,7 @@ fn overridden(wanted: &Wanted<'_>, told: &Override, now: Timestamp) -> Event {
         .with("policy", wanted.policy.name.as_str())
         .with("passed_over", passed_over)
         .with("reason", told.reason.as_str())
-        .with("by", OPERATOR)
+        .with("by", By::Operator.words())
 }
 
 /// A rollout that nothing was decided about yet.
@@ -449,7 +448,7 @@ pub(crate) fn draft(wanted: &Wanted<'_>, id: &RolloutId, generation: u64, now: T
         completed_at: None,
         asked_at: None,
         total: 0,
-        zones: tidegate_domain::journal::Zones::default(),
+        zones: tidegate_domain::counts::Zones::default(),
         open_to: 0,
         batch: 0,
         batches: Vec::new(),

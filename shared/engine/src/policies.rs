@@ -5,8 +5,9 @@ mod remove;
 
 use jiff::Timestamp;
 use serde_json::Value;
+use tidegate_domain::fields::FieldError;
 use tidegate_domain::ids::PolicyId;
-use tidegate_domain::policy::{FieldError, Origin, WrittenPolicy};
+use tidegate_domain::policy::{Origin, WrittenPolicy};
 
 use crate::create::TRIES;
 use crate::entities::events::{self, Event};

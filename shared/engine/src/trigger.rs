@@ -7,15 +7,14 @@ use serde::Serialize;
 use tidegate_domain::admission::Admission;
 use tidegate_domain::context::{Plan, RolloutContext};
 use tidegate_domain::counts::Class;
+use tidegate_domain::fields::FieldError;
 use tidegate_domain::head::KeptOut;
 use tidegate_domain::ids::{PolicyId, RolloutId};
 use tidegate_domain::image::ImageRef;
 use tidegate_domain::news::News;
 use tidegate_domain::pin::Pin;
 use tidegate_domain::planning::{Placed, place};
-use tidegate_domain::policy::{
-    FieldError, Followed, Origin, Policy, RawPolicy, Safeguard, Wish, safeguard_names, winner,
-};
+use tidegate_domain::policy::{Followed, Origin, Policy, RawPolicy, Safeguard, Wish, safeguard_names, winner};
 use tidegate_domain::rollout::{Override, Trigger};
 use tidegate_domain::strategy::compile;
 

@@ -10,9 +10,9 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use tidegate_aws::bootstrap;
 use tidegate_aws::lambda::as_a_task;
 use tidegate_aws::secrets::{SecretValues, Secrets};
+use tidegate_aws::{bootstrap, clock};
 use tidegate_engine::settings::Settings;
 use tidegate_http::auth::Access;
 use tidegate_http::{AppState, Clock};
@@ -28,7 +28,7 @@ pub async fn serve(wiring: Wiring, routes: fn(AppState) -> Router) -> Result<(),
     let secrets = started.secrets.ok_or(AccessError::NoSecrets)?;
     let settings =
         Settings::new(started.config.policy, started.config.pace).with_retention(started.config.retention_days);
-    let clock: Clock = Arc::new(bootstrap::now);
+    let clock: Clock = Arc::new(clock::now);
     let values = secrets.current(clock()).await?;
     let state = AppState::new(started.ports, settings, access::access(&values.access)?, clock);
     let doors = Doors { secrets, routes, open: Mutex::new(Open { routes: routes(state.clone()), values, state }) };
@@ -45,7 +45,7 @@ pub async fn serve_public(routes: fn(AppState) -> Router) -> Result<(), Error> {
     let started = bootstrap::start(Wiring::NONE)?;
     let settings = Settings::new(started.config.policy, started.config.pace);
     let access = Access::nobody(started.ports.entropy.bytes32());
-    let routes = routes(AppState::new(started.ports, settings, access, Arc::new(bootstrap::now)));
+    let routes = routes(AppState::new(started.ports, settings, access, Arc::new(clock::now)));
     as_a_task(lambda_runtime::run(service_fn(move |event: LambdaEvent<Event>| answer(routes.clone(), event.payload))))
         .await
 }
@@ -66,7 +66,7 @@ struct Open {
 
 impl Doors {
     async fn answer(&self, event: Event) -> Result<Answer, Error> {
-        let routes = match self.secrets.current(bootstrap::now()).await {
+        let routes = match self.secrets.current(clock::now()).await {
             Ok(values) => self.opened_by(values),
             Err(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "nobody can be recognised");

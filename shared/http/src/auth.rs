@@ -1,7 +1,6 @@
 //! Who calls, and how that is known. Credentials are compared in constant time and never shown.
 
 mod device_token;
-mod guard;
 mod signing;
 mod token;
 
@@ -9,8 +8,6 @@ use axum::http::{HeaderMap, header};
 use tidegate_domain::webhook::Secrets;
 
 pub use device_token::{DeviceToken, NotThisDevice};
-pub use guard::{DeviceCaller, ProvisioningCaller, RegistryCaller};
-pub(crate) use guard::{anyone, device, operator, provisioning, registry};
 pub use signing::{KeyTooShort, SigningKey};
 pub use token::{ProvisioningKey, TokenHash, TokenList};
 

@@ -6,11 +6,13 @@
 
 pub mod auth;
 mod cursor;
+mod guard;
 mod input;
 mod layers;
 pub mod openapi;
 pub mod problem;
 mod routes;
+mod schemas;
 mod state;
 mod views;
 

@@ -1,10 +1,5 @@
 //! The OpenAPI document: made from the routes themselves.
 
-pub(crate) mod answers;
-pub(crate) mod forms;
-mod tidy;
-pub(crate) mod words;
-
 use utoipa::ToSchema;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::server::{ServerBuilder, ServerVariableBuilder};
@@ -14,6 +9,7 @@ use utoipa::openapi::{Components, Info, License, OpenApi, OpenApiBuilder, Server
 use crate::auth::Caller;
 use crate::problem::{Problem, WrongField};
 use crate::routes::{self, Api, Describing};
+use crate::schemas::{answers, forms, tidy, words};
 
 /// The document of every function's routes.
 pub fn openapi() -> OpenApi {

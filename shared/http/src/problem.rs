@@ -4,7 +4,7 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use tidegate_domain::policy::FieldError;
+use tidegate_domain::fields::FieldError;
 use tidegate_engine::EngineError;
 use utoipa::ToSchema;
 

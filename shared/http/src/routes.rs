@@ -41,16 +41,15 @@ mod rollouts;
 mod trigger;
 mod webhooks;
 
-pub(crate) use device_state::UNREAD_REASONS;
-
 use axum::Router;
 use axum::http::HeaderName;
 use axum::middleware::from_fn;
 use axum::routing::MethodRouter;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
-use crate::auth::{self, Caller};
-use crate::openapi::answers::{describe, operations};
+use crate::auth::Caller;
+use crate::guard;
+use crate::schemas::answers::{describe, operations};
 use crate::state::AppState;
 
 /// See the macro [`routes!`].
@@ -63,7 +62,7 @@ pub(crate) struct Routes<A, D> {
 pub(crate) trait Use: Sized {
     /// None yet.
     fn nothing() -> Self;
-    /// And these, behind this caller's door.
+    /// And these, behind this caller's guard.
     fn and<A, D>(self, caller: Caller, routes: Routes<A, D>) -> Self
     where
         A: FnOnce() -> (String, MethodRouter<AppState>),
@@ -87,11 +86,11 @@ impl Use for Answering {
     {
         let (path, routes) = (routes.answering)();
         let routes = match caller {
-            Caller::Operator => routes.route_layer(from_fn(auth::operator)),
-            Caller::Device => routes.route_layer(from_fn(auth::device)),
-            Caller::Provisioning => routes.route_layer(from_fn(auth::provisioning)),
-            Caller::Registry => routes.route_layer(from_fn(auth::registry)),
-            Caller::Anyone => routes.route_layer(from_fn(auth::anyone)),
+            Caller::Operator => routes.route_layer(from_fn(guard::operator)),
+            Caller::Device => routes.route_layer(from_fn(guard::device)),
+            Caller::Provisioning => routes.route_layer(from_fn(guard::provisioning)),
+            Caller::Registry => routes.route_layer(from_fn(guard::registry)),
+            Caller::Anyone => routes.route_layer(from_fn(guard::anyone)),
         };
         Self(self.0.route(&path, routes))
     }
@@ -127,7 +126,7 @@ impl Use for Describing {
 }
 
 /// Routes in one use or the other. There is no way to add one without saying who may call it: the same word puts it
-/// behind its door and into the document.
+/// behind its guard and into the document.
 pub(crate) struct Api<U>(pub(crate) U);
 
 impl<U: Use> Api<U> {

@@ -34,17 +34,9 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Whether one can be started by this user.
-    pub fn may_start() -> Result<(), RigError> {
-        if rustix::process::geteuid().is_root() {
-            return Ok(());
-        }
-        Err(RigError::Missing("a container engine of one's own needs root; run this as root".to_owned()))
-    }
-
     /// Starts one in a folder, which it has to itself, and waits until it answers.
     pub async fn start(tools: &Tools, folder: &Path) -> Result<Self, RigError> {
-        Self::may_start()?;
+        Tools::may_start_an_engine()?;
         let slot = Slot::take(&std::env::temp_dir())?;
         std::fs::create_dir_all(folder).map_err(RigError::machine(format!("making {}", folder.display())))?;
         let folder = folder.canonicalize().map_err(RigError::machine(format!("finding {}", folder.display())))?;

@@ -7,7 +7,6 @@ use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::Command;
 
-use crate::engine::Engine;
 use crate::error::RigError;
 
 /// Fetches Debian's packages; tests/run does so by the same script, beside building.
@@ -33,6 +32,14 @@ pub struct Tools {
 }
 
 impl Tools {
+    /// Whether this user can start a container engine.
+    pub fn may_start_an_engine() -> Result<(), RigError> {
+        if rustix::process::geteuid().is_root() {
+            return Ok(());
+        }
+        Err(RigError::Missing("a container engine of one's own needs root; run this as root".to_owned()))
+    }
+
     /// Finds the programs, or fetches them into this folder, which may be kept for the next time. `say` hears what
     /// happens.
     pub async fn find_or_fetch(folder: &Path, say: impl Fn(&str)) -> Result<Self, RigError> {
@@ -75,7 +82,7 @@ impl Tools {
     pub async fn of_tests(tmp: &str) -> Option<Self> {
         let named = std::env::var_os("TIDEGATE_TEST_TOOLS").filter(|value| !value.is_empty()).map(PathBuf::from);
         let folder = named.unwrap_or_else(|| Path::new(tmp).with_file_name("test-tools"));
-        let found = match Engine::may_start() {
+        let found = match Tools::may_start_an_engine() {
             Ok(()) => Self::find_or_fetch(&folder, |line| eprintln!("{line}")).await,
             Err(error) => Err(error),
         };

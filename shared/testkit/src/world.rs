@@ -14,5 +14,5 @@ mod gate;
 pub use call::{Call, Port, Verb};
 pub use chances::Chances;
 pub use driver::{Done, Driver, Progress};
-pub use faulty::{Faulty, Injected};
+pub use faulty::{Faulty, Injected, gated};
 pub use gate::{Decision, Gate, TaskId, Ticket, Waiting};

@@ -8,7 +8,8 @@ mod push;
 mod real;
 
 use serde_json::json;
-use tidegate_aws::registry::{HttpRegistry, RegistryCredentials};
+use tidegate_aws::registry::HttpRegistry;
+use tidegate_aws::registry_credentials::RegistryCredentials;
 use tidegate_domain::image::{Digest, ImageRef};
 use tidegate_engine::ports::{Registry as _, ResolveError, Resolved};
 

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::access::Access;
 use crate::config::{Reader, VariableError};
-use crate::registry::RegistryCredentials;
+use crate::registry_credentials::RegistryCredentials;
 
 /// Every secret of a stack.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -21,7 +21,7 @@ use tokio::sync::OnceCell;
 
 pub(super) use self::answer::Found;
 use self::signer::Signer;
-use crate::bootstrap;
+use crate::clock;
 use crate::http::Http;
 use crate::sdk::Sdk;
 
@@ -62,7 +62,7 @@ impl Direct {
     pub(super) async fn get(&self, table: &str, key: &Key, freshness: Freshness) -> Option<Found> {
         let endpoint = self.endpoint.get_or_init(|| self.resolve()).await.as_ref()?;
         let body = answer::question(table, key, freshness)?;
-        let signed = self.signer.sign(&endpoint.host, &body, bootstrap::now())?;
+        let signed = self.signer.sign(&endpoint.host, &body, clock::now())?;
         let mut request = Request::post(endpoint.uri.clone())
             .header(HOST, &endpoint.host)
             .header(CONTENT_TYPE, signer::CONTENT)

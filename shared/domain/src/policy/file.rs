@@ -16,7 +16,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use self::tree::{Node, Place};
-use super::{FieldError, Origin, PolicyDefaults, RawPolicy, unknown};
+use super::{Origin, PolicyDefaults, RawPolicy};
+use crate::fields::{FieldError, unknown};
 use crate::ids::PolicyId;
 
 /// The one version of the file's format.

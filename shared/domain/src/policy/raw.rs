@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::raw_object;
+use crate::fields::raw_object;
 use crate::health::RawHealthCheck;
 
 const SECONDS: &str = "a whole number of seconds";

@@ -9,7 +9,8 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Batches, FieldError, Policy, Strategy};
+use super::{Batches, Policy, Strategy};
+use crate::fields::FieldError;
 
 /// A safeguard of a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

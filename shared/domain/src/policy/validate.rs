@@ -7,9 +7,10 @@ use serde_json::Value;
 
 use self::check::Check;
 use super::{
-    FieldError, ImagePattern, OnDrift, OnFailure, OnNewer, Origin, Policy, PolicyDefaults, RawPolicy,
-    STALL_MARGIN_SECONDS, Selector, Strategy, WrittenPolicy,
+    ImagePattern, OnDrift, OnFailure, OnNewer, Origin, Policy, PolicyDefaults, RawPolicy, STALL_MARGIN_SECONDS,
+    Selector, Strategy, WrittenPolicy,
 };
+use crate::fields::FieldError;
 use crate::ids::PolicyId;
 
 /// The largest soak that nobody asked for, in seconds.

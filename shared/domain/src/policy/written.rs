@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{FieldError, ImagePattern, Origin, Policy, PolicyDefaults, PolicyView, RawPolicy, Selector};
+use super::{ImagePattern, Origin, Policy, PolicyDefaults, PolicyView, RawPolicy, Selector};
+use crate::fields::FieldError;
 use crate::ids::PolicyId;
 
 /// A stored policy. What says which images and devices it is about stands apart: matching needs nothing else.

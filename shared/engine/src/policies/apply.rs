@@ -6,8 +6,9 @@ use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
+use tidegate_domain::fields::FieldError;
 use tidegate_domain::ids::PolicyId;
-use tidegate_domain::policy::{FieldError, Origin, WrittenPolicy};
+use tidegate_domain::policy::{Origin, WrittenPolicy};
 use tidegate_domain::rollout::Rollout;
 
 use super::remove::under_way;

@@ -2,7 +2,7 @@
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
-use tidegate_domain::policy::FieldError;
+use tidegate_domain::fields::FieldError;
 
 use super::mistakes::MOST;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
-use tidegate_domain::policy::FieldError;
+use tidegate_domain::fields::FieldError;
 
 use super::strict::fields;
 use crate::problem::Problem;

@@ -1,6 +1,6 @@
 //! Why a person does something, for those who look later.
 
-use tidegate_domain::policy::FieldError;
+use tidegate_domain::fields::FieldError;
 
 /// Longest reason, in characters.
 const REASON_MAX: usize = 500;

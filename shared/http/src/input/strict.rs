@@ -6,7 +6,7 @@ use serde::de::{DeserializeOwned, Deserializer, Error as _, IntoDeserializer, Vi
 use serde::forward_to_deserialize_any;
 use serde_json::{Error, Value};
 use serde_path_to_error::Segment;
-use tidegate_domain::policy::FieldError;
+use tidegate_domain::fields::FieldError;
 
 /// Reads a value as a type; the error names the field.
 pub(crate) fn fields<T: DeserializeOwned>(value: Value) -> Result<T, FieldError> {

@@ -11,8 +11,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{Api, Use};
 use crate::input::{Params, parameter, reason};
-use crate::openapi::forms::Digest;
 use crate::problem::Problem;
+use crate::schemas::forms::Digest;
 use crate::state::AppState;
 
 /// Longest name of a policy, in characters.

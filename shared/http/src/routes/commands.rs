@@ -6,16 +6,16 @@ use axum::extract::State;
 use serde::Deserialize;
 use tidegate_domain::approval::{NotBound, bound};
 use tidegate_domain::command::Command;
+use tidegate_domain::fields::FieldError;
 use tidegate_domain::ids::RolloutId;
-use tidegate_domain::policy::FieldError;
 use tidegate_domain::rollout::Status;
 use tidegate_engine::commands::{Commanded, carry_out};
 use utoipa::ToSchema;
 
 use super::{Api, Use};
 use crate::input::{Mistakes, OperatorBody, OptionalBody, RolloutIdPath, reason as reason_of};
-use crate::openapi::forms;
 use crate::problem::Problem;
+use crate::schemas::forms;
 use crate::state::AppState;
 use crate::views::{RolloutBrief, RolloutView};
 

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
-use tidegate_domain::policy::FieldError;
+use tidegate_domain::fields::FieldError;
 use tidegate_engine::webhook::{Replay, replay};
 use utoipa::ToSchema;
 

@@ -12,11 +12,10 @@ use tidegate_engine::enrol::{adopt, shown};
 use tidegate_engine::poll::{Answer, answer};
 use tidegate_engine::report::{Accepted, accept};
 
-pub(crate) use self::report::UNREAD_REASONS;
 use self::report::{ReportAnswer, ReportBody, Taken};
 use self::seen::{etag, known};
 use super::{Api, POLL_AFTER, Use};
-use crate::auth::DeviceCaller;
+use crate::guard::DeviceCaller;
 use crate::input::DeviceBody;
 use crate::problem::Problem;
 use crate::state::AppState;

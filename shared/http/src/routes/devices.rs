@@ -16,9 +16,9 @@ use utoipa::{IntoParams, ToSchema};
 use super::enrol::Checks;
 use super::{Api, Use};
 use crate::input::{Cursor, DeviceId, ImageText, Limit, OperatorBody, Params, TagTexts, one_of, parameter};
-use crate::openapi::forms::{FleetId, Line, TagFilter, Tags};
-use crate::openapi::words;
 use crate::problem::Problem;
+use crate::schemas::forms::{FleetId, Line, TagFilter, Tags};
+use crate::schemas::words;
 use crate::state::AppState;
 use crate::views::{DevicePage, DeviceView, Page, position};
 

@@ -7,19 +7,20 @@ use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
 use serde::Deserialize;
 use tidegate_domain::device_tag;
+use tidegate_domain::fields::FieldError;
 use tidegate_domain::ids::DeviceUuid;
 use tidegate_domain::image::ImageRef;
-use tidegate_domain::policy::FieldError;
 use tidegate_domain::window::ZoneName;
 use tidegate_domain::{fleet, platform};
 use tidegate_engine::enrol::{EnrolError, Newcomer, enrol};
 use utoipa::ToSchema;
 
 use super::{Api, Use};
-use crate::auth::{DeviceToken, ProvisioningCaller};
+use crate::auth::DeviceToken;
+use crate::guard::ProvisioningCaller;
 use crate::input::{DeviceBody, Mistakes};
-use crate::openapi::forms::{FleetId, LINE_MAX, Line, TAGS_MAX, Tags};
 use crate::problem::Problem;
+use crate::schemas::forms::{FleetId, LINE_MAX, Line, TAGS_MAX, Tags};
 use crate::state::AppState;
 use crate::views::Credential;
 

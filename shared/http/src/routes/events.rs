@@ -13,9 +13,9 @@ use utoipa::IntoParams;
 use super::rollouts::details_are_kept;
 use super::{Api, Use};
 use crate::input::{Cursor, DeviceText, Limit, Params, RolloutIdPath, parameter};
-use crate::openapi::forms::RolloutId;
-use crate::openapi::words::EventName;
 use crate::problem::Problem;
+use crate::schemas::forms::RolloutId;
+use crate::schemas::words::EventName;
 use crate::state::AppState;
 use crate::views::{EventAnswer, EventPage, Page, position};
 

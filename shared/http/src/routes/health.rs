@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Api, Use};
-use crate::openapi::forms::OpenApiDocument;
+use crate::schemas::forms::OpenApiDocument;
 
 /// We are there.
 #[derive(Debug, Serialize, ToSchema)]

@@ -5,8 +5,9 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, StatusCode, Uri, header};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tidegate_domain::fields::FieldError;
 use tidegate_domain::ids::PolicyId;
-use tidegate_domain::policy::{FieldError, Origin, WrittenPolicy};
+use tidegate_domain::policy::{Origin, WrittenPolicy};
 use tidegate_engine::policies::{self, PolicyError, Sheet, Wanted};
 use tidegate_engine::queries::Listed;
 use tidegate_engine::settings::Settings;
@@ -14,9 +15,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{Api, Use};
 use crate::input::{Cursor, Flag, Limit, Mistakes, OperatorBody, Params, PolicyIdPath, SetBody};
-use crate::openapi::forms::EntityTag;
-use crate::openapi::words::PolicyOrigin;
 use crate::problem::Problem;
+use crate::schemas::forms::EntityTag;
+use crate::schemas::words::PolicyOrigin;
 use crate::state::AppState;
 use crate::views::{AppliedView, Page, PolicyAnswer, PolicyBody, PolicyPage, RemovalView, position};
 

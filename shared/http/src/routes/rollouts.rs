@@ -12,9 +12,9 @@ use utoipa::IntoParams;
 
 use super::{Api, Use};
 use crate::input::{Cursor, ImageText, Limit, Params, RolloutIdPath, one_of, parameter};
-use crate::openapi::forms::RolloutId;
-use crate::openapi::words::{DeviceRolloutStatus, RolloutStatus, row_statuses};
 use crate::problem::Problem;
+use crate::schemas::forms::RolloutId;
+use crate::schemas::words::{DeviceRolloutStatus, RolloutStatus, row_statuses};
 use crate::state::AppState;
 use crate::views::{DeviceRolloutPage, Page, RolloutPage, RolloutView, RowView, position};
 

@@ -9,16 +9,17 @@ use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde::Deserialize;
 use tidegate_domain::device_tag;
+use tidegate_domain::fields::FieldError;
 use tidegate_domain::image::ImageRef;
-use tidegate_domain::policy::{FieldError, Safeguard, Strategy, Wish};
+use tidegate_domain::policy::{Safeguard, Strategy, Wish};
 use tidegate_engine::trigger::{PassedOver, Retry, TriggerError, TriggerRequest, dry_run, trigger};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{Api, Use};
 use crate::input::{Mistakes, OperatorBody, Params, reason as reason_of};
-use crate::openapi::forms::TagFilter;
-use crate::openapi::words;
 use crate::problem::Problem;
+use crate::schemas::forms::TagFilter;
+use crate::schemas::words;
 use crate::state::AppState;
 use crate::views::{DryRunView, TriggerAnswer};
 

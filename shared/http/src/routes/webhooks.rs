@@ -6,9 +6,9 @@ use axum::http::StatusCode;
 use tidegate_domain::webhook::{self, Refusal};
 
 use super::{Api, Use};
-use crate::auth::RegistryCaller;
-use crate::openapi::forms::RegistryDelivery;
+use crate::guard::RegistryCaller;
 use crate::problem::Problem;
+use crate::schemas::forms::RegistryDelivery;
 use crate::state::AppState;
 use crate::views::WebhookAnswer;
 

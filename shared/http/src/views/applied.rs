@@ -5,7 +5,7 @@ use tidegate_engine::policies::{Applied, Change, Changed};
 use utoipa::ToSchema;
 
 use super::removal::TouchedRollout;
-use crate::openapi::words::{PolicyChange, PolicyOrigin};
+use crate::schemas::words::{PolicyChange, PolicyOrigin};
 
 /// What became of a set of policies, or with `dry_run` would.
 #[derive(Debug, Serialize, ToSchema)]

@@ -15,7 +15,7 @@ use tidegate_engine::queries::device_status;
 use utoipa::ToSchema;
 
 use crate::auth::DeviceToken;
-use crate::openapi::{forms, words};
+use crate::schemas::{forms, words};
 
 /// A new device's credential. The token is shown this once.
 #[derive(Debug, Serialize, ToSchema)]

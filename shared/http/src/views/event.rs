@@ -7,8 +7,8 @@ use tidegate_domain::ids::{DeviceUuid, RolloutId};
 use tidegate_engine::queries::EventView;
 use utoipa::ToSchema;
 
-use crate::openapi::forms;
-use crate::openapi::words::EventName;
+use crate::schemas::forms;
+use crate::schemas::words::EventName;
 
 /// An event of a rollout.
 #[derive(Debug, Serialize, ToSchema)]

@@ -6,8 +6,8 @@ use utoipa::openapi::schema::{AdditionalProperties, Array, Discriminator, Object
 use utoipa::openapi::{Ref, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::openapi::forms::{IntoSchema, described, or_null, plain, text, whole};
-use crate::openapi::words::CheckPlace;
+use crate::schemas::forms::{IntoSchema, described, or_null, plain, text, whole};
+use crate::schemas::words::CheckPlace;
 
 /// A health check as it is answered: every value is there.
 pub(crate) enum HealthCheckSchema {}

@@ -12,8 +12,8 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::auth::SigningKey;
 use crate::cursor::{self, Scope};
 use crate::input::Cursor;
-use crate::openapi::forms::{IntoSchema, described, or_null, plain, text};
 use crate::problem::Problem;
+use crate::schemas::forms::{IntoSchema, described, or_null, plain, text};
 
 /// A page of a list.
 #[derive(Debug, Serialize)]

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use tidegate_domain::policy::{FieldError, PolicyDefaults, PolicyView, SourcedValue, WrittenPolicy, sources};
+use tidegate_domain::fields::FieldError;
+use tidegate_domain::policy::{PolicyDefaults, PolicyView, SourcedValue, WrittenPolicy, sources};
 use utoipa::openapi::schema::{
     AdditionalProperties, Array, KnownFormat, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type,
 };
@@ -13,9 +14,9 @@ use utoipa::openapi::{Ref, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::health_check::{HealthCheckBody, HealthCheckSchema};
-use crate::openapi::forms::{IntoSchema, Share, StagedBatches, described, or_null, plain, text, time, whole};
-use crate::openapi::words::{ValueSource, Weekday};
 use crate::problem::WrongField;
+use crate::schemas::forms::{IntoSchema, Share, StagedBatches, described, or_null, plain, text, time, whole};
+use crate::schemas::words::{ValueSource, Weekday};
 
 /// A policy, as it is answered.
 #[derive(Debug, Serialize)]

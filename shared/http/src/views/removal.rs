@@ -6,8 +6,8 @@ use tidegate_domain::rollout::Rollout;
 use tidegate_engine::policies::Removal;
 use utoipa::ToSchema;
 
-use crate::openapi::forms::RolloutId;
-use crate::openapi::words::RolloutStatus;
+use crate::schemas::forms::RolloutId;
+use crate::schemas::words::RolloutStatus;
 
 /// A policy that is removed, or would be.
 #[derive(Debug, Serialize, ToSchema)]

@@ -11,7 +11,7 @@ use tidegate_engine::commands::OPERATOR;
 use tidegate_engine::rollouts::View;
 use utoipa::ToSchema;
 
-use crate::openapi::{forms, words};
+use crate::schemas::{forms, words};
 
 /// A rollout.
 #[derive(Debug, Serialize, ToSchema)]

@@ -8,7 +8,7 @@ use tidegate_domain::image::Tag;
 use tidegate_domain::row::Row;
 use utoipa::ToSchema;
 
-use crate::openapi::words;
+use crate::schemas::words;
 
 /// A device's row in a rollout.
 #[derive(Debug, Serialize, ToSchema)]

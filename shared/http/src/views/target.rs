@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 use super::health_check::HealthCheckSchema;
-use crate::openapi::{forms, words};
+use crate::schemas::{forms, words};
 
 /// What a device should run.
 #[derive(ToSchema)]

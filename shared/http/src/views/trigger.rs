@@ -8,8 +8,8 @@ use tidegate_engine::trigger::{DryBatch, DryOutcome, DryRun, PassedOver, Trigger
 use utoipa::ToSchema;
 
 use super::KeptOutView;
-use crate::openapi::forms::RolloutId;
-use crate::openapi::words::{DeliveryStatus, PolicySafeguard};
+use crate::schemas::forms::RolloutId;
+use crate::schemas::words::{DeliveryStatus, PolicySafeguard};
 
 /// The answer to a trigger. Where it has exactly one rollout, its fields stand here too.
 #[derive(Debug, Serialize, ToSchema)]

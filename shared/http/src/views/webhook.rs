@@ -5,8 +5,8 @@ use tidegate_engine::webhook::{DeliveryOutcome, Ingested};
 use utoipa::ToSchema;
 
 use super::KeptOutView;
-use crate::openapi::forms::RolloutId;
-use crate::openapi::words::DeliveryStatus;
+use crate::schemas::forms::RolloutId;
+use crate::schemas::words::DeliveryStatus;
 
 /// The answer to a delivery. Where it has exactly one entry, that entry's `rollout_id`, `status` and
 /// `affected_devices` stand here too.

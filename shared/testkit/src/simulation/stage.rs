@@ -28,7 +28,7 @@ use super::scenario::Scenario;
 use super::{Coverage, Mutant, Report};
 use crate::entropy::SeededEntropy;
 use crate::memory::{MemoryPorts, MemoryStore, StreamRecord};
-use crate::world::{Driver, Gate, TaskId, Ticket};
+use crate::world::{Driver, Gate, TaskId, Ticket, gated};
 use messages::Message;
 use streams::Shard;
 
@@ -126,7 +126,7 @@ impl Stage {
         let scenario = Scenario::new(&mut rng, seed);
         let memory = MemoryPorts { store: Arc::new(MemoryStore::new(2_000)), ..MemoryPorts::default() };
         let gate = Arc::new(Gate::default());
-        let mut ports = memory.gated(&gate, Arc::new(SeededEntropy::new(seed)));
+        let mut ports = gated(&memory, &gate, Arc::new(SeededEntropy::new(seed)));
         if let Some(mutant) = mutant {
             ports.store = Arc::new(Sabotaged { inner: ports.store, mutant }) as Arc<dyn Store>;
         }

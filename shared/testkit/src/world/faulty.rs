@@ -7,13 +7,13 @@ use jiff::Timestamp;
 use tidegate_domain::ids::RolloutId;
 use tidegate_domain::image::{ImageRef, Repository};
 use tidegate_engine::ports::{
-    Bus, BusEntry, Freshness, Item, Job, Key, Page, Query, QueueError, Queues, Registry, ResolveError, Resolved,
-    Scheduler, Store, StoreError, Table, Write, WriteError,
+    Bus, BusEntry, Entropy, Freshness, Item, Job, Key, Page, Ports, Query, QueueError, Queues, Registry, ResolveError,
+    Resolved, Scheduler, Store, StoreError, Table, Write, WriteError,
 };
 
 use super::call::Call;
 use super::gate::{Decision, Gate};
-use crate::memory::{MemoryBus, MemoryQueues, MemoryRegistry, MemoryScheduler, MemoryStore};
+use crate::memory::{MemoryBus, MemoryPorts, MemoryQueues, MemoryRegistry, MemoryScheduler, MemoryStore};
 
 /// A port whose calls wait at a gate.
 #[derive(Debug)]
@@ -166,5 +166,17 @@ impl Registry for Faulty<MemoryRegistry> {
                 Err(ResolveError::Unavailable(Box::new(Injected)))
             }
         }
+    }
+}
+
+/// The ports of a world, every call of a driver's task waiting at the gate.
+pub fn gated(memory: &MemoryPorts, gate: &Arc<Gate>, entropy: Arc<dyn Entropy>) -> Ports {
+    Ports {
+        store: Arc::new(Faulty::new(Arc::clone(&memory.store), Arc::clone(gate))),
+        queues: Arc::new(Faulty::new(Arc::clone(&memory.queues), Arc::clone(gate))),
+        scheduler: Arc::new(Faulty::new(Arc::clone(&memory.scheduler), Arc::clone(gate))),
+        bus: Arc::new(Faulty::new(Arc::clone(&memory.bus), Arc::clone(gate))),
+        registry: Arc::new(Faulty::new(Arc::clone(&memory.registry), Arc::clone(gate))),
+        entropy,
     }
 }

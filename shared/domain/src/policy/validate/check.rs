@@ -6,12 +6,13 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::strategy_fits;
+use crate::fields::FieldError;
 use crate::{
     device_tag,
     ids::PolicyId,
     policy::{
-        Batches, FieldError, HealthPolicy, ImagePattern, PolicyDefaults, Rate, RateError, RawPolicy, Selector,
-        Strategy, timing::parse_duration,
+        Batches, HealthPolicy, ImagePattern, PolicyDefaults, Rate, RateError, RawPolicy, Selector, Strategy,
+        timing::parse_duration,
     },
     text,
     window::{DEFAULT_CUTOFF_MINUTES, Days, Window, WindowZone, time_of_day},

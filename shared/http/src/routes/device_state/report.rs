@@ -6,16 +6,16 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tidegate_domain::event::DeviceEvent;
+use tidegate_domain::fields::FieldError;
 use tidegate_domain::ids::RolloutId;
 use tidegate_domain::image::{Digest, ImageRef};
 use tidegate_domain::platform;
-use tidegate_domain::policy::FieldError;
 use tidegate_domain::report::{Observed, Report, Reports, Verdict};
 use utoipa::ToSchema;
 
 use crate::input::{Mistakes, fields};
-use crate::openapi::words::{DeviceEventName, IgnoredReportReason};
 use crate::problem::Problem;
+use crate::schemas::words::{DeviceEventName, IgnoredReportReason, UNREAD_REASONS};
 
 /// Most reports in one body.
 const REPORTS_MAX: usize = 100;
@@ -23,9 +23,6 @@ const REPORTS_MAX: usize = 100;
 const SERVICES_MAX: usize = 16;
 const TEXT_MAX: usize = 64;
 const MESSAGE_MAX: usize = 1000;
-
-/// Why a report is ignored that never became one: it cannot be read, or its event is none.
-pub(crate) const UNREAD_REASONS: [&str; 2] = ["unreadable", "unknown_event"];
 
 /// What a device tells. Only its description: it is read field by field.
 #[derive(ToSchema)]

@@ -12,7 +12,7 @@ use tidegate_engine::ports::{
 use super::*;
 use crate::entropy::SeededEntropy;
 use crate::memory::MemoryPorts;
-use crate::world::Chances;
+use crate::world::{Chances, gated};
 
 struct World {
     memory: MemoryPorts,
@@ -22,7 +22,7 @@ struct World {
 
 fn world() -> World {
     let (memory, gate) = (MemoryPorts::default(), Arc::new(Gate::default()));
-    let ports = memory.gated(&gate, Arc::new(SeededEntropy::new(1)));
+    let ports = gated(&memory, &gate, Arc::new(SeededEntropy::new(1)));
     World { memory, ports, gate }
 }
 

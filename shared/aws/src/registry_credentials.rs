@@ -16,7 +16,7 @@ pub struct RegistryCredentials(BTreeMap<String, Access>);
 
 /// Access to one registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Access {
+pub(crate) struct Access {
     login: Option<(String, Secret)>,
     plain_http: bool,
 }
@@ -70,18 +70,18 @@ impl RegistryCredentials {
     }
 
     /// Access to a host in its normal spelling; `None` where it may not be asked.
-    pub(super) fn of(&self, host: &str) -> Option<&Access> {
+    pub(crate) fn of(&self, host: &str) -> Option<&Access> {
         self.0.get(host)
     }
 }
 
 impl Access {
-    pub(super) fn plain_http(&self) -> bool {
+    pub(crate) fn plain_http(&self) -> bool {
         self.plain_http
     }
 
     /// The header of a login, marked so that it is not printed.
-    pub(super) fn basic(&self) -> Option<HeaderValue> {
+    pub(crate) fn basic(&self) -> Option<HeaderValue> {
         let (username, password) = self.login.as_ref()?;
         let encoded = STANDARD.encode(format!("{username}:{}", password.expose()));
         sensitive(&format!("Basic {encoded}"))
@@ -89,7 +89,7 @@ impl Access {
 }
 
 /// A header that is not printed.
-pub(super) fn sensitive(text: &str) -> Option<HeaderValue> {
+pub(crate) fn sensitive(text: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_str(text).ok()?;
     value.set_sensitive(true);
     Some(value)

@@ -84,14 +84,14 @@ macro_rules! raw_object {
             pub fn from_json(
                 base: &str,
                 value: &serde_json::Value,
-            ) -> Result<Self, Vec<$crate::policy::FieldError>> {
+            ) -> Result<Self, Vec<$crate::fields::FieldError>> {
                 let (raw, errors) = Self::read(base, value);
                 if errors.is_empty() { Ok(raw) } else { Err(errors) }
             }
 
             /// Reads what can be read of the object at `base`, and tells every mistake.
-            pub fn read(base: &str, value: &serde_json::Value) -> (Self, Vec<$crate::policy::FieldError>) {
-                use $crate::policy::FieldError;
+            pub fn read(base: &str, value: &serde_json::Value) -> (Self, Vec<$crate::fields::FieldError>) {
+                use $crate::fields::FieldError;
                 let Some(object) = value.as_object() else {
                     return (Self::default(), vec![FieldError::new(base, "expected an object")]);
                 };
@@ -101,12 +101,12 @@ macro_rules! raw_object {
                     match name.as_str() {
                         $($json if value.is_null() => raw.$field = None,
                         $json => {
-                            let (value, found) = $crate::policy::Reading::reading(base, $json, value, $expected);
+                            let (value, found) = $crate::fields::Reading::reading(base, $json, value, $expected);
                             raw.$field = value;
                             errors.extend(found);
                         })+
                         name if told.contains(&name) => {}
-                        name => errors.push($crate::policy::unknown(base, name, Self::FIELDS)),
+                        name => errors.push($crate::fields::unknown(base, name, Self::FIELDS)),
                     }
                 }
                 (raw, errors)

@@ -16,7 +16,7 @@ use utoipa::openapi::{OpenApi, RefOr};
 use super::answers::operations;
 
 /// Tidies the whole document.
-pub(super) fn tidy(document: &mut OpenApi) {
+pub(crate) fn tidy(document: &mut OpenApi) {
     let asked = asked(document);
     let Some(components) = &mut document.components else { return };
     for (name, schema) in &mut components.schemas {
@@ -111,7 +111,7 @@ fn absent_is_not_null(object: &mut Object) {
 }
 
 /// The schema of a parameter, which is there or not; utoipa says of a header that it may be `null`.
-pub(super) fn parameter(schema: &mut RefOr<Schema>) {
+pub(crate) fn parameter(schema: &mut RefOr<Schema>) {
     never_null(schema);
     walk(schema, &mut whole_numbers);
 }

@@ -22,7 +22,8 @@ use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::routes::UNREAD_REASONS;
+/// Why a report is passed over before anything of it is looked up: it cannot be read, or its event is none that we know.
+pub(crate) const UNREAD_REASONS: [&str; 2] = ["unreadable", "unknown_event"];
 
 /// What is said of every list whose words are answered: a later version may have more.
 const MAY_GROW: &str = "More words may be added; a client that meets one it does not know shows it as it is.";

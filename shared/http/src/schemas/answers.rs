@@ -60,7 +60,7 @@ pub(crate) fn describe(operation: &mut Operation, caller: Caller) {
 }
 
 /// The scheme of registries that sign.
-pub(super) const SIGNATURE: &str = "webhookSignature";
+pub(crate) const SIGNATURE: &str = "webhookSignature";
 
 fn security(operation: &Operation, caller: Caller) -> Vec<SecurityRequirement> {
     let scheme = |name: &str| SecurityRequirement::new::<_, [&str; 0], &str>(name, []);
@@ -150,7 +150,7 @@ fn header_ref(name: &str) -> RefOr<Header> {
 }
 
 /// The failures and headers that operations refer to.
-pub(super) fn add_to(components: &mut Components) {
+pub(crate) fn add_to(components: &mut Components) {
     for Failure(status, name, text) in &FAILURES {
         let mut response = ResponseBuilder::new().description(*text).build();
         if *status != TOO_MANY.0 {

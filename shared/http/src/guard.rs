@@ -1,7 +1,7 @@
-//! The doors: each kind of caller has one, and every route stands behind one of them.
+//! The guards: each kind of caller has one, and every route is behind one of them.
 //!
-//! A door runs before anything of the request is read but its head (a registry's also reads the raw body, which its
-//! proof is over). What it learned goes on as an extension; a handler that asks for it on a route without that door
+//! A guard runs before anything of the request is read but its head (a registry's also reads the raw body, which its
+//! proof is over). What it learned goes on as an extension; a handler that asks for it on a route without that guard
 //! gets a 500, never a stranger.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +17,7 @@ use axum::response::{IntoResponse, Response};
 use tidegate_domain::ids::DeviceUuid;
 use tidegate_domain::webhook::{self, Headers, Proof};
 
-use super::{Caller, DeviceToken, NotThisDevice, bearer};
+use crate::auth::{Caller, DeviceToken, NotThisDevice, bearer};
 use crate::problem::Problem;
 use crate::state::AppState;
 
@@ -36,31 +36,31 @@ fn named(path: Named) -> BTreeMap<String, String> {
 
 /// A device that showed a token that we made for it. Whether it is still its token, its item says.
 #[derive(Debug, Clone)]
-pub struct DeviceCaller {
+pub(crate) struct DeviceCaller {
     /// The device, as the path names it.
-    pub device: DeviceUuid,
+    pub(crate) device: DeviceUuid,
     /// The token's hash.
-    pub token_hash: String,
+    pub(crate) token_hash: String,
 }
 
 /// Somebody with a provisioning key.
 #[derive(Debug, Clone)]
-pub struct ProvisioningCaller {
+pub(crate) struct ProvisioningCaller {
     /// The fleets that it may enrol into; `None` is every fleet.
-    pub fleets: Option<BTreeSet<String>>,
+    pub(crate) fleets: Option<BTreeSet<String>>,
 }
 
 /// A registry that proved that it knows the webhook secret.
 #[derive(Debug, Clone)]
-pub struct RegistryCaller {
+pub(crate) struct RegistryCaller {
     /// The source of the path.
-    pub source: String,
+    pub(crate) source: String,
     /// How it was proven.
-    pub proof: Proof,
+    pub(crate) proof: Proof,
     /// Its header fields.
-    pub headers: Arc<Headers>,
+    pub(crate) headers: Arc<Headers>,
     /// The raw body.
-    pub body: Bytes,
+    pub(crate) body: Bytes,
 }
 
 /// Only operators pass.
@@ -147,14 +147,14 @@ where
     response
 }
 
-macro_rules! let_in_by_its_door {
+macro_rules! impl_caller_extractor {
     ($($caller:ty),+) => {
         $(impl<S: Send + Sync> FromRequestParts<S> for $caller {
             type Rejection = Problem;
 
             async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
                 parts.extensions.get::<Self>().cloned().ok_or_else(|| {
-                    tracing::error!("a route asks for a caller that its door does not let in");
+                    tracing::error!("a route asks for a caller that its guard does not recognise");
                     Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR)
                 })
             }
@@ -162,4 +162,4 @@ macro_rules! let_in_by_its_door {
     };
 }
 
-let_in_by_its_door!(DeviceCaller, ProvisioningCaller, RegistryCaller);
+impl_caller_extractor!(DeviceCaller, ProvisioningCaller, RegistryCaller);

@@ -26,6 +26,7 @@ use crate::tls;
 /// The client that all calls of a process to AWS share, with its connections.
 pub(crate) type Http = Client<HttpsConnector<Tcp>, SdkBody>;
 
+/// A client that gives up connecting after this long.
 pub(crate) fn client(connect_timeout: Duration) -> Http {
     let mut tcp = Tcp::new();
     tcp.set_nodelay(true);

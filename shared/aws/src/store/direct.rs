@@ -12,10 +12,9 @@ use std::time::Duration;
 use aws_sdk_dynamodb::config::endpoint::{DefaultResolver, Params, ResolveEndpoint as _};
 use aws_smithy_types::body::SdkBody;
 use http_body_util::BodyExt as _;
-use hyper::Request;
-use hyper::Uri;
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
+use hyper::{Request, StatusCode, Uri};
 use tidegate_engine::ports::{Freshness, Key};
 use tokio::sync::OnceCell;
 
@@ -87,7 +86,7 @@ impl Direct {
     /// The answer's body, where it is no error.
     async fn exchange(&self, request: Request<SdkBody>) -> Result<Option<Bytes>, String> {
         let answer = self.http.request(request).await.map_err(|error| error.to_string())?;
-        if answer.status() != hyper::StatusCode::OK {
+        if answer.status() != StatusCode::OK {
             return Ok(None);
         }
         let body = answer.into_body().collect().await.map_err(|error| error.to_string())?;

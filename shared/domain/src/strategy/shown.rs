@@ -67,18 +67,7 @@ impl GateState {
 /// The entry and every stage of a rollout that stands before the gates behind `place`.
 pub(crate) fn shown(stages: &Stages, place: u32, facts: &Facts<'_>) -> Vec<ShownStage> {
     let rollout = facts.rollout;
-    let moves = match rollout.status {
-        Status::AwaitingApproval | Status::Scheduled | Status::InProgress | Status::Paused => true,
-        Status::Pending
-        | Status::Completed
-        | Status::Failed
-        | Status::Cancelled
-        | Status::Superseded
-        | Status::Rejected
-        | Status::Expired
-        | Status::RollingBack
-        | Status::RolledBack => false,
-    };
+    let moves = rollout.status.live() && rollout.status != Status::Pending;
     let gates = |number: u32, gates: &[Gate]| -> Vec<ShownGate> {
         let gates = gates.iter();
         if number < place || rollout.status == Status::Completed {
